@@ -1,0 +1,2 @@
+//! rialto
+fn main() {}
