@@ -1,1 +1,33 @@
-//! model
+//! What things **are**: the nouns of the exchange, their rules and the pure functions over them.
+//!
+//! The lowest floor beside `engine`. It knows no IO, no async, no SQL and no HTTP, so every rule here can be
+//! tested with plain values. Called by every floor above; promises that anything parsed is bounded by its
+//! input and that nothing here panics on a stranger's bytes.
+
+pub mod account;
+pub mod endpoint;
+
+pub mod event_type;
+pub mod hashing;
+pub mod id;
+pub mod identifier;
+pub mod invalid;
+pub mod key;
+pub mod publisher;
+pub mod reader;
+pub mod record;
+pub mod secret;
+pub mod subscription;
+
+pub use account::{Account, AccountPolicy, Environment, Provider, RefusedEvents, Strictness};
+pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
+pub use event_type::{AttributeDefinition, EventType, RegistrationType};
+pub use id::{
+    AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, KeyId,
+    ProviderId, QuarantineId, SubscriptionId, X1Id,
+};
+pub use identifier::IdentifierDefinition;
+pub use invalid::{Invalid, Violation};
+pub use publisher::Publisher;
+pub use secret::Secret;
+pub use subscription::Subscription;

@@ -1,0 +1,74 @@
+//! Providers (who builds products) and accounts (who uses them), and what an account decides for itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, ProviderId};
+
+/// A company whose products connect to the exchange. Its name is what endpoints state as `providerName`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    pub id: ProviderId,
+    pub name: String,
+}
+
+/// The two worlds: a key of one is refused in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    Pilot,
+    Production,
+}
+
+impl Environment {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pilot => "pilot",
+            Self::Production => "production",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Pilot, Self::Production].into_iter().find(|e| e.as_str() == text)
+    }
+}
+
+/// What happens to attributes that were not declared, and to values not of their declared type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strictness {
+    /// Delivered, and recorded as schema drift.
+    #[default]
+    Lenient,
+    /// Refused.
+    Strict,
+}
+
+/// What happens to a call in which some events are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefusedEvents {
+    /// The whole call is refused with 400.
+    #[default]
+    Reject,
+    /// The valid events are taken; the others are kept with their violations.
+    Quarantine,
+}
+
+/// An account's choices; each has a default that suits most.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AccountPolicy {
+    pub strictness: Strictness,
+    pub refused_events: RefusedEvents,
+    /// Region (ISO 3166 alpha-2) of phone numbers written without a country code; none: such numbers are reported, not hashed.
+    pub default_region: Option<String>,
+}
+
+/// A customer of the exchange, in one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    pub name: String,
+    pub environment: Environment,
+    pub policy: AccountPolicy,
+}

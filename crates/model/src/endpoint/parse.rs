@@ -1,0 +1,213 @@
+//! Reads the body of `PUT /v1/endpoint`.
+//!
+//! What real registrations send and must be accepted: no description, an empty URL, `NONE` as algorithm, sources
+//! without a type (both `sourceType` and `producerType` mean the same), destinations without one, numeric
+//! database ids, types in any letter case, identifiers without hash members, and `HASHED` with an algorithm at a
+//! destination, meaning "I hold hashed values: send me hashed ones".
+
+use serde_json::Value;
+
+use super::{ContactAttribute, EndpointDefinition, MarketingDatabase, Ordering, PushForm, Role, Roles, Transfer};
+use crate::hashing::{HashAlgorithm, HashMode};
+use crate::id::{ApplicationId, DeploymentId};
+use crate::identifier::IdentifierDefinition;
+use crate::invalid::{Invalid, shown};
+use crate::reader::Reader;
+
+const NAME_CHARS_MAX: usize = 256;
+const DESCRIPTION_CHARS_MAX: usize = 4_000;
+const URL_CHARS_MAX: usize = 2_048;
+/// Enough for any product; bounds what one registration costs in memory.
+const IDENTIFIERS_MAX: usize = 500;
+
+impl EndpointDefinition {
+    /// Reads a registration; every violation at once.
+    pub fn parse(body: &Value) -> Result<Self, Invalid> {
+        let mut invalid = Invalid::default();
+        let Some(reader) = Reader::new(body, "", &mut invalid) else {
+            return Err(invalid);
+        };
+        let definition = Self {
+            name: reader.required_text("name", NAME_CHARS_MAX, &mut invalid).unwrap_or_default(),
+            description: reader.text("description", DESCRIPTION_CHARS_MAX, &mut invalid),
+            provider_name: reader.required_text("providerName", NAME_CHARS_MAX, &mut invalid).unwrap_or_default(),
+            url: url(&reader, &mut invalid),
+            hash_algorithm: algorithm(&reader, &mut invalid),
+            roles: roles(&reader, &mut invalid),
+            databases: databases(&reader, &mut invalid),
+            notification_key: reader.text("notificationKey", NAME_CHARS_MAX, &mut invalid),
+            application_id: positive(&reader, "applicationId", &mut invalid).map(ApplicationId),
+            deployment_id: positive(&reader, "deploymentId", &mut invalid).map(DeploymentId),
+        };
+        definition.check(&mut invalid);
+        invalid.or(definition)
+    }
+
+    fn check(&self, invalid: &mut Invalid) {
+        let pushed = [
+            ("event", &self.roles.event_destination),
+            ("segment", &self.roles.segment_destination),
+        ];
+        for (kind, role) in pushed {
+            let Some(role) = role.as_ref().filter(|role| role.enabled && role.transfer == Transfer::Push) else {
+                continue;
+            };
+            if self.url_of(role).is_none() {
+                let pointer = format!("/endpointTypes/{kind}/destination/url");
+                invalid.add(pointer, "required", "a push destination needs a URL: here or as the endpoint's `url`");
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (d, database) in self.databases.iter().enumerate() {
+            for (i, identifier) in database.identifiers.iter().enumerate() {
+                if !seen.insert(&identifier.name) {
+                    let pointer = format!("/marketingDatabasesDefinition/marketingDatabases/{d}/identifiers/{i}/name");
+                    invalid.add(pointer, "duplicate", format!("{} is defined twice", shown(&identifier.name)));
+                }
+            }
+        }
+        if seen.len() > IDENTIFIERS_MAX {
+            let message = format!("{} identifiers; at most {IDENTIFIERS_MAX} are taken", seen.len());
+            invalid.add("/marketingDatabasesDefinition/marketingDatabases", "too-many", message);
+        }
+    }
+}
+
+fn positive(reader: &Reader<'_>, name: &str, invalid: &mut Invalid) -> Option<i64> {
+    reader.integer(name, invalid).filter(|id| *id > 0)
+}
+
+/// A URL, or none for an empty one. Only its form is checked here; addresses are checked when dialling.
+fn url(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<String> {
+    let text = reader.text("url", URL_CHARS_MAX, invalid)?;
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return None;
+    }
+    let lower = trimmed.to_ascii_lowercase();
+    let host = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
+    let sound = host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']))
+        && !trimmed.contains(|c: char| c.is_whitespace() || c.is_control());
+    if !sound {
+        let message = format!("{} is not a URL that can be called: expected http:// or https:// and a host", shown(trimmed));
+        invalid.add(reader.pointer("url"), "url", message);
+        return None;
+    }
+    Some(trimmed.to_owned())
+}
+
+fn algorithm(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<HashAlgorithm> {
+    let text = reader.text("hashAlgorithm", 40, invalid)?;
+    if text.trim().is_empty() || text.trim().eq_ignore_ascii_case("none") {
+        return None;
+    }
+    let expected = "MD5, SHA1, SHA256, EMAIL_SHA256, PHONE_SHA256 or NONE";
+    reader.word("hashAlgorithm", expected, |word| HashAlgorithm::parse(word.trim()), invalid)
+}
+
+fn mode(reader: &Reader<'_>, invalid: &mut Invalid) -> HashMode {
+    reader
+        .word("hashMode", "NONE, HASHED or REQUIRED", |word| HashMode::parse(word.trim()), invalid)
+        .unwrap_or_default()
+}
+
+fn roles(reader: &Reader<'_>, invalid: &mut Invalid) -> Roles {
+    let Some(types) = reader.object("endpointTypes", invalid) else {
+        return Roles::default();
+    };
+    let event = types.object("event", invalid);
+    let segment = types.object("segment", invalid);
+    let mut read = |parent: &Option<Reader<'_>>, name: &str, default: Transfer| {
+        let reader = parent.as_ref()?.object(name, invalid)?;
+        Some(role(&reader, default, invalid))
+    };
+    Roles {
+        event_source: read(&event, "source", Transfer::Push),
+        event_destination: read(&event, "destination", Transfer::Push),
+        segment_source: read(&segment, "source", Transfer::Pull),
+        segment_destination: read(&segment, "destination", Transfer::Push),
+    }
+}
+
+fn role(reader: &Reader<'_>, default: Transfer, invalid: &mut Invalid) -> Role {
+    let mut transfer = default;
+    for name in ["destinationType", "sourceType", "producerType"] {
+        if let Some(stated) = reader.word(name, "push or pull", Transfer::parse, invalid) {
+            transfer = stated;
+        }
+    }
+    let form = |word: &str| match word.to_ascii_lowercase().as_str() {
+        "document" => Some(PushForm::Document),
+        "eventbatch" => Some(PushForm::Eventbatch),
+        _ => None,
+    };
+    let order = |word: &str| match word.to_ascii_lowercase().as_str() {
+        "first" => Some(Ordering::First),
+        "strict" => Some(Ordering::Strict),
+        _ => None,
+    };
+    Role {
+        enabled: reader.flag("enabled", invalid).unwrap_or(false),
+        url: url(reader, invalid),
+        transfer,
+        data_window: reader.integer("dataWindow", invalid),
+        form: reader.word("form", "document or eventbatch", form, invalid).unwrap_or_default(),
+        order: reader.word("order", "first or strict", order, invalid).unwrap_or_default(),
+    }
+}
+
+fn databases(reader: &Reader<'_>, invalid: &mut Invalid) -> Vec<MarketingDatabase> {
+    let Some(definition) = reader.object("marketingDatabasesDefinition", invalid) else {
+        return Vec::new();
+    };
+    let mut databases = Vec::new();
+    for (pointer, item) in definition.array("marketingDatabases", invalid) {
+        if let Some(reader) = Reader::new(item, pointer, invalid) {
+            databases.push(database(&reader, invalid));
+        }
+    }
+    databases
+}
+
+fn database(reader: &Reader<'_>, invalid: &mut Invalid) -> MarketingDatabase {
+    let mut identifiers = Vec::new();
+    for (pointer, item) in reader.array("identifiers", invalid) {
+        if let Some(reader) = Reader::new(item, pointer, invalid) {
+            identifiers.push(identifier(&reader, invalid));
+        }
+    }
+    let mut attributes = Vec::new();
+    for (pointer, item) in reader.array("attributes", invalid) {
+        if let Some(reader) = Reader::new(item, pointer, invalid) {
+            attributes.push(attribute(&reader, invalid));
+        }
+    }
+    MarketingDatabase {
+        name: reader.text("name", NAME_CHARS_MAX, invalid).filter(|name| !name.is_empty()),
+        id: reader.text("id", NAME_CHARS_MAX, invalid).filter(|id| !id.is_empty()),
+        identifiers,
+        attributes,
+    }
+}
+
+fn identifier(reader: &Reader<'_>, invalid: &mut Invalid) -> IdentifierDefinition {
+    IdentifierDefinition {
+        name: reader.required_text("name", NAME_CHARS_MAX, invalid).unwrap_or_default(),
+        kind: reader.required_text("type", NAME_CHARS_MAX, invalid).unwrap_or_default(),
+        hash_mode: mode(reader, invalid),
+        hash_algorithm: algorithm(reader, invalid),
+        is_required: reader.flag("isRequired", invalid).unwrap_or(false),
+        is_event_only: reader.flag("isEventOnly", invalid).unwrap_or(false),
+        is_case_sensitive: reader.flag("isCaseSensitive", invalid).unwrap_or(true),
+    }
+}
+
+fn attribute(reader: &Reader<'_>, invalid: &mut Invalid) -> ContactAttribute {
+    ContactAttribute {
+        name: reader.required_text("name", NAME_CHARS_MAX, invalid).unwrap_or_default(),
+        kind: reader.text("type", NAME_CHARS_MAX, invalid).filter(|kind| !kind.is_empty()).unwrap_or_else(|| "string".to_owned()),
+        is_required: reader.flag("isRequired", invalid).unwrap_or(false),
+        hash_mode: mode(reader, invalid),
+        hash_algorithm: algorithm(reader, invalid),
+    }
+}

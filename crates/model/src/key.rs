@@ -1,0 +1,69 @@
+//! Keys: who may call. Only a hash of a key is stored; people see its prefix.
+//!
+//! Three levels (account, endpoint, event-only), two environments. Keys are opaque to clients.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::secret::Secret;
+
+/// What a key lets its bearer do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyLevel {
+    /// The whole account: applications, jobs, all endpoints.
+    Account,
+    /// One endpoint: its registration, event types, events, files.
+    Endpoint,
+    /// `POST /v1/customEvent` from a browser, nothing else.
+    Event,
+}
+
+impl KeyLevel {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Endpoint => "endpoint",
+            Self::Event => "event",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Account, Self::Endpoint, Self::Event].into_iter().find(|level| level.as_str() == text)
+    }
+}
+
+/// SHA-256 of a key. Keys are 256 random bits, so a fast hash is enough (nothing to guess).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    pub fn of(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+}
+
+/// Longest key that is looked up at all, in bytes; longer ones are unknown.
+pub const KEY_BYTES_MAX: usize = 512;
+
+/// How many leading characters of a key are kept to be shown.
+pub const PREFIX_CHARS: usize = 8;
+
+/// A new key from 256 random bits: lower-case hex with a two-letter level mark, so that a leaked one is recognised.
+pub fn compose(level: KeyLevel, random: [u8; 32]) -> Secret {
+    use std::fmt::Write as _;
+    let mut text = String::from(match level {
+        KeyLevel::Account => "ra_",
+        KeyLevel::Endpoint => "re_",
+        KeyLevel::Event => "rv_",
+    });
+    for byte in random {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Secret::new(text)
+}
+
+/// The part of a key that may be shown.
+pub fn prefix(key: &str) -> String {
+    key.chars().take(PREFIX_CHARS).collect()
+}
