@@ -1,50 +1,245 @@
-//! Hashing of personal data on the way out.
+//! Hashing of identifiers and attributes: which algorithms there are, what each does to a value first,
+//! and [`outbound`], the one place that decides what leaves the house. Pure; called for every identifier of every push.
+//!
+//! # Beside the large advertising platforms
+//!
+//! All of them compare lower-case hex SHA-256 of values that were cleaned first. What ours share and where they differ:
+//!
+//! | who | e-mail | telephone | so, for them |
+//! |---|---|---|---|
+//! | Meta, Conversions API, "Customer Information Parameters" (`em`, `ph`) | trim, lower-case | digits with country code, no `+` | `EMAIL_SHA256`, `PHONE_SHA256` |
+//! | Snap, Conversions API, "Best Practices" | trim, lower-case | digits with country code, no `+`, no leading zeros | `EMAIL_SHA256`, `PHONE_SHA256` |
+//! | Google Ads and CM360, "Normalization and hashing" | trim, lower-case; for gmail.com and googlemail.com also no dots before the `@` | E.164 **with** `+` | `EMAIL_SHA256`, except for Gmail addresses with dots; telephones: publish `+…` and ask for plain `SHA256` |
+//! | UID2, "Normalization and Encoding" | as Google, and for gmail.com no `+tag`; Base64 of the digest instead of hex | E.164 **with** `+` | not ours: a connector of its own |
+//! | TikTok, Events API (third-party guides) | lower-case | E.164; guides disagree about the `+` | `EMAIL_SHA256`; telephones as the advertiser's guide says |
+//!
+//! We do not touch dots or `+tag` of any provider: such a rule is that provider's, changes with it, and would make our
+//! `EMAIL_SHA256` unequal to the one other systems computed from the same address. Telephone digits carry no `+`.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use md5::Md5;
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
+use crate::phone::{self, PhoneError};
+pub use crate::region::Region;
+
+/// How a value is obscured. The last two clean the value first, so that spellings of one address meet in one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HashAlgorithm {
+    /// MD5 of the UTF-8 value as it is.
     #[serde(rename = "MD5")]
     Md5,
+    /// SHA-1 of the UTF-8 value as it is.
     #[serde(rename = "SHA1")]
     Sha1,
+    /// SHA-256 of the UTF-8 value as it is.
     #[serde(rename = "SHA256")]
     Sha256,
+    /// SHA-256 of the e-mail address, trimmed and in lower case.
     #[serde(rename = "EMAIL_SHA256")]
     EmailSha256,
+    /// SHA-256 of the E.164 digits of the telephone number, without `+`.
     #[serde(rename = "PHONE_SHA256")]
     PhoneSha256,
 }
 
+/// What an endpoint registered for one of its identifiers or attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HashMode {
+    /// Clear text.
     #[default]
     None,
+    /// The values at this endpoint are hashes already.
     Hashed,
+    /// Values must be hashed by the hub on their way.
     Required,
 }
 
-impl HashAlgorithm {
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_uppercase().as_str() {
-            "MD5" => Some(Self::Md5),
-            "SHA1" => Some(Self::Sha1),
-            "SHA256" => Some(Self::Sha256),
-            "EMAIL_SHA256" => Some(Self::EmailSha256),
-            "PHONE_SHA256" => Some(Self::PhoneSha256),
-            _ => None,
+/// Hash mode and algorithm of one identifier or attribute at one endpoint, as registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct HashingOf {
+    /// What happens to the values.
+    pub mode: HashMode,
+    /// By which algorithm, where the registration says.
+    pub algorithm: Option<HashAlgorithm>,
+}
+
+/// The value cannot be hashed as asked. Never carries the value: it is personal, and this text ends in logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// An e-mail address of nothing but white space: its hash would join strangers.
+    #[error(
+        "the e-mail address is blank, so it was not hashed: send an address or leave the identifier out"
+    )]
+    Blank,
+    /// A telephone number that cannot be read is reported and not hashed.
+    #[error("the telephone number was not hashed")]
+    Phone(#[source] PhoneError),
+    /// The publisher sends hashes of one algorithm, the destination takes those of another; hashes cannot be converted.
+    #[error("the publisher sends values hashed by {}, the destination wants {wanted}, and a hash cannot be turned into another: \
+             publish clear values, or let the destination ask for what the publisher has", or_unnamed(.has))]
+    AnotherAlgorithm {
+        /// What the publisher registered; `None` when it did not say.
+        has: Option<HashAlgorithm>,
+        /// What the destination asks for.
+        wanted: HashAlgorithm,
+    },
+}
+
+/// The hash of `value`, as lower-case hex. `region` serves telephone numbers without a country code.
+///
+/// # Errors
+/// [`HashError::Blank`] and [`HashError::Phone`]; the three plain algorithms hash anything.
+pub fn hash(
+    algorithm: HashAlgorithm,
+    value: &str,
+    region: Option<Region>,
+) -> Result<String, HashError> {
+    Ok(match algorithm {
+        HashAlgorithm::Md5 => hex(&Md5::digest(value)),
+        HashAlgorithm::Sha1 => hex(&Sha1::digest(value)),
+        HashAlgorithm::Sha256 => hex(&Sha256::digest(value)),
+        HashAlgorithm::EmailSha256 => match value.trim() {
+            "" => return Err(HashError::Blank),
+            address => hex(&Sha256::digest(address.to_lowercase())),
+        },
+        HashAlgorithm::PhoneSha256 => hex(&Sha256::digest(
+            phone::e164_digits(value, region).map_err(HashError::Phone)?,
+        )),
+    })
+}
+
+/// What leaves the house for one value: the value itself or its hash.
+///
+/// `endpoint_default` is the `hashAlgorithm` of the destination endpoint.
+///
+/// - The publisher's values are hashes (`HASHED`): passed on as they are, never hashed twice.
+/// - The destination is `REQUIRED` or `HASHED` ("I hold hashes, send me hashes"): hashed by its algorithm, else by the
+///   endpoint's default, else by SHA-256.
+/// - The publisher is `REQUIRED` ("my values do not leave in clear text"): likewise, whatever the destination says; the
+///   publisher's own algorithm comes before SHA-256.
+/// - Else clear text.
+///
+/// # Errors
+/// [`HashError`]: nothing may be sent for this value then.
+pub fn outbound<'v>(
+    value: &'v str,
+    source: &HashingOf,
+    destination: &HashingOf,
+    endpoint_default: Option<HashAlgorithm>,
+    region: Option<Region>,
+) -> Result<Cow<'v, str>, HashError> {
+    let wanted = wanted(source, destination, endpoint_default);
+    match (source.mode, wanted) {
+        (_, None) => Ok(Cow::Borrowed(value)),
+        (HashMode::Hashed, Some(wanted)) if source.algorithm == Some(wanted) => {
+            Ok(Cow::Borrowed(value))
         }
+        (HashMode::Hashed, Some(wanted)) => Err(HashError::AnotherAlgorithm {
+            has: source.algorithm,
+            wanted,
+        }),
+        (HashMode::None | HashMode::Required, Some(wanted)) => {
+            hash(wanted, value, region).map(Cow::Owned)
+        }
+    }
+}
+
+fn wanted(
+    source: &HashingOf,
+    destination: &HashingOf,
+    default: Option<HashAlgorithm>,
+) -> Option<HashAlgorithm> {
+    let stated = destination.algorithm.or(default);
+    match (source.mode, destination.mode) {
+        (HashMode::Required, _) => {
+            Some(stated.or(source.algorithm).unwrap_or(HashAlgorithm::Sha256))
+        }
+        (_, HashMode::Required | HashMode::Hashed) => Some(stated.unwrap_or(HashAlgorithm::Sha256)),
+        (_, HashMode::None) => None,
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}
+
+fn or_unnamed(algorithm: &Option<HashAlgorithm>) -> &'static str {
+    algorithm.map_or(
+        "an algorithm that its registration does not name",
+        HashAlgorithm::as_str,
+    )
+}
+
+impl HashAlgorithm {
+    const ALL: [Self; 5] = [
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha256,
+        Self::EmailSha256,
+        Self::PhoneSha256,
+    ];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+            Self::EmailSha256 => "EMAIL_SHA256",
+            Self::PhoneSha256 => "PHONE_SHA256",
+        }
+    }
+
+    /// Reads a name in any letter case. `NONE` is not an algorithm but the absence of one: the caller's matter.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
     }
 }
 
 impl HashMode {
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_uppercase().as_str() {
-            "NONE" => Some(Self::None),
-            "HASHED" => Some(Self::Hashed),
-            "REQUIRED" => Some(Self::Required),
-            _ => None,
+    const ALL: [Self; 3] = [Self::None, Self::Hashed, Self::Required];
+
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Hashed => "HASHED",
+            Self::Required => "REQUIRED",
         }
     }
+
+    /// Reads a name in any letter case.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.as_str().eq_ignore_ascii_case(text))
+    }
 }
+
+impl fmt::Display for HashAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for HashMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,3 +31,7 @@ pub use invalid::{Invalid, Violation};
 pub use publisher::Publisher;
 pub use secret::Secret;
 pub use subscription::Subscription;
+
+// Leaves: pure functions over plain values.
+pub mod phone;
+pub mod region;
