@@ -1,0 +1,77 @@
+//! `cargo xtask setup`: the tools that the tests call, installed when they are missing.
+//!
+//! It exists because a fresh machine has Rust and a C compiler and nothing else. `cargo xtask test` calls it first.
+//! It promises to touch nothing when every tool is there, and to name what is missing when it cannot install it.
+
+use std::process::Command;
+
+use crate::options;
+use crate::shell::{self, Failure};
+
+/// A program we need, the Debian packages that bring it, and what for.
+struct Tool {
+    program: &'static str,
+    packages: &'static [&'static str],
+    why: &'static str,
+}
+
+/// All that is needed beyond Rust. A line here is a cost to every newcomer: keep it short.
+const TOOLS: &[Tool] = &[
+    Tool {
+        program: "cc",
+        packages: &["gcc", "libc6-dev"],
+        why: "SQLite, zstd and the TLS primitives are compiled from C",
+    },
+    Tool {
+        program: "curl",
+        packages: &["curl"],
+        why: "the tests run the README's tour as it is written",
+    },
+];
+
+/// Installs what is missing with apt-get: directly as root, else by way of sudo.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    options::none(arguments)?;
+    let missing: Vec<&Tool> = TOOLS
+        .iter()
+        .filter(|tool| !shell::installed(tool.program))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for tool in &missing {
+        println!("`{}` is missing: {}", tool.program, tool.why);
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|tool| tool.packages)
+        .copied()
+        .collect();
+    if !shell::installed("apt-get") {
+        let programs: Vec<&str> = missing.iter().map(|tool| tool.program).collect();
+        return Err(Failure::new(format!(
+            "there is no apt-get here; install {} with what this system has",
+            programs.join(", ")
+        )));
+    }
+    shell::run(apt_get(root_user()?).arg("update"))?;
+    shell::run(
+        apt_get(root_user()?)
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+}
+
+fn root_user() -> Result<bool, Failure> {
+    Ok(shell::output(Command::new("id").arg("-u"))?.trim() == "0")
+}
+
+fn apt_get(root: bool) -> Command {
+    let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+    if !root {
+        command.arg("apt-get");
+    }
+    command.arg("--quiet");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
