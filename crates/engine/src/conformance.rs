@@ -1,0 +1,20 @@
+//! What every engine of a seam must do, as tests that take the seam's enum and know no engine.
+//!
+//! A new engine adds a variant to the suite's `Place` and a line to its `suite!`.
+
+mod db;
+
+/// Runs every test of a suite on a fresh place of one engine.
+macro_rules! suite {
+    ($engine:ident: $place:expr => $($test:ident),+ $(,)?) => {
+        mod $engine {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test(&$place).await;
+                }
+            )+
+        }
+    };
+}
+use suite;

@@ -1,0 +1,149 @@
+//! The `Db` seam: rows in transactions, on one of a closed set of engines.
+//!
+//! Only `store` writes SQL, once for all engines: placeholders are `$1` to `$n`, each used at least
+//! once; types are BIGINT, TEXT and BLOB; times are microseconds. The semantics are those that all
+//! engines share: one statement that fails ends its transaction, and dropping a [`Tx`] before
+//! `commit` (also by cancelling the future that holds it) undoes everything in it.
+
+mod error;
+mod migration;
+mod sqlite;
+mod value;
+
+use std::path::Path;
+
+pub use error::{ConstraintKind, DbError};
+pub use migration::Migration;
+pub use sqlite::Sqlite;
+pub use value::{FromValue, Row, Value};
+
+/// A database. Clones share it.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// A file on this machine.
+    Sqlite(Sqlite),
+}
+
+impl Db {
+    /// Opens the SQLite database at `path`, creating the file if it is not there.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if the file cannot be opened, [`DbError::Corrupt`] if it is not a database.
+    pub async fn open_sqlite(path: &Path) -> Result<Self, DbError> {
+        Sqlite::open(path).await.map(Self::Sqlite)
+    }
+
+    /// Starts a transaction that may write. SQLite has one writer: this waits until it is free.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] while the process shuts down.
+    pub async fn begin(&self) -> Result<Tx, DbError> {
+        match self {
+            Self::Sqlite(sqlite) => Ok(Tx(Inner::Sqlite(sqlite.begin().await))),
+        }
+    }
+
+    /// Reads rows, beside any writer: sees what was committed before the call. A statement that
+    /// writes is [`DbError::Wrong`].
+    ///
+    /// # Errors
+    /// Any [`DbError`] but `Constraint`.
+    pub async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.rows(sql, params).await,
+        }
+    }
+
+    /// Applies the migrations that this database has not had, each in its own transaction, and
+    /// returns how many these were.
+    ///
+    /// # Errors
+    /// [`DbError::Migration`] if an applied migration has been changed, removed or reordered, or the
+    /// database was written by a newer release. What was applied before the error stays.
+    pub async fn migrate(&self, migrations: &[Migration]) -> Result<usize, DbError> {
+        migration::migrate(self, migrations).await
+    }
+
+    /// Proves that the database can be read.
+    ///
+    /// # Errors
+    /// What a read met.
+    pub async fn health(&self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.health().await,
+        }
+    }
+
+    /// Copies the database, as it is at one moment, to the new file `to`, while others go on reading
+    /// and writing. Take the snapshot of the `Db` before that of the `Log`: then the log holds
+    /// everything that the database speaks of.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if `to` exists or cannot be written; nothing is left there.
+    pub async fn snapshot(&self, to: &Path) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.snapshot(to).await,
+        }
+    }
+}
+
+/// A transaction. Nothing in it is seen by others, or survives a crash, before [`Tx::commit`];
+/// dropping it undoes it. After a call that failed, or whose future was dropped, it can only be dropped.
+#[derive(Debug)]
+pub struct Tx(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(sqlite::SqliteTx),
+}
+
+impl Tx {
+    /// Runs one statement and returns the number of rows it changed.
+    ///
+    /// # Errors
+    /// Any [`DbError`].
+    pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
+        match &mut self.0 {
+            Inner::Sqlite(tx) => tx.execute_many(sql, vec![params.to_vec()]).await,
+        }
+    }
+
+    /// Runs one statement once for each row of parameters, and returns the number of rows changed
+    /// in all. Much cheaper than as many calls of [`Tx::execute`].
+    ///
+    /// # Errors
+    /// Any [`DbError`]: that of the first row that failed.
+    pub async fn execute_many(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
+        match &mut self.0 {
+            Inner::Sqlite(tx) => tx.execute_many(sql, rows).await,
+        }
+    }
+
+    /// Reads rows, as this transaction sees them; also the rows of `… RETURNING`.
+    ///
+    /// # Errors
+    /// Any [`DbError`].
+    pub async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+        match &mut self.0 {
+            Inner::Sqlite(tx) => tx.rows(sql, params).await,
+        }
+    }
+
+    /// Makes it durable and visible. If the future is dropped before it answers, the transaction
+    /// may have been committed or not.
+    ///
+    /// # Errors
+    /// Any [`DbError`]; nothing was committed.
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self.0 {
+            Inner::Sqlite(tx) => tx.commit().await,
+        }
+    }
+
+    /// Runs several statements without parameters, separated by semicolons.
+    async fn script(&mut self, sql: &'static str) -> Result<(), DbError> {
+        match &mut self.0 {
+            Inner::Sqlite(tx) => tx.script(sql).await,
+        }
+    }
+}
