@@ -25,7 +25,10 @@ pub enum Clock {
 impl Clock {
     /// The time now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the ban points to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the ban points to"
+    )]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp::now(),
@@ -38,7 +41,9 @@ impl Clock {
         match self {
             Self::System => loop {
                 let left = at.duration_since(self.now());
-                let Ok(left) = Duration::try_from(left) else { return };
+                let Ok(left) = Duration::try_from(left) else {
+                    return;
+                };
                 if left.is_zero() {
                     return;
                 }
@@ -64,7 +69,9 @@ impl ManualClock {
     /// A clock that shows `start`.
     #[must_use]
     pub fn new(start: Timestamp) -> Self {
-        Self { now: Arc::new(watch::Sender::new(start)) }
+        Self {
+            now: Arc::new(watch::Sender::new(start)),
+        }
     }
 
     /// The time it shows.
@@ -90,7 +97,10 @@ impl ManualClock {
 }
 
 fn later(from: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| from.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| from.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

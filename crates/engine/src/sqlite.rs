@@ -59,7 +59,9 @@ pub(crate) fn open(path: &Path, usage: Use) -> rusqlite::Result<Connection> {
 }
 
 /// Runs blocking work off the runtime. Dropping the future does not stop the work.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stopped> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Stopped> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done),
         Err(stopped) => match stopped.try_into_panic() {
@@ -84,7 +86,11 @@ pub(crate) struct Readers {
 
 impl Readers {
     pub(crate) fn new(path: &Path) -> Arc<Self> {
-        Arc::new(Self { path: path.to_owned(), permits: Semaphore::new(READERS), idle: Mutex::default() })
+        Arc::new(Self {
+            path: path.to_owned(),
+            permits: Semaphore::new(READERS),
+            idle: Mutex::default(),
+        })
     }
 
     /// Runs `read` on a reader. A reader whose work panicked is not used again.
@@ -120,14 +126,18 @@ impl Readers {
 /// Writers are not held up. Blocks. Refuses a target that exists; leaves nothing behind on failure.
 pub(crate) fn snapshot(from: &Connection, to: &Path) -> rusqlite::Result<()> {
     if to.exists() {
-        return Err(cannot_open(format!("{} exists already; a snapshot is never written over anything", to.display())));
+        return Err(cannot_open(format!(
+            "{} exists already; a snapshot is never written over anything",
+            to.display()
+        )));
     }
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = to.with_file_name(name);
     let _ = std::fs::remove_file(&partial);
     let copied = copy(from, &partial).and_then(|()| {
-        persist(&partial, to).map_err(|error| cannot_open(format!("cannot keep {}: {error}", to.display())))
+        persist(&partial, to)
+            .map_err(|error| cannot_open(format!("cannot keep {}: {error}", to.display())))
     });
     if copied.is_err() {
         let _ = std::fs::remove_file(&partial);
@@ -143,7 +153,10 @@ fn copy(from: &Connection, to: &Path) -> rusqlite::Result<()> {
         match backup.step(-1)? {
             StepResult::Done => {}
             StepResult::Busy | StepResult::Locked | StepResult::More | _ => {
-                return Err(failure(ErrorCode::DatabaseBusy, "the database was busy for too long to be copied"));
+                return Err(failure(
+                    ErrorCode::DatabaseBusy,
+                    "the database was busy for too long to be copied",
+                ));
             }
         }
     }
@@ -158,7 +171,10 @@ fn persist(partial: &Path, to: &Path) -> std::io::Result<()> {
 
 /// Makes the names in the directory that holds `path` durable.
 pub(crate) fn sync_directory_of(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     std::fs::File::open(directory)?.sync_all()
 }
 
@@ -175,5 +191,11 @@ pub(crate) fn failure(code: ErrorCode, message: impl Into<String>) -> rusqlite::
         ErrorCode::DatabaseCorrupt => rusqlite::ffi::SQLITE_CORRUPT,
         _ => rusqlite::ffi::SQLITE_CANTOPEN,
     };
-    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error { code, extended_code }, Some(message.into()))
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error {
+            code,
+            extended_code,
+        },
+        Some(message.into()),
+    )
 }

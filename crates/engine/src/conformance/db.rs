@@ -20,7 +20,9 @@ impl Place {
 
     async fn open(&self) -> Db {
         match self {
-            Self::Sqlite(dir) => Db::open_sqlite(&dir.path().join("it.db")).await.expect("opens"),
+            Self::Sqlite(dir) => Db::open_sqlite(&dir.path().join("it.db"))
+                .await
+                .expect("opens"),
         }
     }
 
@@ -69,13 +71,24 @@ fn account(id: i64) -> [Value; 2] {
 }
 
 async fn count(db: &Db) -> i64 {
-    db.rows("SELECT count(*) AS n FROM account", &[]).await.expect("counts")[0].get("n").expect("n")
+    db.rows("SELECT count(*) AS n FROM account", &[])
+        .await
+        .expect("counts")[0]
+        .get("n")
+        .expect("n")
 }
 
 async fn values_come_back_as_they_went(place: &Place) {
     let db = place.open().await;
     let at: Timestamp = "2026-11-21T20:00:00.123456Z".parse().expect("a time");
-    let values: [Value; 6] = [i64::MIN.into(), "Grüße \0 🦀".into(), vec![0_u8, 255].into(), true.into(), at.into(), Value::Null];
+    let values: [Value; 6] = [
+        i64::MIN.into(),
+        "Grüße \0 🦀".into(),
+        vec![0_u8, 255].into(),
+        true.into(),
+        at.into(),
+        Value::Null,
+    ];
     let sql = "SELECT $1 AS i, $2 AS t, $3 AS b, $4 AS yes, $5 AS at, $6 AS void";
     let row = &db.rows(sql, &values).await.expect("reads")[0];
     assert_eq!(row.get::<i64>("i").expect("i"), i64::MIN);
@@ -111,9 +124,12 @@ async fn any_value_comes_back_as_it_went(place: &Place) {
 async fn placeholders_are_numbered_not_ordered(place: &Place) {
     let db = place.open().await;
     let params: Vec<Value> = (1..=11_i64).map(Value::from).collect();
-    let sql = "SELECT $11 AS a, $2 AS b, $1 AS c, $2 AS d, $3 + $4 + $5 + $6 + $7 + $8 + $9 + $10 AS e";
+    let sql =
+        "SELECT $11 AS a, $2 AS b, $1 AS c, $2 AS d, $3 + $4 + $5 + $6 + $7 + $8 + $9 + $10 AS e";
     let row = &db.rows(sql, &params).await.expect("reads")[0];
-    let got: Vec<i64> = ["a", "b", "c", "d", "e"].map(|name| row.get(name).expect("a column")).into();
+    let got: Vec<i64> = ["a", "b", "c", "d", "e"]
+        .map(|name| row.get(name).expect("a column"))
+        .into();
     assert_eq!(got, [11, 2, 1, 2, 52]);
 }
 
@@ -129,19 +145,38 @@ async fn mistakes_name_what_is_wrong(place: &Place) {
         ("SELEKT 1", &[][..], "SELEKT 1"),
         ("SELECT name FROM nowhere", &[][..], "nowhere"),
         ("DELETE FROM account", &[][..], "DELETE FROM account"),
-        ("SELECT 1.5 AS half", &[][..], "column `half` holds a fraction"),
+        (
+            "SELECT 1.5 AS half",
+            &[][..],
+            "column `half` holds a fraction",
+        ),
     ] {
         let error = db.rows(sql, params).await.expect_err(sql);
         assert!(matches!(error, DbError::Wrong { .. }), "{sql}: {error:?}");
         assert!(error.to_string().contains(says), "{sql}: {error}");
         assert!(!error.is_retryable());
     }
-    let row = &db.rows("SELECT 7 AS seven, NULL AS void", &[]).await.expect("reads")[0];
+    let row = &db
+        .rows("SELECT 7 AS seven, NULL AS void", &[])
+        .await
+        .expect("reads")[0];
     for (error, says) in [
-        (row.get::<i64>("eight").expect_err("missing"), "no column `eight` in the answer, which has: seven, void"),
-        (row.get::<String>("seven").expect_err("an integer"), "column `seven` should hold text and holds an integer"),
-        (row.get::<bool>("seven").expect_err("an integer"), "column `seven` should hold 0 or 1 and holds an integer"),
-        (row.get::<i64>("void").expect_err("NULL"), "column `void` should hold an integer and holds NULL"),
+        (
+            row.get::<i64>("eight").expect_err("missing"),
+            "no column `eight` in the answer, which has: seven, void",
+        ),
+        (
+            row.get::<String>("seven").expect_err("an integer"),
+            "column `seven` should hold text and holds an integer",
+        ),
+        (
+            row.get::<bool>("seven").expect_err("an integer"),
+            "column `seven` should hold 0 or 1 and holds an integer",
+        ),
+        (
+            row.get::<i64>("void").expect_err("NULL"),
+            "column `void` should hold an integer and holds NULL",
+        ),
     ] {
         assert!(error.to_string().contains(says), "{error}");
     }
@@ -151,7 +186,13 @@ async fn a_transaction_is_seen_when_committed_and_not_before(place: &Place) {
     let db = place.ready().await;
     let mut tx = db.begin().await.expect("begins");
     assert_eq!(tx.execute(ADD, &account(1)).await.expect("inserts"), 1);
-    assert_eq!(tx.rows("SELECT id FROM account", &[]).await.expect("reads").len(), 1);
+    assert_eq!(
+        tx.rows("SELECT id FROM account", &[])
+            .await
+            .expect("reads")
+            .len(),
+        1
+    );
     assert_eq!(count(&db).await, 0);
     tx.commit().await.expect("commits");
     assert_eq!(count(&db).await, 1);
@@ -165,7 +206,13 @@ async fn dropping_a_transaction_undoes_it(place: &Place) {
     drop(db.begin().await.expect("begins"));
     assert_eq!(count(&db).await, 0);
     let mut tx = db.begin().await.expect("begins");
-    assert_eq!(tx.rows("SELECT id FROM account", &[]).await.expect("reads").len(), 0);
+    assert_eq!(
+        tx.rows("SELECT id FROM account", &[])
+            .await
+            .expect("reads")
+            .len(),
+        0
+    );
 }
 
 async fn dropping_a_call_in_flight_undoes_its_transaction(place: &Place) {
@@ -185,8 +232,16 @@ async fn dropping_a_call_in_flight_undoes_its_transaction(place: &Place) {
         work.abort();
         let _ = work.await;
         let mut tx = db.begin().await.expect("begins");
-        assert_eq!(tx.rows("SELECT id FROM account", &[]).await.expect("reads").len(), 0);
-        tx.execute(ADD, &account(99)).await.expect("the transaction is a new one");
+        assert_eq!(
+            tx.rows("SELECT id FROM account", &[])
+                .await
+                .expect("reads")
+                .len(),
+            0
+        );
+        tx.execute(ADD, &account(99))
+            .await
+            .expect("the transaction is a new one");
     }
 
     // The same transaction cannot go on after one of its calls was given up.
@@ -195,7 +250,12 @@ async fn dropping_a_call_in_flight_undoes_its_transaction(place: &Place) {
     let given_up = tokio::time::timeout(Duration::ZERO, tx.execute_many(ADD, rows)).await;
     assert!(given_up.is_err());
     let error = tx.execute(ADD, &account(1)).await.expect_err("given up");
-    assert!(error.to_string().contains("after one of its calls was dropped"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("after one of its calls was dropped"),
+        "{error}"
+    );
     drop(tx);
     drop(db.begin().await.expect("begins"));
     assert_eq!(count(&db).await, 0);
@@ -207,7 +267,12 @@ async fn a_failed_statement_ends_its_transaction(place: &Place) {
     tx.execute(ADD, &account(1)).await.expect("inserts");
     tx.execute(ADD, &account(1)).await.expect_err("a duplicate");
     let error = tx.execute(ADD, &account(2)).await.expect_err("ended");
-    assert!(error.to_string().contains("after one of its statements failed"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("after one of its statements failed"),
+        "{error}"
+    );
     tx.commit().await.expect_err("ended");
     assert_eq!(count(&db).await, 0);
 }
@@ -219,15 +284,42 @@ async fn constraints_say_which_one_was_broken(place: &Place) {
     tx.commit().await.expect("commits");
     let endpoint = "INSERT INTO endpoint (id, account) VALUES ($1, $2)";
     for (sql, params, expected, named) in [
-        (ADD, [1_i64.into(), "other".into()], ConstraintKind::Unique, "account.id"),
-        (ADD, [2_i64.into(), "account 1".into()], ConstraintKind::Unique, "account.name"),
-        (ADD, [2_i64.into(), Value::Null], ConstraintKind::NotNull, "account.name"),
-        (ADD, [(-2_i64).into(), "x".into()], ConstraintKind::Check, "id >= 0"),
-        (endpoint, [1_i64.into(), 77_i64.into()], ConstraintKind::ForeignKey, ""),
+        (
+            ADD,
+            [1_i64.into(), "other".into()],
+            ConstraintKind::Unique,
+            "account.id",
+        ),
+        (
+            ADD,
+            [2_i64.into(), "account 1".into()],
+            ConstraintKind::Unique,
+            "account.name",
+        ),
+        (
+            ADD,
+            [2_i64.into(), Value::Null],
+            ConstraintKind::NotNull,
+            "account.name",
+        ),
+        (
+            ADD,
+            [(-2_i64).into(), "x".into()],
+            ConstraintKind::Check,
+            "id >= 0",
+        ),
+        (
+            endpoint,
+            [1_i64.into(), 77_i64.into()],
+            ConstraintKind::ForeignKey,
+            "",
+        ),
     ] {
         let mut tx = db.begin().await.expect("begins");
         match tx.execute(sql, &params).await {
-            Err(DbError::Constraint { kind, constraint, .. }) => assert_eq!((kind, &*constraint), (expected, named)),
+            Err(DbError::Constraint {
+                kind, constraint, ..
+            }) => assert_eq!((kind, &*constraint), (expected, named)),
             other => panic!("{params:?}: {other:?}"),
         }
     }
@@ -238,7 +330,12 @@ async fn many_rows_in_one_call(place: &Place) {
     let mut tx = db.begin().await.expect("begins");
     let rows = (0..1000).map(|id| account(id).to_vec()).collect();
     assert_eq!(tx.execute_many(ADD, rows).await.expect("inserts"), 1000);
-    assert_eq!(tx.execute_many(ADD, Vec::new()).await.expect("nothing to do"), 0);
+    assert_eq!(
+        tx.execute_many(ADD, Vec::new())
+            .await
+            .expect("nothing to do"),
+        0
+    );
     tx.commit().await.expect("commits");
     assert_eq!(count(&db).await, 1000);
 }
@@ -248,7 +345,10 @@ async fn returning_answers_rows(place: &Place) {
     let sql = "INSERT INTO account (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET name = $2 RETURNING name";
     let mut tx = db.begin().await.expect("begins");
     for name in ["first", "second"] {
-        let rows = tx.rows(sql, &[1_i64.into(), name.into()]).await.expect("upserts");
+        let rows = tx
+            .rows(sql, &[1_i64.into(), name.into()])
+            .await
+            .expect("upserts");
         assert_eq!(rows[0].get::<String>("name").expect("name"), name);
     }
     tx.commit().await.expect("commits");
@@ -290,24 +390,44 @@ async fn what_was_committed_is_there_after_reopening(place: &Place) {
     assert_eq!(count(&place.open().await).await, 1);
 }
 
-const MORE: Migration = Migration { name: "0002_more", sql: "ALTER TABLE account ADD COLUMN note TEXT" };
+const MORE: Migration = Migration {
+    name: "0002_more",
+    sql: "ALTER TABLE account ADD COLUMN note TEXT",
+};
 
 async fn migrations_are_applied_once_in_order(place: &Place) {
     let db = place.ready().await;
     assert_eq!(db.migrate(&[TABLES]).await.expect("nothing to do"), 0);
     assert_eq!(db.migrate(&[TABLES, MORE]).await.expect("one more"), 1);
     drop(db);
-    assert_eq!(place.open().await.migrate(&[TABLES, MORE]).await.expect("nothing to do"), 0);
+    assert_eq!(
+        place
+            .open()
+            .await
+            .migrate(&[TABLES, MORE])
+            .await
+            .expect("nothing to do"),
+        0
+    );
 }
 
 async fn a_changed_history_is_refused(place: &Place) {
     let db = place.ready().await;
     db.migrate(&[TABLES, MORE]).await.expect("migrates");
-    let edited = Migration { sql: "ALTER TABLE account ADD COLUMN notes TEXT", ..MORE };
+    let edited = Migration {
+        sql: "ALTER TABLE account ADD COLUMN notes TEXT",
+        ..MORE
+    };
     for (list, says) in [
         (&[TABLES, edited][..], "migration `0002_more` was changed"),
-        (&[TABLES][..], "migration `0002_more` was applied to this database and is not known here"),
-        (&[MORE, TABLES][..], "migration `0001_tables` was applied to this database and stands elsewhere"),
+        (
+            &[TABLES][..],
+            "migration `0002_more` was applied to this database and is not known here",
+        ),
+        (
+            &[MORE, TABLES][..],
+            "migration `0001_tables` was applied to this database and stands elsewhere",
+        ),
     ] {
         let error = db.migrate(list).await.expect_err("refused");
         assert!(error.to_string().contains(says), "{error}");
@@ -316,9 +436,16 @@ async fn a_changed_history_is_refused(place: &Place) {
 
 async fn a_failing_migration_leaves_nothing(place: &Place) {
     let db = place.ready().await;
-    let broken = Migration { name: "0002_broken", sql: "CREATE TABLE half (id BIGINT); CREATE TABLE account (id BIGINT)" };
-    db.migrate(&[TABLES, broken]).await.expect_err("the table is there");
-    db.rows("SELECT id FROM half", &[]).await.expect_err("undone");
+    let broken = Migration {
+        name: "0002_broken",
+        sql: "CREATE TABLE half (id BIGINT); CREATE TABLE account (id BIGINT)",
+    };
+    db.migrate(&[TABLES, broken])
+        .await
+        .expect_err("the table is there");
+    db.rows("SELECT id FROM half", &[])
+        .await
+        .expect_err("undone");
     assert_eq!(db.migrate(&[TABLES, MORE]).await.expect("still usable"), 1);
 }
 
@@ -331,7 +458,12 @@ async fn a_snapshot_is_consistent_and_opens(place: &Place) {
         tokio::spawn(async move {
             for id in 0..100 {
                 let mut tx = db.begin().await.expect("begins");
-                tx.execute_many(ADD, vec![account(2 * id).to_vec(), account(2 * id + 1).to_vec()]).await.expect("inserts");
+                tx.execute_many(
+                    ADD,
+                    vec![account(2 * id).to_vec(), account(2 * id + 1).to_vec()],
+                )
+                .await
+                .expect("inserts");
                 tx.commit().await.expect("commits");
             }
         })
@@ -340,12 +472,20 @@ async fn a_snapshot_is_consistent_and_opens(place: &Place) {
     db.snapshot(&to).await.expect("copies");
     writer.await.expect("was not held up");
     let copied = count(&Db::open_sqlite(&to).await.expect("opens")).await;
-    assert!((20..=200).contains(&copied) && copied % 2 == 0, "{copied} rows: half a transaction");
+    assert!(
+        (20..=200).contains(&copied) && copied % 2 == 0,
+        "{copied} rows: half a transaction"
+    );
 
     let error = db.snapshot(&to).await.expect_err("there already");
     assert!(matches!(error, DbError::Unavailable { .. }), "{error:?}");
     let nowhere = dir.path().join("nowhere/copy.db");
-    assert!(db.snapshot(&nowhere).await.expect_err("no directory").is_retryable());
+    assert!(
+        db.snapshot(&nowhere)
+            .await
+            .expect_err("no directory")
+            .is_retryable()
+    );
 }
 
 async fn damaged_files_are_told_apart(place: &Place) {
@@ -355,7 +495,9 @@ async fn damaged_files_are_told_apart(place: &Place) {
             std::fs::write(&path, [7; 8192]).expect("writes");
             let error = Db::open_sqlite(&path).await.expect_err("not a database");
             assert!(matches!(error, DbError::Corrupt { .. }), "{error:?}");
-            let error = Db::open_sqlite(&dir.path().join("no/it.db")).await.expect_err("no directory");
+            let error = Db::open_sqlite(&dir.path().join("no/it.db"))
+                .await
+                .expect_err("no directory");
             assert!(matches!(error, DbError::Unavailable { .. }), "{error:?}");
         }
     }

@@ -97,10 +97,16 @@ impl DbError {
     /// Whether the same call may succeed later without any change.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Busy { .. } | Self::Full { .. } | Self::Unavailable { .. }
+        )
     }
 
     pub(super) fn wrong(what: impl Into<String>) -> Self {
-        Self::Wrong { what: what.into(), source: None }
+        Self::Wrong {
+            what: what.into(),
+            source: None,
+        }
     }
 }

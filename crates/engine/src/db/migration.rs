@@ -26,11 +26,20 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
 pub(super) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<usize, DbError> {
     let mut tx = db.begin().await?;
     tx.execute(TABLE, &[]).await?;
-    let applied = tx.rows("SELECT name, checksum FROM schema_migration ORDER BY position", &[]).await?;
+    let applied = tx
+        .rows(
+            "SELECT name, checksum FROM schema_migration ORDER BY position",
+            &[],
+        )
+        .await?;
     tx.commit().await?;
 
     for (index, row) in applied.iter().enumerate() {
-        check(migrations.get(index), &row.get::<String>("name")?, row.get("checksum")?)?;
+        check(
+            migrations.get(index),
+            &row.get::<String>("name")?,
+            row.get("checksum")?,
+        )?;
     }
     for (index, migration) in migrations.iter().enumerate().skip(applied.len()) {
         apply(db, index, migration).await?;
@@ -39,25 +48,37 @@ pub(super) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<usize, 
 }
 
 fn check(known: Option<&Migration>, name: &str, applied_checksum: i64) -> Result<(), DbError> {
-    let refuse = |problem| Err(DbError::Migration { name: name.to_owned(), problem });
+    let refuse = |problem| {
+        Err(DbError::Migration {
+            name: name.to_owned(),
+            problem,
+        })
+    };
     match known {
-        None => refuse("was applied to this database and is not known here: start the release that wrote it, or a newer one"),
-        Some(known) if known.name != name => {
-            refuse("was applied to this database and stands elsewhere in the list: append new migrations at its end")
-        }
-        Some(known) if checksum(known.sql) != applied_checksum => {
-            refuse("was changed after it was applied to this database: restore its text and write a new migration instead")
-        }
+        None => refuse(
+            "was applied to this database and is not known here: start the release that wrote it, or a newer one",
+        ),
+        Some(known) if known.name != name => refuse(
+            "was applied to this database and stands elsewhere in the list: append new migrations at its end",
+        ),
+        Some(known) if checksum(known.sql) != applied_checksum => refuse(
+            "was changed after it was applied to this database: restore its text and write a new migration instead",
+        ),
         Some(_) => Ok(()),
     }
 }
 
 async fn apply(db: &Db, index: usize, migration: &Migration) -> Result<(), DbError> {
-    let position = i64::try_from(index).map_err(|_| DbError::wrong("more migrations than BIGINT can count"))?;
+    let position = i64::try_from(index)
+        .map_err(|_| DbError::wrong("more migrations than BIGINT can count"))?;
     let mut tx = db.begin().await?;
     tx.script(migration.sql).await?;
-    let row: [Value; 4] =
-        [position.into(), migration.name.into(), checksum(migration.sql).into(), Clock::System.now().into()];
+    let row: [Value; 4] = [
+        position.into(),
+        migration.name.into(),
+        checksum(migration.sql).into(),
+        Clock::System.now().into(),
+    ];
     tx.execute("INSERT INTO schema_migration (position, name, checksum, applied_at) VALUES ($1, $2, $3, $4)", &row)
         .await?;
     tx.commit().await?;
@@ -68,6 +89,8 @@ async fn apply(db: &Db, index: usize, migration: &Migration) -> Result<(), DbErr
 /// FNV-1a: guards against mistakes, not against malice.
 fn checksum(text: &str) -> i64 {
     text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
         .cast_signed()
 }

@@ -30,26 +30,40 @@ impl Sqlite {
         let readers = Readers::new(path);
         let path = path.to_owned();
         let writer = sqlite::blocking(move || sqlite::open(&path, Use::Write)).await??;
-        Ok(Self { writer: Arc::new(Mutex::new(writer)), readers })
+        Ok(Self {
+            writer: Arc::new(Mutex::new(writer)),
+            readers,
+        })
     }
 
     pub(super) async fn begin(&self) -> SqliteTx {
         let writer = Arc::clone(&self.writer).lock_owned().await;
-        SqliteTx { open: Some(OpenTx { writer, state: State::Fresh }) }
+        SqliteTx {
+            open: Some(OpenTx {
+                writer,
+                state: State::Fresh,
+            }),
+        }
     }
 
     pub(super) async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         let (sql, params) = (sql.to_owned(), params.to_vec());
-        self.readers.run(move |reader| query(reader, &sql, &params)).await
+        self.readers
+            .run(move |reader| query(reader, &sql, &params))
+            .await
     }
 
     pub(super) async fn health(&self) -> Result<(), DbError> {
-        self.rows("SELECT count(*) AS tables FROM sqlite_master", &[]).await.map(drop)
+        self.rows("SELECT count(*) AS tables FROM sqlite_master", &[])
+            .await
+            .map(drop)
     }
 
     pub(super) async fn snapshot(&self, to: &Path) -> Result<(), DbError> {
         let to = to.to_owned();
-        self.readers.run(move |reader| Ok(sqlite::snapshot(reader, &to)?)).await
+        self.readers
+            .run(move |reader| Ok(sqlite::snapshot(reader, &to)?))
+            .await
     }
 }
 
@@ -60,7 +74,11 @@ pub(super) struct SqliteTx {
 }
 
 impl SqliteTx {
-    pub(super) async fn execute_many(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
+    pub(super) async fn execute_many(
+        &mut self,
+        sql: &str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<u64, DbError> {
         let sql = sql.to_owned();
         self.run(move |writer| execute(writer, &sql, &rows)).await
     }
@@ -71,11 +89,21 @@ impl SqliteTx {
     }
 
     pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), DbError> {
-        self.run(move |writer| writer.execute_batch(sql).map_err(|error| classify(sql, error))).await
+        self.run(move |writer| {
+            writer
+                .execute_batch(sql)
+                .map_err(|error| classify(sql, error))
+        })
+        .await
     }
 
     pub(super) async fn commit(mut self) -> Result<(), DbError> {
-        self.run(|writer| writer.execute_batch("COMMIT").map_err(|error| classify("COMMIT", error))).await
+        self.run(|writer| {
+            writer
+                .execute_batch("COMMIT")
+                .map_err(|error| classify("COMMIT", error))
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
@@ -83,7 +111,9 @@ impl SqliteTx {
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         let Some(mut open) = self.open.take() else {
-            return Err(DbError::wrong("the transaction goes on after one of its calls was dropped"));
+            return Err(DbError::wrong(
+                "the transaction goes on after one of its calls was dropped",
+            ));
         };
         let (open, result) = sqlite::blocking(move || {
             let result = open.run(work);
@@ -113,12 +143,21 @@ struct OpenTx {
 }
 
 impl OpenTx {
-    fn run<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, DbError>) -> Result<T, DbError> {
+    fn run<T>(
+        &mut self,
+        work: impl FnOnce(&Connection) -> Result<T, DbError>,
+    ) -> Result<T, DbError> {
         match self.state {
             State::Open => {}
-            State::Failed => return Err(DbError::wrong("the transaction goes on after one of its statements failed")),
+            State::Failed => {
+                return Err(DbError::wrong(
+                    "the transaction goes on after one of its statements failed",
+                ));
+            }
             State::Fresh => {
-                self.writer.execute_batch("BEGIN IMMEDIATE").map_err(|error| classify("BEGIN", error))?;
+                self.writer
+                    .execute_batch("BEGIN IMMEDIATE")
+                    .map_err(|error| classify("BEGIN", error))?;
                 self.state = State::Open;
             }
         }
@@ -136,24 +175,33 @@ impl Drop for OpenTx {
         if !self.writer.is_autocommit()
             && let Err(error) = self.writer.execute_batch("ROLLBACK")
         {
-            tracing::error!(error = &error as &dyn std::error::Error, "a transaction could not be rolled back");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a transaction could not be rolled back"
+            );
         }
     }
 }
 
 fn execute(writer: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<u64, DbError> {
-    let mut statement = writer.prepare_cached(sql).map_err(|error| classify(sql, error))?;
+    let mut statement = writer
+        .prepare_cached(sql)
+        .map_err(|error| classify(sql, error))?;
     let places = places(sql, &statement)?;
     let mut changed = 0;
     for params in rows {
         bind(sql, &mut statement, &places, params)?;
-        changed += statement.raw_execute().map_err(|error| classify(sql, error))?;
+        changed += statement
+            .raw_execute()
+            .map_err(|error| classify(sql, error))?;
     }
     Ok(changed as u64)
 }
 
 fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
-    let mut statement = connection.prepare_cached(sql).map_err(|error| classify(sql, error))?;
+    let mut statement = connection
+        .prepare_cached(sql)
+        .map_err(|error| classify(sql, error))?;
     let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
     let places = places(sql, &statement)?;
     bind(sql, &mut statement, &places, params)?;
@@ -162,22 +210,26 @@ fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row
     while let Some(row) = rows.next().map_err(|error| classify(sql, error))? {
         let mut values = Vec::with_capacity(columns.len());
         for (index, column) in columns.iter().enumerate() {
-            values.push(match row.get_ref(index).map_err(|error| classify(sql, error))? {
-                ValueRef::Null => Value::Null,
-                ValueRef::Integer(int) => Value::Int(int),
-                ValueRef::Text(text) => {
-                    Value::Text(String::from_utf8(text.to_vec()).map_err(|error| DbError::Wrong {
-                        what: format!("column `{column}` holds text that is not UTF-8"),
-                        source: Some(error.into()),
-                    })?)
-                }
-                ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                ValueRef::Real(_) => {
-                    return Err(DbError::wrong(format!(
-                        "column `{column}` holds a fraction; store integers, text or bytes"
-                    )));
-                }
-            });
+            values.push(
+                match row.get_ref(index).map_err(|error| classify(sql, error))? {
+                    ValueRef::Null => Value::Null,
+                    ValueRef::Integer(int) => Value::Int(int),
+                    ValueRef::Text(text) => {
+                        Value::Text(String::from_utf8(text.to_vec()).map_err(|error| {
+                            DbError::Wrong {
+                                what: format!("column `{column}` holds text that is not UTF-8"),
+                                source: Some(error.into()),
+                            }
+                        })?)
+                    }
+                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+                    ValueRef::Real(_) => {
+                        return Err(DbError::wrong(format!(
+                            "column `{column}` holds a fraction; store integers, text or bytes"
+                        )));
+                    }
+                },
+            );
         }
         answer.push(Row::new(Arc::clone(&columns), values));
     }
@@ -190,10 +242,17 @@ fn places(sql: &str, statement: &CachedStatement<'_>) -> Result<Vec<usize>, DbEr
     (1..=statement.parameter_count())
         .map(|index| {
             let name = statement.parameter_name(index).unwrap_or("?");
-            let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+            let number = name
+                .strip_prefix('$')
+                .and_then(|number| number.parse::<usize>().ok());
             number
                 .and_then(|number| number.checked_sub(1))
-                .ok_or_else(|| DbError::wrong(format!("placeholder `{name}` instead of `$1`, `$2`, … in: {}", shown(sql))))
+                .ok_or_else(|| {
+                    DbError::wrong(format!(
+                        "placeholder `{name}` instead of `$1`, `$2`, … in: {}",
+                        shown(sql)
+                    ))
+                })
         })
         .collect()
 }
@@ -206,14 +265,22 @@ fn bind(
 ) -> Result<(), DbError> {
     if places.len() != params.len() {
         let (wanted, given) = (places.len(), params.len());
-        return Err(DbError::wrong(format!("{given} parameters given and {wanted} used in: {}", shown(sql))));
+        return Err(DbError::wrong(format!(
+            "{given} parameters given and {wanted} used in: {}",
+            shown(sql)
+        )));
     }
     for (index, place) in places.iter().enumerate() {
         let Some(value) = params.get(*place) else {
             let (number, given) = (place + 1, params.len());
-            return Err(DbError::wrong(format!("`${number}` used and {given} parameters given in: {}", shown(sql))));
+            return Err(DbError::wrong(format!(
+                "`${number}` used and {given} parameters given in: {}",
+                shown(sql)
+            )));
         };
-        statement.raw_bind_parameter(index + 1, value).map_err(|error| classify(sql, error))?;
+        statement
+            .raw_bind_parameter(index + 1, value)
+            .map_err(|error| classify(sql, error))?;
     }
     Ok(())
 }
@@ -230,12 +297,17 @@ impl ToSql for Value {
 }
 
 fn shown(sql: &str) -> &str {
-    sql.char_indices().nth(SQL_SHOWN_MAX).map_or(sql, |(end, _)| &sql[..end])
+    sql.char_indices()
+        .nth(SQL_SHOWN_MAX)
+        .map_or(sql, |(end, _)| &sql[..end])
 }
 
 fn classify(sql: &str, error: rusqlite::Error) -> DbError {
     match DbError::from(error) {
-        DbError::Wrong { source, .. } => DbError::Wrong { what: shown(sql).to_owned(), source },
+        DbError::Wrong { source, .. } => DbError::Wrong {
+            what: shown(sql).to_owned(),
+            source,
+        },
         error => error,
     }
 }
@@ -243,29 +315,50 @@ fn classify(sql: &str, error: rusqlite::Error) -> DbError {
 impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
         let rusqlite::Error::SqliteFailure(code, message) = &error else {
-            return Self::Wrong { what: "a value".to_owned(), source: Some(error.into()) };
+            return Self::Wrong {
+                what: "a value".to_owned(),
+                source: Some(error.into()),
+            };
         };
         match code.code {
             ErrorCode::ConstraintViolation => {
-                let (kind, constraint) = constraint(code.extended_code, message.as_deref().unwrap_or_default());
-                Self::Constraint { kind, constraint, source: error.into() }
+                let (kind, constraint) =
+                    constraint(code.extended_code, message.as_deref().unwrap_or_default());
+                Self::Constraint {
+                    kind,
+                    constraint,
+                    source: error.into(),
+                }
             }
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy { source: error.into() },
-            ErrorCode::DiskFull => Self::Full { source: error.into() },
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt { source: error.into() },
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy {
+                source: error.into(),
+            },
+            ErrorCode::DiskFull => Self::Full {
+                source: error.into(),
+            },
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt {
+                source: error.into(),
+            },
             ErrorCode::CannotOpen
             | ErrorCode::SystemIoFailure
             | ErrorCode::PermissionDenied
             | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::OutOfMemory => Self::Unavailable { source: error.into() },
-            _ => Self::Wrong { what: "a statement".to_owned(), source: Some(error.into()) },
+            | ErrorCode::OutOfMemory => Self::Unavailable {
+                source: error.into(),
+            },
+            _ => Self::Wrong {
+                what: "a statement".to_owned(),
+                source: Some(error.into()),
+            },
         }
     }
 }
 
 impl From<Stopped> for DbError {
     fn from(stopped: Stopped) -> Self {
-        Self::Unavailable { source: stopped.into() }
+        Self::Unavailable {
+            source: stopped.into(),
+        }
     }
 }
 
@@ -279,6 +372,8 @@ fn constraint(extended_code: i32, message: &str) -> (ConstraintKind, String) {
         rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL => ConstraintKind::NotNull,
         _ => ConstraintKind::Check,
     };
-    let name = message.split_once("constraint failed: ").map_or("", |(_, name)| name);
+    let name = message
+        .split_once("constraint failed: ")
+        .map_or("", |(_, name)| name);
     (kind, name.to_owned())
 }

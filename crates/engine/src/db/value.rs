@@ -189,12 +189,16 @@ impl Row {
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T, DbError> {
         let Some(index) = self.columns.iter().position(|name| name == column) else {
             let columns = self.columns.join(", ");
-            return Err(DbError::wrong(format!("no column `{column}` in the answer, which has: {columns}")));
+            return Err(DbError::wrong(format!(
+                "no column `{column}` in the answer, which has: {columns}"
+            )));
         };
         let value = &self.values[index];
         T::from_value(value).ok_or_else(|| {
             let (expected, found) = (T::EXPECTED, value.kind());
-            DbError::wrong(format!("column `{column}` should hold {expected} and holds {found}"))
+            DbError::wrong(format!(
+                "column `{column}` should hold {expected} and holds {found}"
+            ))
         })
     }
 }
