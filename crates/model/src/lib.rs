@@ -35,6 +35,7 @@ pub use subscription::Subscription;
 // Leaves: pure functions over plain values.
 pub mod phone;
 pub mod region;
+pub mod retry;
 pub mod timestamp;
 
 #[cfg(test)]
