@@ -16,14 +16,19 @@ pub(crate) struct File {
     pub(crate) text: String,
     /// Its code, strings and tests told apart; only of `.rs` files.
     rust: Option<Rust>,
+    /// Whether it holds tests only.
+    tests: bool,
 }
 
 impl File {
-    fn new(path: String, text: String) -> Self {
-        let rust = path
-            .ends_with(".rs")
-            .then(|| Rust::new(&text, test_path(&path)));
-        Self { path, text, rust }
+    fn new(path: String, text: String, tests: bool) -> Self {
+        let rust = path.ends_with(".rs").then(|| Rust::new(&text, tests));
+        Self {
+            path,
+            text,
+            rust,
+            tests,
+        }
     }
 
     /// The package it belongs to: the folder under `crates/`, or `xtask`.
@@ -38,13 +43,36 @@ impl File {
 
     /// Whether it is compiled into what users run, tests and benchmarks left out.
     pub(crate) fn ships(&self) -> bool {
-        self.path.starts_with("crates/") && self.path.contains("/src/") && !test_path(&self.path)
+        self.path.starts_with("crates/") && self.path.contains("/src/") && !self.tests
     }
 }
 
-/// Whether a file holds tests only, by its name.
-fn test_path(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("_tests.rs") || path.ends_with("/tests.rs")
+/// Whether a file holds tests only: by its name, or because it, or a module around it, was declared for tests alone.
+fn holds_tests(path: &str, declared: &[String]) -> bool {
+    path.contains("/tests/")
+        || path.ends_with("_tests.rs")
+        || path.ends_with("/tests.rs")
+        || declared.iter().any(|module| {
+            let rest = path.strip_prefix(module.as_str());
+            rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        })
+}
+
+/// The modules that `#[cfg(test)] mod name;` in the file at `path` declares, as paths without `.rs`.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let stem = path.trim_end_matches(".rs");
+    let folder = match stem.rsplit_once('/') {
+        Some((folder, "lib" | "main" | "mod")) => folder,
+        _ => stem,
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    declared
+        .filter_map(|pair| {
+            let name = pair[1].rsplit_once("mod ")?.1.strip_suffix(';')?;
+            Some(format!("{folder}/{name}"))
+        })
+        .collect()
 }
 
 /// All text files, sorted by path.
@@ -55,21 +83,31 @@ pub(crate) struct Tree {
 impl Tree {
     /// Reads everything under `root`.
     pub(crate) fn read(root: &Path) -> Result<Self, Failure> {
-        let mut tree = Self { files: Vec::new() };
-        tree.enter(root, "")
+        let mut texts = Vec::new();
+        enter(root, "", &mut texts)
             .map_err(|error| Failure::new(format!("cannot read {}: {error}", root.display())))?;
-        tree.files.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(tree)
+        texts.sort();
+        Ok(Self::new(texts))
     }
 
     /// A tree of the given paths and texts, for the tests of the rules.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+        Self::new(files.iter().map(owned).collect())
+    }
+
+    fn new(texts: Vec<(String, String)>) -> Self {
+        let rust = texts.iter().filter(|(path, _)| path.ends_with(".rs"));
+        let declared: Vec<String> = rust
+            .flat_map(|(path, text)| test_modules(path, text))
+            .collect();
+        let file = |(path, text): (String, String)| {
+            let tests = holds_tests(&path, &declared);
+            File::new(path, text, tests)
+        };
         Self {
-            files: files
-                .iter()
-                .map(|(path, text)| File::new((*path).to_owned(), (*text).to_owned()))
-                .collect(),
+            files: texts.into_iter().map(file).collect(),
         }
     }
 
@@ -95,25 +133,26 @@ impl Tree {
             .filter(|file| file.path.ends_with("/Cargo.toml"))
             .filter_map(|file| Some((file, file.crate_name()?)))
     }
+}
 
-    fn enter(&mut self, folder: &Path, prefix: &str) -> std::io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = format!("{prefix}{name}");
-            if entry.file_type()?.is_dir() {
-                if !skipped(&name) {
-                    self.enter(&entry.path(), &format!("{path}/"))?;
-                }
-            } else if !["Cargo.lock", ".git"].contains(&name.as_str())
-                && let Ok(text) = String::from_utf8(fs::read(entry.path())?)
-                && !text.contains('\0')
-            {
-                self.files.push(File::new(path, text));
+/// Collects the path and text of every text file in `folder`, whose path from the root is `prefix`.
+fn enter(folder: &Path, prefix: &str, texts: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        if entry.file_type()?.is_dir() {
+            if !skipped(&name) {
+                enter(&entry.path(), &format!("{path}/"), texts)?;
             }
+        } else if !["Cargo.lock", ".git"].contains(&name.as_str())
+            && let Ok(text) = String::from_utf8(fs::read(entry.path())?)
+            && !text.contains('\0')
+        {
+            texts.push((path, text));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Folders that are not part of the source: build output, and hidden ones but our two.
@@ -149,6 +188,22 @@ mod tests {
             (None, false),
         ];
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_module_declared_for_tests_holds_tests() {
+        let tree = Tree::of(&[
+            (
+                "crates/model/src/lib.rs",
+                "#[cfg(test)]\nmod fuzzing;\npub mod event;\n",
+            ),
+            ("crates/model/src/event.rs", "#[cfg(test)]\nmod cases;\n"),
+            ("crates/model/src/event/cases.rs", ""),
+            ("crates/model/src/fuzzing.rs", ""),
+            ("crates/model/src/fuzzing/json.rs", ""),
+        ]);
+        let ships: Vec<bool> = tree.files.iter().map(File::ships).collect();
+        assert_eq!(ships, [true, true, false, false, false]);
     }
 
     #[test]
