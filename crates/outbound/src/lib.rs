@@ -16,8 +16,11 @@
 //! put into the headers).
 //!
 //! Not here yet: OAuth token fetching (refresh-token grant, cached until it expires) belongs here as `oauth.rs`, which sends
-//! its request through `Client` and hands out an `Authorization`.
+//! its request through `Client` and hands out an [`Authorization`].
 
+mod authorization;
 mod guard;
+pub mod signature;
 
+pub use authorization::{Authorization, AuthorizationError};
 pub use guard::Guard;
