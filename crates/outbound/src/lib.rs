@@ -19,8 +19,17 @@
 //! its request through `Client` and hands out an [`Authorization`].
 
 mod authorization;
+mod call;
+mod client;
+mod dial;
+mod failure;
 mod guard;
 pub mod signature;
+mod url;
 
 pub use authorization::{Authorization, AuthorizationError};
+pub use call::{Answer, Call, RETRY_AFTER_MAX};
+pub use client::{Client, ClientOptions};
+pub use dial::{Lookup, LookupFuture};
+pub use failure::{Cause, Failure, Phase};
 pub use guard::Guard;
