@@ -33,6 +33,8 @@ pub use secret::Secret;
 pub use subscription::Subscription;
 
 // Leaves: pure functions over plain values.
+pub mod circuit;
+pub mod concurrency;
 pub mod phone;
 pub mod region;
 pub mod retry;
