@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 fn fuzz_tests(tree: &Tree) -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     for (file, rust) in tree.rust() {
-        let count = rust.code.matches("fn fuzz_").count() as u64;
+        let count = rust.tests.matches("fn fuzz_").count() as u64;
         if let (Some(name), true) = (file.crate_name(), count > 0) {
             *found.entry(name.to_owned()).or_default() += count;
         }
