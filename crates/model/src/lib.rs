@@ -33,6 +33,7 @@ pub use secret::Secret;
 pub use subscription::Subscription;
 
 // Leaves: pure functions over plain values.
+pub mod catalog;
 pub mod circuit;
 pub mod concurrency;
 pub mod phone;
