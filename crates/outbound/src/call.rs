@@ -34,7 +34,8 @@ pub struct Call {
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// At most `response_bytes_max` bytes.
+    /// At most `response_bytes_max` bytes. It may hold on to a larger buffer of the connection (64 KiB at most): what is
+    /// kept for long is an [`Answer::excerpt`].
     pub body: Bytes,
     /// There was more body than `body` holds.
     pub truncated: bool,

@@ -116,7 +116,7 @@ impl Client {
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
         url::supported(&call.uri).map_err(|reason| Failure::Url {
-            url: call.uri.to_string(),
+            url: url::shown(&call.uri.to_string()),
             reason,
         })?;
         let mut request = Request::new(Full::new(call.body));

@@ -114,7 +114,7 @@ fn localhost(host: &str) -> Option<IpAddr> {
 }
 
 /// A URL as an error may repeat it: cut, on one line, and without a password.
-fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..]
         .find(['/', '?', '#'])
