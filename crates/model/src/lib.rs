@@ -6,7 +6,7 @@
 
 pub mod account;
 pub mod endpoint;
-
+pub mod event_post;
 pub mod event_type;
 pub mod hashing;
 pub mod id;
