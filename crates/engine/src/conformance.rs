@@ -3,6 +3,7 @@
 //! A new engine adds a variant to the suite's `Place` and a line to its `suite!`.
 
 mod db;
+mod log;
 
 /// Runs every test of a suite on a fresh place of one engine.
 macro_rules! suite {

@@ -13,6 +13,7 @@
 
 pub mod clock;
 pub mod db;
+pub mod log;
 mod sqlite;
 
 #[cfg(test)]
@@ -20,3 +21,6 @@ mod conformance;
 
 pub use clock::{Clock, ManualClock};
 pub use db::{ConstraintKind, Db, DbError, FromValue, Migration, Row, Tx, Value};
+pub use log::{
+    Appended, Batch, CommitStats, Ends, Fault, Faults, Log, LogError, LogOptions, Position,
+};

@@ -1,0 +1,181 @@
+//! The `Log` seam: an append-only sequence of committed batches, durable before an append answers.
+//!
+//! `hub` appends published events and reads them back, in order, to route and deliver them. The log
+//! knows only bytes:
+//!
+//! ```text
+//!   seq        1             2          3                      (never reused, also not after a trim)
+//!         ┌─────────┐  ┌─────────┐  ┌─────────┐
+//!         │ 0 1 2 3 │  │ 0       │  │ 0 1 2   │  ◄── append    a Position is (seq, index in the batch)
+//!         └─────────┘  └─────────┘  └─────────┘
+//!   ends   first_seq ──────────────────────── next_seq
+//! ```
+//!
+//! What callers may rely on:
+//! - The records of one append are in one batch, next to each other: all of them, or none.
+//! - When an append answers, its batch survives a crash of the process and of the machine. An append
+//!   that was refused is not in the log, now or after a restart.
+//! - Appends that wait at the same time share one commit.
+//! - Dropping an append's future does not cancel it once it was polled.
+//! - Batches are seen by readers once they are durable, in the order of their positions; the time a
+//!   batch was appended never goes backwards.
+
+pub mod batch;
+mod error;
+mod faults;
+mod options;
+mod position;
+mod sql;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+pub use batch::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
+pub use error::LogError;
+pub use faults::{Fault, Faults};
+pub use options::{CommitStats, LogOptions};
+pub use position::Position;
+pub use sql::SqlLog;
+
+/// A log. Clones share it; when the last is dropped, what was queued is still written.
+#[derive(Clone, Debug)]
+pub enum Log {
+    /// A SQL database of its own: one row is one batch.
+    Sql(SqlLog),
+}
+
+/// Where an append went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The position of its first record; the others follow in the same batch.
+    pub first: Position,
+    /// When, by the log's clock.
+    pub at: Timestamp,
+}
+
+/// Where the log begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The oldest batch there is; `next_seq` if there is none.
+    pub first_seq: u64,
+    /// The batch that will be written next.
+    pub next_seq: u64,
+    /// Bytes of disk that the batches take, about.
+    pub bytes: u64,
+    /// When the oldest batch was appended.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Log {
+    /// Opens the log in the SQLite file at `path` (beside it: `-wal`, `-shm` and `.lock`), creating
+    /// it if it is not there. Waits a few seconds for a process that is just letting go of it.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] if the file cannot be opened, or another process has it.
+    pub async fn open_sqlite(
+        path: &Path,
+        options: LogOptions,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        SqlLog::open(path, options, clock).await.map(Self::Sql)
+    }
+
+    /// Appends `records` as one piece, and answers when they are durable. Of no records at all,
+    /// nothing is written, and the answer is where the next record will be.
+    ///
+    /// # Errors
+    /// [`LogError::Full`], [`LogError::TooLarge`], [`LogError::Closed`], and
+    /// [`LogError::Unavailable`] if it could not be made durable: then it is not in the log.
+    pub async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
+        match self {
+            Self::Sql(log) => log.append(records).await,
+        }
+    }
+
+    /// Reads batches in order, the first being the first there is at or after `from_seq`: at most
+    /// `batches_max`, and no more once `bytes_max` is reached (so at least one, if there is one).
+    ///
+    /// # Errors
+    /// [`LogError::Corrupt`] if the first of them cannot be read: go on after its `seq`.
+    pub async fn read(
+        &self,
+        from_seq: u64,
+        batches_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Batch>>, LogError> {
+        match self {
+            Self::Sql(log) => log.read(from_seq, batches_max, bytes_max).await,
+        }
+    }
+
+    /// Removes all batches before `before_seq`, and returns how many these were. Appends go on
+    /// meanwhile; the space is used again by later batches.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]; a part may have been removed.
+    pub async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        match self {
+            Self::Sql(log) => log.trim(before_seq).await,
+        }
+    }
+
+    /// Where the log begins and ends now. Does no IO.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        match self {
+            Self::Sql(log) => log.ends(),
+        }
+    }
+
+    /// Follows `next_seq`: changes when batches have become readable.
+    #[must_use]
+    pub fn tail(&self) -> watch::Receiver<u64> {
+        match self {
+            Self::Sql(log) => log.tail(),
+        }
+    }
+
+    /// The first batch that was appended at or after `at`; `next_seq` if there is none.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`].
+    pub async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
+        match self {
+            Self::Sql(log) => log.find_time(at).await,
+        }
+    }
+
+    /// Proves that the log can take appends. After a failed commit this tries to write, so asking
+    /// is also what brings a log back to which nobody appends.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] with what is in the way, [`LogError::Closed`].
+    pub async fn health(&self) -> Result<(), LogError> {
+        match self {
+            Self::Sql(log) => log.health().await,
+        }
+    }
+
+    /// Copies the log, as it is at one moment, to the new file `to`. Appends go on meanwhile.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] if `to` exists or cannot be written; nothing is left there.
+    pub async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
+        match self {
+            Self::Sql(log) => log.snapshot(to).await,
+        }
+    }
+
+    /// Takes no more appends, writes what is queued, and answers once all of it has been answered.
+    /// Reading goes on.
+    pub async fn close(&self) {
+        match self {
+            Self::Sql(log) => log.close().await,
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! A batch: the records of one commit, and the bytes in which a log keeps them.
+//!
+//! Format 1 (`log_batch.format`), never to change:
+//!
+//! ```text
+//!   stored = zstd frame (with content size and content checksum) of:
+//!   plain  = { length: u32, little endian; that many bytes } for each record
+//! ```
+//!
+//! Also a batch that does not compress is in a zstd frame: it costs a dozen bytes, and one format
+//! means one checksum and one reader. Every later format gets the next number, and every number
+//! ever released stays readable.
+//!
+//! [`decode`] is total: whatever the bytes, it answers a batch or says what is wrong with them,
+//! and takes at most [`BATCH_BYTES_MAX`] of memory for them.
+
+use std::fmt;
+use std::io;
+
+use jiff::Timestamp;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe;
+
+use super::LogError;
+use super::position::{Position, SEQ_MAX};
+
+/// The most records of a batch: what the index of a [`Position`] can count.
+pub const BATCH_RECORDS_MAX: usize = 4096;
+
+/// The most bytes of a batch before compression, with four for each record's length. A bound for
+/// decoding and for one append; batches of several appends stay below `LogOptions::batch_bytes_max`.
+pub const BATCH_BYTES_MAX: usize = 32 << 20;
+
+/// The format that is written.
+pub(super) const FORMAT: i64 = 1;
+
+/// Level 1: commits wait for it, and higher levels gain little on JSON.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Bytes before each record: its length.
+const PREFIX: usize = 4;
+
+/// One committed batch, decompressed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Batch {
+    seq: u64,
+    appended_at: Timestamp,
+    plain: Vec<u8>,
+    /// Where each record ends in `plain`.
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Puts records into the batch `seq`. The caller keeps to the two bounds.
+    pub(super) fn new<'a>(
+        seq: u64,
+        appended_at: Timestamp,
+        records: impl Iterator<Item = &'a Vec<u8>> + Clone,
+    ) -> Self {
+        let bytes = records.clone().map(|record| cost(record)).sum();
+        let mut plain = Vec::with_capacity(bytes);
+        let mut ends = Vec::new();
+        for record in records {
+            let length = u32::try_from(record.len()).expect("an append is at most 32 MiB");
+            plain.extend_from_slice(&length.to_le_bytes());
+            plain.extend_from_slice(record);
+            ends.push(plain.len());
+        }
+        Self {
+            seq,
+            appended_at,
+            plain,
+            ends,
+        }
+    }
+
+    /// Its place in the log.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// When it was appended, by the log's clock, to the microsecond.
+    #[must_use]
+    pub fn appended_at(&self) -> Timestamp {
+        self.appended_at
+    }
+
+    /// How many records it has: 1 to 4096.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no batch is empty")]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The bytes it takes in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.plain.len() + self.ends.len() * size_of::<usize>()
+    }
+
+    /// The record at `index`.
+    #[must_use]
+    pub fn record(&self, index: u16) -> Option<&[u8]> {
+        let index = usize::from(index);
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]) + PREFIX;
+        self.plain.get(start..end)
+    }
+
+    /// All records, with their positions, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Position, &[u8])> {
+        (0_u16..).map_while(|index| {
+            let record = self.record(index)?;
+            Some((Position::new(self.seq, index), record))
+        })
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seq, at, records, bytes) = (self.seq, self.appended_at, self.len(), self.plain.len());
+        write!(f, "Batch {seq} of {at}: {records} records, {bytes} bytes")
+    }
+}
+
+/// What a record adds to a batch.
+pub(super) fn cost(record: &[u8]) -> usize {
+    PREFIX.saturating_add(record.len())
+}
+
+/// Turns batches into stored bytes; keeps the compressor's tables between them.
+pub(super) struct Encoder {
+    compressor: Compressor<'static>,
+}
+
+impl Encoder {
+    pub(super) fn new() -> io::Result<Self> {
+        let mut compressor = Compressor::new(ZSTD_LEVEL)?;
+        compressor.set_parameter(zstd_safe::CParameter::ChecksumFlag(true))?;
+        Ok(Self { compressor })
+    }
+
+    pub(super) fn encode(&mut self, batch: &Batch) -> io::Result<Vec<u8>> {
+        self.compressor.compress(&batch.plain)
+    }
+}
+
+/// Reads the row of a batch: its columns `seq`, `appended_at` (microseconds), `format`, `records`
+/// and `bytes`, whatever they hold.
+///
+/// # Errors
+/// [`LogError::Corrupt`].
+pub fn decode(
+    seq: u64,
+    appended_at: i64,
+    format: i64,
+    records: i64,
+    stored: &[u8],
+) -> Result<Batch, LogError> {
+    let corrupt = |what| LogError::Corrupt { seq, what };
+    if seq > SEQ_MAX {
+        return Err(corrupt("its number is beyond the last there can be"));
+    }
+    let appended_at = Timestamp::from_microsecond(appended_at)
+        .map_err(|_| corrupt("its time is out of range"))?;
+    if format != FORMAT {
+        return Err(corrupt(
+            "its format is unknown: it was written by a newer release, or overwritten",
+        ));
+    }
+    let plain = decompress(stored).map_err(corrupt)?;
+    let ends = ends(&plain).map_err(corrupt)?;
+    if i64::try_from(ends.len()) != Ok(records) {
+        return Err(corrupt("it holds more or fewer records than it should"));
+    }
+    Ok(Batch {
+        seq,
+        appended_at,
+        plain,
+        ends,
+    })
+}
+
+fn decompress(stored: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let size = match zstd_safe::get_frame_content_size(stored) {
+        Ok(Some(size)) => usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= BATCH_BYTES_MAX),
+        _ => return Err("its bytes are not a zstd frame that tells its size"),
+    };
+    let Some(size) = size else {
+        return Err("its bytes say that they hold more than a batch can");
+    };
+    Decompressor::new()
+        .and_then(|mut decompressor| decompressor.decompress(stored, size))
+        .map_err(|_| "its bytes do not decompress, or their checksum is wrong")
+}
+
+fn ends(plain: &[u8]) -> Result<Vec<usize>, &'static str> {
+    let mut ends = Vec::new();
+    let mut rest = plain;
+    while !rest.is_empty() {
+        let (length, after) = rest
+            .split_first_chunk::<PREFIX>()
+            .ok_or("it ends within a length")?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        rest = after.get(length..).ok_or("it ends within a record")?;
+        ends.push(plain.len() - rest.len());
+        if ends.len() > BATCH_RECORDS_MAX {
+            return Err("it has more records than a batch can");
+        }
+    }
+    if ends.is_empty() {
+        Err("it has no records")
+    } else {
+        Ok(ends)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    const MICROS: i64 = 1_700_000_000_000_000;
+
+    fn batch(records: &[Vec<u8>]) -> Batch {
+        Batch::new(
+            7,
+            Timestamp::from_microsecond(MICROS).expect("a time"),
+            records.iter(),
+        )
+    }
+
+    fn stored(records: &[Vec<u8>]) -> Vec<u8> {
+        Encoder::new()
+            .expect("zstd")
+            .encode(&batch(records))
+            .expect("zstd")
+    }
+
+    fn what(result: Result<Batch, LogError>) -> &'static str {
+        match result {
+            Err(LogError::Corrupt { seq: 7, what }) => what,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_stored_format_is_the_one_released() {
+        let released = [
+            40, 181, 47, 253, 36, 11, 89, 0, 0, 3, 0, 0, 0, 111, 110, 101, 0, 0, 0, 0, 245, 47, 73,
+            254,
+        ];
+        let records = [b"one".to_vec(), Vec::new()];
+        assert_eq!(stored(&records), released);
+        assert_eq!(
+            decode(7, MICROS, 1, 2, &released).expect("readable for ever"),
+            batch(&records)
+        );
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let good = stored(&[b"one".to_vec(), b"two".to_vec()]);
+        let huge = zstd::bulk::compress(&vec![0; BATCH_BYTES_MAX + 1], 1).expect("zstd");
+        let zstd = |plain: &[u8]| zstd::bulk::compress(plain, 1).expect("zstd");
+        let mut flipped = good.clone();
+        *flipped.last_mut().expect("bytes") ^= 1;
+        for (result, says) in [
+            (decode(7, MICROS, 2, 2, &good), "format is unknown"),
+            (decode(7, MICROS, 1, 3, &good), "more or fewer records"),
+            (decode(7, i64::MAX, 1, 2, &good), "time is out of range"),
+            (decode(7, MICROS, 1, 2, b""), "not a zstd frame"),
+            (decode(7, MICROS, 1, 2, b"plain text"), "not a zstd frame"),
+            (
+                decode(7, MICROS, 1, 2, &good[..good.len() - 1]),
+                "do not decompress",
+            ),
+            (decode(7, MICROS, 1, 2, &flipped), "checksum is wrong"),
+            (decode(7, MICROS, 1, 2, &huge), "more than a batch can"),
+            (decode(7, MICROS, 1, 0, &zstd(b"")), "no records"),
+            (
+                decode(7, MICROS, 1, 1, &zstd(b"abc")),
+                "ends within a length",
+            ),
+            (
+                decode(7, MICROS, 1, 1, &zstd(&[9, 0, 0, 0, 1])),
+                "ends within a record",
+            ),
+            (
+                decode(7, MICROS, 1, 4097, &zstd(&[0; 4 * 4097])),
+                "more records than a batch can",
+            ),
+        ] {
+            assert!(what(result).contains(says), "{says}");
+        }
+        assert!(decode(SEQ_MAX + 1, MICROS, 1, 2, &good).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_the_same(records in vec(vec(any::<u8>(), 0..300), 1..50)) {
+            let count = i64::try_from(records.len()).expect("few");
+            let decoded = decode(7, MICROS, 1, count, &stored(&records)).expect("whole");
+            let read: Vec<Vec<u8>> = decoded.iter().map(|(_, record)| record.to_vec()).collect();
+            prop_assert_eq!(decoded.len(), records.len());
+            prop_assert_eq!(read, records);
+            prop_assert_eq!(decoded.record(4095), None);
+        }
+
+        #[test]
+        fn fuzz_decode_takes_any_bytes(
+            seq: u64, at: i64, format in 0..3_i64, count in -1..10_i64, bytes in vec(any::<u8>(), 0..200),
+        ) {
+            let _ = decode(seq, at, format, count, &bytes);
+        }
+
+        #[test]
+        fn fuzz_decode_takes_any_contents(count in 0..5_i64, plain in vec(prop_oneof![Just(0_u8), any::<u8>()], 0..60)) {
+            let stored = zstd::bulk::compress(&plain, 1).expect("zstd");
+            if let Ok(batch) = decode(7, MICROS, 1, count, &stored) {
+                let again: Vec<Vec<u8>> = batch.iter().map(|(_, record)| record.to_vec()).collect();
+                prop_assert_eq!(Batch::new(7, batch.appended_at(), again.iter()), batch);
+            }
+        }
+
+        #[test]
+        fn fuzz_decode_notices_any_flipped_bit(
+            records in vec(vec(any::<u8>(), 0..80), 1..20), at: prop::sample::Index, bit in 0..8_u8,
+        ) {
+            let count = i64::try_from(records.len()).expect("few");
+            let mut stored = stored(&records);
+            let at = at.index(stored.len());
+            stored[at] ^= 1 << bit;
+            // Some bits of a frame's header mean nothing; then the contents are still what they were.
+            if let Ok(read) = decode(7, MICROS, 1, count, &stored) {
+                prop_assert_eq!(read, batch(&records));
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong in a log, in the kinds that callers act on: wait, refuse, skip, stop.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
+
+/// One failed commit refuses many appends, so they share its error.
+pub(super) type Source = Arc<dyn Error + Send + Sync>;
+
+/// An error of the log.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    /// Appends come faster than the disk takes them. Nothing of this one was queued.
+    #[error("the log's queue is full; try again in {} s", retry_after.as_secs())]
+    Full {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// The disk is full, failed, or cannot be reached. Nothing of this append is in the log.
+    #[error("the log cannot be written or read just now")]
+    Unavailable(#[source] Source),
+    /// One append does not fit in one batch. Nothing of it was queued.
+    #[error(
+        "an append of {records} records and {bytes} bytes is more than a batch holds: \
+         {BATCH_RECORDS_MAX} records, {BATCH_BYTES_MAX} bytes"
+    )]
+    TooLarge {
+        /// How many records it had.
+        records: usize,
+        /// Their bytes, with four for each record's length.
+        bytes: usize,
+    },
+    /// The stored bytes of a batch are damaged. The batches after it may be well.
+    #[error("batch {seq} of the log is damaged: {what}")]
+    Corrupt {
+        /// The batch.
+        seq: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    /// Whether the same append may succeed later without any change.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Unavailable(_))
+    }
+
+    pub(super) fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Arc::new(source))
+    }
+}

@@ -1,0 +1,63 @@
+//! The limits of a log, each with its reason, and its hook for metrics. `server` fills them from the configuration.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::faults::Faults;
+
+/// How a log behaves. `LogOptions::default()` suits one machine.
+#[derive(Clone)]
+pub struct LogOptions {
+    /// Bytes of records (before compression) up to which waiting appends are put into one batch. A
+    /// batch is read and decompressed as a whole, so this is also the least that a reader holds in
+    /// memory. Default 1 MiB.
+    pub batch_bytes_max: usize,
+    /// Bytes of records that may wait for a commit. Default 64 MiB: a disk that does a commit a
+    /// second still takes batches of the largest size.
+    pub queue_bytes_max: usize,
+    /// Records that may wait for a commit. Default 65,536: what bounds the memory when they are tiny.
+    pub queue_records_max: usize,
+    /// Bytes of the newest batches kept in memory, from which readers that keep up are served
+    /// without touching the disk. Default 16 MiB; 0 keeps none.
+    pub tail_bytes_max: usize,
+    /// Called after each commit, on the thread that commits: has to be quick.
+    pub on_commit: Option<Arc<dyn Fn(CommitStats) + Send + Sync>>,
+    /// Faults to inject, for tests. Default none.
+    pub faults: Faults,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            batch_bytes_max: 1 << 20,
+            queue_bytes_max: 64 << 20,
+            queue_records_max: 65_536,
+            tail_bytes_max: 16 << 20,
+            on_commit: None,
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl fmt::Debug for LogOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOptions")
+            .field("batch_bytes_max", &self.batch_bytes_max)
+            .field("queue_bytes_max", &self.queue_bytes_max)
+            .field("queue_records_max", &self.queue_records_max)
+            .field("tail_bytes_max", &self.tail_bytes_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one commit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitStats {
+    /// Records made durable.
+    pub records: usize,
+    /// Their bytes, before compression.
+    pub bytes: usize,
+    /// From having taken them out of the queue to their being durable.
+    pub elapsed: Duration,
+}

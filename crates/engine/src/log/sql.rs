@@ -1,0 +1,272 @@
+//! The SQL engine of `Log`: one row is one batch, in a SQLite file of its own.
+//!
+//! ```text
+//!   append ──► queue ──► committer (a thread) ──► table ──► answers
+//!                            │    all that waits goes into one commit (group commit)
+//!                            ├──► tail: the newest batches, in memory ──► read
+//!                            └──► checkpointer (a thread): moves the write-ahead file into the table's
+//! ```
+//!
+//! - `queue`: what waits for the committer, bounded.
+//! - `committer`: the only writer; what it does when a commit fails.
+//! - `table`: all SQL of the log.
+//! - `checkpoint`: keeps the write-ahead file short without holding up appends.
+//! - `tail`: serves readers that keep up without IO.
+//!
+//! The file `.lock` beside the table makes sure that there is one committer: sequence numbers
+//! are given out in memory.
+
+mod checkpoint;
+mod committer;
+mod queue;
+mod table;
+mod tail;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+use super::batch::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
+use super::position::Position;
+use super::{Appended, Ends, LogError, LogOptions};
+use crate::clock::Clock;
+use crate::sqlite::{self, Readers, Stopped};
+use committer::Committer;
+use queue::{Call, Chore, Queue};
+use tail::Tail;
+
+/// How long an opening log waits for the process that has it.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
+const LOCK_TRIED_EVERY: Duration = Duration::from_millis(10);
+
+/// A log in a SQLite file. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SqlLog {
+    handle: Arc<Handle>,
+}
+
+/// Lets the committer finish when the last clone is gone.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
+/// What the log's handles and its committer share.
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    options: LogOptions,
+    clock: Clock,
+    queue: Queue,
+    tail: Mutex<Tail>,
+    ends: Mutex<Ends>,
+    /// Follows `ends.next_seq`.
+    next_seq: watch::Sender<u64>,
+    readers: Arc<Readers>,
+    /// Becomes true when the committer has ended.
+    ended: watch::Sender<bool>,
+}
+
+impl Shared {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SqlLog {
+    pub(super) async fn open(
+        path: &Path,
+        options: LogOptions,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        let lock = lock(path, LOCK_WAIT_MAX).await?;
+        let path = path.to_owned();
+        let handle =
+            sqlite::blocking(move || Committer::start(&path, lock, options, clock)).await??;
+        Ok(Self {
+            handle: Arc::new(Handle { shared: handle }),
+        })
+    }
+
+    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
+        let shared = &self.handle.shared;
+        if records.is_empty() {
+            return Ok(Appended {
+                first: Position::new(shared.ends().next_seq, 0),
+                at: shared.clock.now(),
+            });
+        }
+        let bytes = records
+            .iter()
+            .map(|record| batch::cost(record))
+            .fold(0, usize::saturating_add);
+        if records.len() > BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX {
+            return Err(LogError::TooLarge {
+                records: records.len(),
+                bytes,
+            });
+        }
+        let (answer, answered) = oneshot::channel();
+        shared.queue.push(Call {
+            records,
+            bytes,
+            answer,
+        })?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    pub(super) async fn read(
+        &self,
+        from_seq: u64,
+        batches_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Batch>>, LogError> {
+        let shared = &self.handle.shared;
+        let next_seq = shared.ends().next_seq;
+        if from_seq >= next_seq || batches_max == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(batches) = shared.tail().read(from_seq, batches_max, bytes_max) {
+            return Ok(batches);
+        }
+        let read =
+            move |reader: &_| table::read(reader, from_seq..next_seq, batches_max, bytes_max);
+        shared.readers.run(read).await
+    }
+
+    pub(super) async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        let mut gone = 0;
+        loop {
+            let slice = self
+                .chore(|answer| Chore::Trim { before_seq, answer })
+                .await?;
+            if slice == 0 {
+                return Ok(gone);
+            }
+            gone += slice;
+        }
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        *self.handle.shared.ends()
+    }
+
+    pub(super) fn tail(&self) -> watch::Receiver<u64> {
+        self.handle.shared.next_seq.subscribe()
+    }
+
+    pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
+        let ends = self.ends();
+        let find = move |reader: &_| table::find_time(reader, at, ends.first_seq..ends.next_seq);
+        self.handle.shared.readers.run(find).await
+    }
+
+    pub(super) async fn health(&self) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Probe { answer }).await
+    }
+
+    pub(super) async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
+        let to = to.to_owned();
+        self.handle
+            .shared
+            .readers
+            .run(move |reader| Ok(sqlite::snapshot(reader, &to)?))
+            .await
+    }
+
+    pub(super) async fn close(&self) {
+        let shared = &self.handle.shared;
+        shared.queue.close();
+        // The sender lives in `shared`, so the only way out is the committer's end.
+        let _ = shared.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    async fn chore<T>(
+        &self,
+        chore: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Chore,
+    ) -> Result<T, LogError> {
+        let (answer, answered) = oneshot::channel();
+        self.handle.shared.queue.push_chore(chore(answer))?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+}
+
+/// Takes the log for this process, until the file that is returned is closed.
+async fn lock(path: &Path, wait_max: Duration) -> Result<File, LogError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(LogError::unavailable)?;
+    let mut waited = Duration::ZERO;
+    while let Err(error) = file.try_lock() {
+        if waited >= wait_max || !matches!(error, std::fs::TryLockError::WouldBlock) {
+            return Err(LogError::unavailable(InUse {
+                path,
+                source: error.into(),
+            }));
+        }
+        tokio::time::sleep(LOCK_TRIED_EVERY).await;
+        waited += LOCK_TRIED_EVERY;
+    }
+    Ok(file)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be locked: does another process run on this directory?", path.display())]
+struct InUse {
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl From<rusqlite::Error> for LogError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<Stopped> for LogError {
+    fn from(stopped: Stopped) -> Self {
+        Self::unavailable(stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_process_at_a_time_has_a_log() {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let path = dir.path().join("log.db");
+        let first = lock(&path, Duration::ZERO).await.expect("free");
+        let Err(LogError::Unavailable(why)) = lock(&path, Duration::ZERO).await else {
+            panic!("it was locked twice");
+        };
+        assert!(
+            why.to_string().contains("log.db.lock cannot be locked"),
+            "{why}"
+        );
+        drop(first);
+        lock(&path, Duration::ZERO).await.expect("free again");
+    }
+}

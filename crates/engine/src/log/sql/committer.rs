@@ -1,0 +1,276 @@
+//! The committer: the thread that makes appends durable, many in one commit.
+//!
+//! It takes all that waits, writes it in one transaction, and then answers every caller. A commit that
+//! fails leaves a question: is it in the log or not? The committer opens the file anew and looks.
+//! If the batches are there (and what can be seen has been synced), the callers get their
+//! positions. If not, it writes a repair, so that they cannot turn up later, and the callers get the
+//! error. While even that is impossible, every append is refused after one attempt to repair;
+//! the first that succeeds brings the log back. So nothing acknowledged is lost, and nothing refused
+//! appears, and nobody has to restart anything.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::Shared;
+use super::checkpoint::Checkpointer;
+use super::queue::{Call, Chore, Queue};
+use super::table::{Sealed, Table};
+use super::tail::Tail;
+use crate::clock::Clock;
+use crate::log::batch::{Batch, Encoder};
+use crate::log::error::Source;
+use crate::log::{Appended, CommitStats, LogError, LogOptions, Position};
+use crate::sqlite::Readers;
+
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    /// None after a failure that could not be repaired yet.
+    table: Option<Table>,
+    encoder: Encoder,
+    checkpointer: Checkpointer,
+    next_seq: u64,
+    /// Microseconds. Batches never go back in time, whatever the clock does.
+    last_at: i64,
+    /// Held for as long as anything is written.
+    _lock: File,
+}
+
+impl Committer {
+    /// Opens the log and starts its thread. Blocks.
+    pub(super) fn start(
+        path: &Path,
+        lock: File,
+        options: LogOptions,
+        clock: Clock,
+    ) -> Result<Arc<Shared>, LogError> {
+        let table = Table::open(path)?;
+        let (ends, last_at) = table.ends()?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            clock,
+            queue: Queue::new(&options),
+            tail: Mutex::new(Tail::new(options.tail_bytes_max)),
+            options,
+            ends: Mutex::new(ends),
+            next_seq: watch::Sender::new(ends.next_seq),
+            readers: Readers::new(path),
+            ended: watch::Sender::new(false),
+        });
+        let committer = Self {
+            shared: Arc::clone(&shared),
+            table: Some(table),
+            encoder: Encoder::new().map_err(LogError::unavailable)?,
+            checkpointer: Checkpointer::start(path).map_err(LogError::unavailable)?,
+            next_seq: ends.next_seq,
+            last_at,
+            _lock: lock,
+        };
+        let thread = std::thread::Builder::new().name("log-commit".into());
+        // Dropped last, after the connection and the lock.
+        let ending = Ending(Arc::clone(&shared));
+        let run = move || {
+            let _ending = ending;
+            committer.run();
+        };
+        thread.spawn(run).map_err(LogError::unavailable)?;
+        Ok(shared)
+    }
+
+    fn run(mut self) {
+        while let Some(work) = self.shared.queue.take() {
+            if !work.batches.is_empty() {
+                self.append(work.batches);
+            }
+            // Whoever has gone needs no answer.
+            match work.chore {
+                Some(Chore::Trim { before_seq, answer }) => {
+                    let _ = answer.send(self.trim(before_seq));
+                }
+                Some(Chore::Probe { answer }) => {
+                    let _ = answer.send(self.table().map(drop));
+                }
+                None => {}
+            }
+        }
+        self.checkpoint();
+    }
+
+    fn append(&mut self, groups: Vec<Vec<Call>>) {
+        let started = Instant::now();
+        match self
+            .seal(&groups)
+            .and_then(|sealed| self.store(&sealed).map(|()| sealed))
+        {
+            Ok(sealed) => {
+                self.publish(&sealed);
+                if let Some(on_commit) = &self.shared.options.on_commit {
+                    let calls = || groups.iter().flatten();
+                    on_commit(CommitStats {
+                        records: calls().map(|call| call.records.len()).sum(),
+                        bytes: calls().map(|call| call.bytes).sum(),
+                        elapsed: started.elapsed(),
+                    });
+                }
+                answer(groups, &sealed);
+            }
+            Err(error) => {
+                for call in groups.into_iter().flatten() {
+                    let _ = call.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn seal(&mut self, groups: &[Vec<Call>]) -> Result<Vec<Sealed>, LogError> {
+        let micros = self.shared.clock.now().as_microsecond().max(self.last_at);
+        let at = Timestamp::from_microsecond(micros).map_err(LogError::unavailable)?;
+        let mut sealed = Vec::with_capacity(groups.len());
+        for (seq, group) in (self.next_seq..).zip(groups) {
+            let batch = Batch::new(seq, at, group.iter().flat_map(|call| &call.records));
+            let stored = self.encoder.encode(&batch).map_err(LogError::unavailable)?;
+            sealed.push(Sealed {
+                batch: Arc::new(batch),
+                stored,
+            });
+        }
+        Ok(sealed)
+    }
+
+    /// Makes batches durable, or makes sure that they are not in the log.
+    fn store(&mut self, sealed: &[Sealed]) -> Result<(), LogError> {
+        let fault = self.shared.options.faults.of_commit();
+        let Err(error) = self.table()?.insert(sealed, fault) else {
+            return Ok(());
+        };
+        let error: Source = Arc::new(error);
+        tracing::error!(
+            error = &*error as &dyn std::error::Error,
+            "a commit of the log failed"
+        );
+        if self.settle(sealed).unwrap_or(false) {
+            Ok(())
+        } else {
+            Err(LogError::Unavailable(error))
+        }
+    }
+
+    /// After a failed commit: opens the file anew and says whether `tried` is in it. If not, makes
+    /// sure that it will not be, or leaves the log without a table until that is possible.
+    fn settle(&mut self, tried: &[Sealed]) -> rusqlite::Result<bool> {
+        self.table = None;
+        let mut table = Table::open(&self.shared.path)?;
+        let there = !tried.is_empty() && table.holds(tried)?;
+        if !there {
+            // Also a trim may have been what failed, and may have happened.
+            self.show_ends(&table)?;
+            table.repair(self.next_seq, self.shared.options.faults.of_chore())?;
+            self.show_ends(&table)?;
+        }
+        self.table = Some(table);
+        Ok(there)
+    }
+
+    /// The table, repaired if need be.
+    fn table(&mut self) -> Result<&mut Table, LogError> {
+        if self.table.is_none() {
+            self.settle(&[])?;
+            tracing::info!("the log can be written again");
+        }
+        self.table.as_mut().ok_or(LogError::Closed)
+    }
+
+    /// Shows durable batches to readers.
+    fn publish(&mut self, sealed: &[Sealed]) {
+        let mut stored = 0;
+        for Sealed {
+            batch,
+            stored: bytes,
+        } in sealed
+        {
+            stored += bytes.len();
+            self.next_seq = batch.seq() + 1;
+            self.last_at = batch.appended_at().as_microsecond();
+            self.shared.tail().push(Arc::clone(batch));
+        }
+        {
+            let mut ends = self.shared.ends();
+            ends.next_seq = self.next_seq;
+            ends.bytes += stored as u64;
+            ends.oldest = ends
+                .oldest
+                .or(sealed.first().map(|sealed| sealed.batch.appended_at()));
+        }
+        self.shared.next_seq.send_replace(self.next_seq);
+        if self.checkpointer.wrote(stored) {
+            self.checkpoint();
+        }
+    }
+
+    fn checkpoint(&self) {
+        if let Some(Err(error)) = self.table.as_ref().map(Table::checkpoint) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the log could not be checkpointed yet");
+        }
+    }
+
+    fn trim(&mut self, before_seq: u64) -> Result<u64, LogError> {
+        let (next_seq, last_at) = (self.next_seq, self.last_at);
+        let fault = self.shared.options.faults.of_chore();
+        let trimmed = self
+            .table()?
+            .trim(before_seq.min(next_seq), next_seq, last_at, fault);
+        match trimmed {
+            Ok(0) => {}
+            Ok(_) => {
+                if let Some(table) = &self.table {
+                    self.show_ends(table)?;
+                }
+            }
+            Err(_) => drop(self.settle(&[])),
+        }
+        Ok(trimmed?)
+    }
+
+    /// Shows what there is now at the old end.
+    fn show_ends(&self, table: &Table) -> rusqlite::Result<()> {
+        let (mut ends, _) = table.ends()?;
+        // What was refused and not yet repaired is not there.
+        ends.next_seq = self.next_seq;
+        ends.first_seq = ends.first_seq.min(self.next_seq);
+        self.shared.tail().trim(ends.first_seq);
+        *self.shared.ends() = ends;
+        Ok(())
+    }
+}
+
+fn answer(groups: Vec<Vec<Call>>, sealed: &[Sealed]) {
+    for (group, Sealed { batch, .. }) in groups.into_iter().zip(sealed) {
+        let mut index: u16 = 0;
+        for call in group {
+            let first = Position::new(batch.seq(), index);
+            let records =
+                u16::try_from(call.records.len()).expect("a batch has at most 4096 records");
+            index += records;
+            // A caller that has gone needs no answer.
+            let _ = call.answer.send(Ok(Appended {
+                first,
+                at: batch.appended_at(),
+            }));
+        }
+    }
+}
+
+/// However the committer ends, nobody is left waiting for it.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
+        self.0.ended.send_replace(true);
+    }
+}

@@ -1,0 +1,269 @@
+//! What waits for the committer: appends, bounded in number and bytes, and the odd chore.
+//!
+//! Handles push, the committer takes everything it can put into one commit. An append that is in
+//! the queue does not need its caller any more.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::log::batch::BATCH_RECORDS_MAX;
+use crate::log::{Appended, LogError, LogOptions};
+
+/// Batches of one commit. More of them hardly make a commit cheaper, and make the first caller wait longer.
+const BATCHES_PER_COMMIT_MAX: usize = 4;
+
+/// What a full queue tells its callers: a disk that works empties it in less, and HTTP's
+/// `Retry-After` knows no shorter time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One append.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) records: Vec<Vec<u8>>,
+    /// What the records take in a batch.
+    pub(super) bytes: usize,
+    pub(super) answer: oneshot::Sender<Result<Appended, LogError>>,
+}
+
+/// What only the committer may do, besides appends.
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// Remove some batches before `before_seq`; answers how many, 0 if there are none left.
+    Trim {
+        before_seq: u64,
+        answer: oneshot::Sender<Result<u64, LogError>>,
+    },
+    /// Find out whether commits are possible.
+    Probe {
+        answer: oneshot::Sender<Result<(), LogError>>,
+    },
+}
+
+/// What the committer does next.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// For each batch of one commit its appends.
+    pub(super) batches: Vec<Vec<Call>>,
+    pub(super) chore: Option<Chore>,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    bytes_max: usize,
+    records_max: usize,
+    batch_bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    calls: VecDeque<Call>,
+    chores: VecDeque<Chore>,
+    records: usize,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(options: &LogOptions) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+            bytes_max: options.queue_bytes_max,
+            records_max: options.queue_records_max,
+            batch_bytes_max: options.batch_bytes_max,
+        }
+    }
+
+    /// Queues an append. An empty queue takes any.
+    pub(super) fn push(&self, call: Call) -> Result<(), LogError> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(LogError::Closed);
+        }
+        let (records, bytes) = (
+            waiting.records + call.records.len(),
+            waiting.bytes + call.bytes,
+        );
+        if !waiting.calls.is_empty() && (records > self.records_max || bytes > self.bytes_max) {
+            return Err(LogError::Full {
+                retry_after: RETRY_AFTER,
+            });
+        }
+        (waiting.records, waiting.bytes) = (records, bytes);
+        waiting.calls.push_back(call);
+        drop(waiting);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn push_chore(&self, chore: Chore) -> Result<(), LogError> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(LogError::Closed);
+        }
+        waiting.chores.push_back(chore);
+        drop(waiting);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes nothing more; what is queued is still worked off.
+    pub(super) fn close(&self) {
+        self.waiting().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Refuses all that waits, for when nobody is left to work it off.
+    pub(super) fn abandon(&self) {
+        let mut waiting = self.waiting();
+        waiting.closed = true;
+        waiting.calls.clear();
+        waiting.chores.clear();
+    }
+
+    /// Waits for work. `None` once the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Work> {
+        let mut waiting = self.waiting();
+        while waiting.calls.is_empty() && waiting.chores.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting = self
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut batches = Vec::new();
+        while batches.len() < BATCHES_PER_COMMIT_MAX && !waiting.calls.is_empty() {
+            batches.push(waiting.take_batch(self.batch_bytes_max));
+        }
+        Some(Work {
+            batches,
+            chore: waiting.chores.pop_front(),
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The appends that fit in one batch: at least one, and none of them split.
+    fn take_batch(&mut self, bytes_max: usize) -> Vec<Call> {
+        let mut batch = Vec::new();
+        let (mut records, mut bytes) = (0, 0);
+        while let Some(call) = self.calls.pop_front() {
+            records += call.records.len();
+            bytes += call.bytes;
+            if !batch.is_empty() && (records > BATCH_RECORDS_MAX || bytes > bytes_max) {
+                self.calls.push_front(call);
+                break;
+            }
+            self.records -= call.records.len();
+            self.bytes -= call.bytes;
+            batch.push(call);
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(records: usize, bytes_each: usize) -> Call {
+        let records = vec![vec![0; bytes_each - 4]; records];
+        Call {
+            bytes: records.len() * bytes_each,
+            records,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    fn queue() -> Queue {
+        let options = LogOptions {
+            queue_bytes_max: 1000,
+            queue_records_max: 9000,
+            batch_bytes_max: 300,
+            ..LogOptions::default()
+        };
+        Queue::new(&options)
+    }
+
+    fn sizes(work: &Work) -> Vec<Vec<usize>> {
+        work.batches
+            .iter()
+            .map(|calls| calls.iter().map(|call| call.records.len()).collect())
+            .collect()
+    }
+
+    #[test]
+    fn what_waits_goes_into_as_few_batches_as_the_bounds_allow() {
+        let queue = queue();
+        for records in [1, 2, 30, 1, 1] {
+            queue.push(call(records, 10)).expect("room");
+        }
+        let work = queue.take().expect("work");
+        // 10 + 20 bytes; then 300 fill a batch alone; then the rest.
+        assert_eq!(sizes(&work), [vec![1, 2], vec![30], vec![1, 1]]);
+    }
+
+    #[test]
+    fn an_append_is_never_split_and_a_commit_has_few_batches() {
+        let queue = queue();
+        queue
+            .push(call(90, 10))
+            .expect("an append above the batch's bytes gets a batch of its own");
+        for _ in 0..5 {
+            queue.push(call(1, 20)).expect("room");
+        }
+        assert_eq!(sizes(&queue.take().expect("work")), [vec![90], vec![1; 5]]);
+        for _ in 0..5 {
+            queue.push(call(1, 200)).expect("room");
+        }
+        assert_eq!(sizes(&queue.take().expect("work")), vec![vec![1]; 4]);
+        assert_eq!(sizes(&queue.take().expect("work")), [[1]]);
+    }
+
+    #[test]
+    fn a_batch_has_at_most_4096_records() {
+        let options = LogOptions::default();
+        let queue = Queue::new(&options);
+        queue.push(call(4000, 5)).expect("room");
+        queue.push(call(97, 5)).expect("room");
+        assert_eq!(sizes(&queue.take().expect("work")), [[4000], [97]]);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_an_empty_one_takes_anything() {
+        let queue = queue();
+        queue.push(call(500, 10)).expect("empty");
+        assert!(matches!(
+            queue.push(call(1, 10)),
+            Err(LogError::Full { .. })
+        ));
+        let _ = queue.take();
+        queue.push(call(99, 10)).expect("empty again");
+        queue.push(call(1, 10)).expect("exactly full");
+        assert!(matches!(
+            queue.push(call(1, 10)),
+            Err(LogError::Full { .. })
+        ));
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_is_worked_off() {
+        let queue = queue();
+        queue.push(call(1, 10)).expect("room");
+        queue.close();
+        assert!(matches!(queue.push(call(1, 10)), Err(LogError::Closed)));
+        assert_eq!(sizes(&queue.take().expect("what was queued")), [[1]]);
+        assert!(queue.take().is_none());
+    }
+}

@@ -1,0 +1,319 @@
+//! All SQL of the log. The committer owns a [`Table`]; readers use the functions on their connections.
+//!
+//! `log_batch` holds the batches, `log_state` one row that is only written by the rare commits that
+//! are no append: the number and time to go on from when all batches have been trimmed. So an
+//! append writes the pages of its own row and no others.
+//!
+//! The primary key is the only index: `INTEGER PRIMARY KEY` is SQLite's word for the table's own
+//! order (`BIGINT` would be a second tree to write); times are found by bisection, since they never
+//! go backwards.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use crate::log::batch::{self, Batch, FORMAT};
+use crate::log::{Ends, Fault, LogError};
+use crate::sqlite::{self, Use};
+
+/// What one trim transaction removes at most: appends wait for it.
+const TRIM_BATCHES_MAX: usize = 256;
+const TRIM_BYTES_MAX: u64 = 16 << 20;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS log_batch (
+        seq INTEGER PRIMARY KEY,
+        records BIGINT NOT NULL,
+        appended_at BIGINT NOT NULL,
+        format BIGINT NOT NULL,
+        bytes BLOB NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS log_state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        next_seq BIGINT NOT NULL,
+        appended_at BIGINT NOT NULL,
+        repairs BIGINT NOT NULL
+    );
+    INSERT INTO log_state (id, next_seq, appended_at, repairs) VALUES (1, 1, 0, 0) ON CONFLICT (id) DO NOTHING;";
+
+/// A batch, and the bytes that are stored of it.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) batch: Arc<Batch>,
+    pub(super) stored: Vec<u8>,
+}
+
+/// The committer's connection.
+#[derive(Debug)]
+pub(super) struct Table {
+    connection: Connection,
+}
+
+impl Table {
+    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let connection = sqlite::open(path, Use::Write)?;
+        // The checkpointer does it, so that no append has to.
+        connection.execute_batch("PRAGMA wal_autocheckpoint=0")?;
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection })
+    }
+
+    /// Where the log begins and ends, and the time of its last batch in microseconds.
+    pub(super) fn ends(&self) -> rusqlite::Result<(Ends, i64)> {
+        let one = |sql| {
+            self.connection.query_row(sql, [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })
+        };
+        let state = one("SELECT next_seq, appended_at FROM log_state WHERE id = 1")?;
+        let first =
+            one("SELECT seq, appended_at FROM log_batch ORDER BY seq LIMIT 1").optional()?;
+        let last =
+            one("SELECT seq, appended_at FROM log_batch ORDER BY seq DESC LIMIT 1").optional()?;
+        let pragma = |name| {
+            self.connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
+        let bytes = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
+
+        let (next_seq, appended_at) =
+            last.map_or(state, |(seq, at)| (state.0.max(seq + 1), state.1.max(at)));
+        let ends = Ends {
+            first_seq: from_sql(first.map_or(next_seq, |(seq, _)| seq)),
+            next_seq: from_sql(next_seq),
+            bytes: from_sql(bytes),
+            oldest: first.and_then(|(_, at)| Timestamp::from_microsecond(at).ok()),
+        };
+        Ok((ends, appended_at))
+    }
+
+    /// Makes the batches durable, all or none. An error says nothing about which.
+    pub(super) fn insert(
+        &mut self,
+        batches: &[Sealed],
+        fault: Option<Fault>,
+    ) -> rusqlite::Result<()> {
+        self.commit(fault, |connection| {
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO log_batch (seq, records, appended_at, format, bytes) VALUES ($1, $2, $3, $4, $5)",
+            )?;
+            for Sealed { batch, stored } in batches {
+                let records = to_sql(batch.len() as u64);
+                insert.execute(params![
+                    to_sql(batch.seq()),
+                    records,
+                    batch.appended_at().as_microsecond(),
+                    FORMAT,
+                    stored
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether exactly these batches are there.
+    pub(super) fn holds(&self, batches: &[Sealed]) -> rusqlite::Result<bool> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT bytes = $1 FROM log_batch WHERE seq = $2")?;
+        for Sealed { batch, stored } in batches {
+            if select
+                .query_row(params![stored, to_sql(batch.seq())], |row| row.get(0))
+                .optional()?
+                != Some(true)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes sure that nothing at or after `next_seq` is there, or can come back: what a failed
+    /// commit left in the write-ahead file is overwritten by this one, which would otherwise be
+    /// found by a recovery after a crash.
+    pub(super) fn repair(&mut self, next_seq: u64, fault: Option<Fault>) -> rusqlite::Result<()> {
+        self.commit(fault, |connection| {
+            connection.execute("DELETE FROM log_batch WHERE seq >= $1", [to_sql(next_seq)])?;
+            connection.execute(
+                "UPDATE log_state SET repairs = repairs + 1 WHERE id = 1",
+                [],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Removes the oldest batches before `before_seq`, a bounded number, and keeps what numbering
+    /// goes on from. Returns how many.
+    pub(super) fn trim(
+        &mut self,
+        before_seq: u64,
+        next_seq: u64,
+        appended_at: i64,
+        fault: Option<Fault>,
+    ) -> rusqlite::Result<u64> {
+        let Some((batches, last)) = self.slice(before_seq)? else {
+            return Ok(0);
+        };
+        self.commit(fault, |connection| {
+            connection.execute(
+                "UPDATE log_state SET next_seq = $1, appended_at = $2 WHERE id = 1",
+                params![to_sql(next_seq), appended_at],
+            )?;
+            connection.execute("DELETE FROM log_batch WHERE seq <= $1", [last])?;
+            Ok(())
+        })?;
+        Ok(batches)
+    }
+
+    /// How many batches the next trim removes, and the last of them.
+    fn slice(&self, before_seq: u64) -> rusqlite::Result<Option<(u64, i64)>> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT seq, length(bytes) FROM log_batch WHERE seq < $1 ORDER BY seq",
+        )?;
+        let mut rows = select.query([to_sql(before_seq)])?;
+        let (mut batches, mut bytes, mut last) = (0, 0, None);
+        while batches < TRIM_BATCHES_MAX && bytes < TRIM_BYTES_MAX {
+            let Some(row) = rows.next()? else { break };
+            batches += 1;
+            last = Some(row.get(0)?);
+            bytes += from_sql(row.get(1)?);
+        }
+        Ok(last.map(|last| (batches as u64, last)))
+    }
+
+    fn commit(
+        &mut self,
+        fault: Option<Fault>,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        work(&transaction)?;
+        match fault {
+            None => transaction.commit(),
+            Some(Fault::DiskFull) => {
+                Err(sqlite::failure(ErrorCode::DiskFull, "disk full (injected)"))
+            }
+            Some(Fault::SyncFailed) => Err(sqlite::failure(
+                ErrorCode::SystemIoFailure,
+                "sync failed (injected)",
+            )),
+            Some(Fault::AnswerLost) => {
+                transaction.commit()?;
+                Err(sqlite::failure(
+                    ErrorCode::SystemIoFailure,
+                    "the answer got lost (injected)",
+                ))
+            }
+        }
+    }
+
+    /// Moves the write-ahead file into the database as far as readers allow.
+    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    }
+}
+
+/// Reads batches of `seqs`, as `Log::read` does.
+pub(super) fn read(
+    reader: &Connection,
+    seqs: Range<u64>,
+    batches_max: usize,
+    bytes_max: usize,
+) -> Result<Vec<Arc<Batch>>, LogError> {
+    let mut select = reader.prepare_cached(
+        "SELECT seq, appended_at, format, records, bytes FROM log_batch WHERE seq >= $1 AND seq < $2 ORDER BY seq",
+    )?;
+    let mut rows = select.query([to_sql(seqs.start), to_sql(seqs.end)])?;
+    let mut batches: Vec<Arc<Batch>> = Vec::new();
+    let mut bytes = 0;
+    while batches.len() < batches_max && (batches.is_empty() || bytes < bytes_max) {
+        let expected = batches.last().map_or(seqs.start, |batch| batch.seq() + 1);
+        let batch = match rows.next() {
+            Ok(None) => break,
+            Ok(Some(row)) => decode(row, expected),
+            Err(error) => Err(damaged(error, expected)),
+        };
+        match batch {
+            Ok(batch) => {
+                bytes += batch.bytes();
+                batches.push(Arc::new(batch));
+            }
+            // Those before it are well; the next read meets it first.
+            Err(_) if !batches.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(batches)
+}
+
+fn decode(row: &rusqlite::Row<'_>, expected: u64) -> Result<Batch, LogError> {
+    let seq = row
+        .get(0)
+        .map(from_sql)
+        .map_err(|error| damaged(error, expected))?;
+    let column = |index| {
+        row.get::<_, i64>(index)
+            .map_err(|error| damaged(error, seq))
+    };
+    let (appended_at, format, records) = (column(1)?, column(2)?, column(3)?);
+    let bytes = row.get_ref(4).map_err(|error| damaged(error, seq))?;
+    let bytes = bytes.as_blob().map_err(|_| LogError::Corrupt {
+        seq,
+        what: "its bytes are of another type",
+    })?;
+    batch::decode(seq, appended_at, format, records, bytes)
+}
+
+fn damaged(error: rusqlite::Error, seq: u64) -> LogError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => LogError::Corrupt {
+            seq,
+            what: "the database file around it is damaged",
+        },
+        Some(_) => LogError::unavailable(error),
+        None => LogError::Corrupt {
+            seq,
+            what: "a column holds another type than it should",
+        },
+    }
+}
+
+/// Bisects `seqs` for the first batch appended at or after `at`.
+pub(super) fn find_time(
+    reader: &Connection,
+    at: Timestamp,
+    seqs: Range<u64>,
+) -> Result<u64, LogError> {
+    // The first microsecond that is not before `at`.
+    let micros = at.as_microsecond() + i64::from(at.subsec_nanosecond() % 1000 > 0);
+    let mut select = reader.prepare_cached(
+        "SELECT seq, appended_at FROM log_batch WHERE seq >= $1 ORDER BY seq LIMIT 1",
+    )?;
+    let (mut low, mut high) = (seqs.start, seqs.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found: Option<(i64, i64)> = select
+            .query_row([to_sql(middle)], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        match found {
+            Some((seq, appended_at)) if appended_at < micros => low = from_sql(seq) + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low.min(seqs.end))
+}
+
+/// SQL has no unsigned integers; nothing here comes near the end of the signed ones.
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
