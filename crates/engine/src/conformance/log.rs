@@ -444,7 +444,6 @@ async fn trimmed_space_is_used_again(place: &Place) {
         log.trim(appended.first.seq()).await.expect("trims");
     }
     assert!(most < 4 << 20, "{most} bytes for one batch of 1 MiB");
-    log.close().await;
     match place {
         Place::Sql(dir) => {
             let size = |name| {

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Place, all, record};
-use crate::{Clock, Fault, Faults, LogOptions, Position};
+use crate::{Clock, Fault, Faults, Log, LogOptions, Position};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -86,27 +86,7 @@ async fn run(steps: Vec<Step>, warm: bool) {
             }
             Step::Probe => drop(log.health().await),
         }
-        let appends: Vec<_> = calls
-            .into_iter()
-            .map(|records| {
-                tokio::spawn({
-                    let log = log.clone();
-                    async move { (log.append(records.clone()).await, records) }
-                })
-            })
-            .collect();
-        let mut acknowledged = Vec::new();
-        for append in appends {
-            if let (Ok(appended), records) = append.await.expect("no panic") {
-                let (seq, index) = (appended.first.seq(), appended.first.index());
-                acknowledged.extend(
-                    (index..)
-                        .zip(records)
-                        .map(|(index, record)| (Position::new(seq, index), record)),
-                );
-            }
-        }
-        acknowledged.sort();
+        let acknowledged = append_together(&log, calls).await;
         let before = model.last().map(|(position, _)| *position);
         assert!(
             acknowledged
@@ -123,4 +103,30 @@ async fn run(steps: Vec<Step>, warm: bool) {
                 .map_or(log.ends().next_seq, |(position, _)| position.seq())
         );
     }
+}
+
+/// Appends all calls at once; returns what was acknowledged, in order.
+async fn append_together(log: &Log, calls: Vec<Vec<Vec<u8>>>) -> Vec<(Position, Vec<u8>)> {
+    let appends: Vec<_> = calls
+        .into_iter()
+        .map(|records| {
+            tokio::spawn({
+                let log = log.clone();
+                async move { (log.append(records.clone()).await, records) }
+            })
+        })
+        .collect();
+    let mut acknowledged = Vec::new();
+    for append in appends {
+        if let (Ok(appended), records) = append.await.expect("no panic") {
+            let (seq, index) = (appended.first.seq(), appended.first.index());
+            acknowledged.extend(
+                (index..)
+                    .zip(records)
+                    .map(|(index, record)| (Position::new(seq, index), record)),
+            );
+        }
+    }
+    acknowledged.sort();
+    acknowledged
 }
