@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod crash;
 mod docs;
+mod examples;
 mod fuzz;
 mod options;
 mod setup;
@@ -56,6 +57,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check]",
         about: "write the generated pages of docs/, or say which are stale",
         run: docs::run,
+    },
+    Command {
+        name: "examples",
+        arguments: "",
+        about: "write the generated files of examples/ anew",
+        run: examples::run,
     },
     Command {
         name: "bench",
