@@ -42,4 +42,6 @@ pub mod retry;
 pub mod timestamp;
 
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod fuzzing;
