@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! bytes ──shape──▶ values that may be of the wrong type ──check──▶ documents (bodies made by render)
-//!         forms: which members there are          identify, attributes     └─▶ keep: what was refused (quarantine)
+//!         forms: which members there are   identify, happened, attributes  └─▶ keep: what was refused (quarantine)
 //! ```
 //!
 //! The forms differ only in where identifiers and channel stand, so all are one thing, a *scope* (`channel`,
@@ -18,6 +18,7 @@
 mod attributes;
 mod check;
 mod forms;
+mod happened;
 mod identify;
 mod keep;
 mod path;
@@ -25,6 +26,7 @@ mod render;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::borrow::Cow;
 
@@ -113,7 +115,10 @@ pub enum DriftKind<'a> {
     /// The event type does not declare it.
     Undeclared,
     /// The value is not one of the declared type; `seen` is its JSON type, such as `a string`.
-    Type { declared: &'a str, seen: &'static str },
+    Type {
+        declared: &'a str,
+        seen: &'static str,
+    },
 }
 
 /// Reads the body of a call by `publisher` that arrives at `now`.
@@ -127,7 +132,13 @@ pub fn parse<'a>(
     limits: &PostLimits,
 ) -> Result<Parsed<'a>, Invalid> {
     let text = std::str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
-    parse_as(text, publisher, now, limits, publisher.policy.refused_events)
+    parse_as(
+        text,
+        publisher,
+        now,
+        limits,
+        publisher.policy.refused_events,
+    )
 }
 
 fn parse_as<'a>(
@@ -148,7 +159,12 @@ fn parse_as<'a>(
 fn not_utf8(body: &[u8], at: usize) -> Invalid {
     let before = &body[..at];
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-    let message = format!("the body is not UTF-8 at line {line} column {column}: encode it as UTF-8");
+    let column = 1 + before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte != b'\n')
+        .count();
+    let message =
+        format!("the body is not UTF-8 at line {line} column {column}: encode it as UTF-8");
     Invalid::one("", "syntax", message)
 }

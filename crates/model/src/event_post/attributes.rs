@@ -42,10 +42,18 @@ impl<'a> Writer<'a, '_> {
             _ => &[],
         };
         let bytes = |attribute: &Shape<Attribute<'_>>| match attribute {
-            Shape::Is(one) => one.name.raw().len() + one.value.raw().len() + one.kind.raw().len() + ATTRIBUTE_FRAME,
+            Shape::Is(one) => {
+                one.name.raw().len()
+                    + one.value.raw().len()
+                    + one.kind.raw().len()
+                    + ATTRIBUTE_FRAME
+            }
             _ => 0,
         };
-        FRAME + told.code.raw().len() + told.timestamp.raw().len() + attributes.iter().map(bytes).sum::<usize>()
+        FRAME
+            + told.code.raw().len()
+            + told.timestamp.raw().len()
+            + attributes.iter().map(bytes).sum::<usize>()
     }
 
     fn declared(&mut self, name: &str) -> Option<&'a AttributeDefinition> {
@@ -68,7 +76,11 @@ impl<'a> Check<'a, '_> {
         event_type: Option<&'a EventType>,
         out: &mut String,
     ) {
-        let mut writer = Writer { out, event_type, next: 0 };
+        let mut writer = Writer {
+            out,
+            event_type,
+            next: 0,
+        };
         match &told.attributes {
             Shape::Absent | Shape::Null => {}
             Shape::Isnt(_) => self.wrong_type(&told.attributes, at, "an array of attributes"),
@@ -78,7 +90,13 @@ impl<'a> Check<'a, '_> {
                 }
             }
             Shape::Is(Attributes::List(list)) => {
-                let told = |one: &Shape<Attribute<'_>>| if let Shape::Is(one) = one { one.pairs.len().max(1) } else { 1 };
+                let told = |one: &Shape<Attribute<'_>>| {
+                    if let Shape::Is(one) = one {
+                        one.pairs.len().max(1)
+                    } else {
+                        1
+                    }
+                };
                 if self.few_enough(list.iter().map(told).sum(), at) {
                     self.list(list, at, &mut writer);
                 }
@@ -89,7 +107,11 @@ impl<'a> Check<'a, '_> {
     fn few_enough(&mut self, count: usize, at: &Path<'_>) -> bool {
         let max = self.limits.attributes_max;
         if count > max {
-            self.report(at, "too-many", format_args!("{count} attributes of one event; at most {max} are taken"));
+            self.report(
+                at,
+                "too-many",
+                format_args!("{count} attributes of one event; at most {max} are taken"),
+            );
         }
         count <= max
     }
@@ -98,7 +120,11 @@ impl<'a> Check<'a, '_> {
         for (index, told) in list.iter().enumerate() {
             match told {
                 Shape::Is(attribute) => self.attribute(attribute, &at.item(index), writer),
-                Shape::Isnt(_) => self.wrong_type(told, &at.item(index), "an object with `name`, `value` and `type`"),
+                Shape::Isnt(_) => self.wrong_type(
+                    told,
+                    &at.item(index),
+                    "an object with `name`, `value` and `type`",
+                ),
                 Shape::Absent | Shape::Null => {}
             }
         }
@@ -108,15 +134,33 @@ impl<'a> Check<'a, '_> {
         let is_named = !told.name.raw().is_empty() || !told.value.raw().is_empty();
         if is_named || (told.pairs.is_empty() && told.kind.raw().is_empty()) {
             let name_at = at.member("name");
-            let Some(name) = self.required_text(told.name, &name_at, self.limits.word_bytes_max) else { return };
+            let Some(name) = self.required_text(told.name, &name_at, self.limits.word_bytes_max)
+            else {
+                return;
+            };
             let (word, value, kind) = (Word::Raw(told.name.raw()), told.value, told.kind);
             let (value_at, kind_at) = (at.member("value"), at.member("type"));
-            return self.one(&One { name: &name, word, value, kind, name_at, value_at, kind_at }, writer);
+            return self.one(
+                &One {
+                    name: &name,
+                    word,
+                    value,
+                    kind,
+                    name_at,
+                    value_at,
+                    kind_at,
+                },
+                writer,
+            );
         }
         let mut names: Vec<&str> = told.pairs.iter().map(|(name, _)| &**name).collect();
         names.sort_unstable();
         for twice in names.windows(2).filter(|two| two[0] == two[1]) {
-            self.report(&at.member(twice[0]), "duplicate", format_args!("this member stands twice in one object"));
+            self.report(
+                &at.member(twice[0]),
+                "duplicate",
+                format_args!("this member stands twice in one object"),
+            );
         }
         let kind_as_pair = (Cow::Borrowed("type"), told.kind);
         let extra = (!told.kind.raw().is_empty()).then_some(&kind_as_pair);
@@ -125,16 +169,33 @@ impl<'a> Check<'a, '_> {
         }
     }
 
-    fn pair(&mut self, pair: &(Cow<'a, str>, Leaf<'a>), at: &Path<'_>, writer: &mut Writer<'a, '_>) {
+    fn pair(
+        &mut self,
+        pair: &(Cow<'a, str>, Leaf<'a>),
+        at: &Path<'_>,
+        writer: &mut Writer<'a, '_>,
+    ) {
         let (name, value) = (&pair.0, pair.1);
         let bytes_max = self.limits.word_bytes_max;
         if name.is_empty() || name.len() > bytes_max {
             let length = name.len();
-            self.report(at, "too-long", format_args!("the name is {length} bytes long; 1 to {bytes_max} are taken"));
+            self.report(
+                at,
+                "too-long",
+                format_args!("the name is {length} bytes long; 1 to {bytes_max} are taken"),
+            );
             return;
         }
         let (word, kind) = (Word::Plain(name), Leaf::default());
-        let one = One { name, word, value, kind, name_at: *at, value_at: *at, kind_at: *at };
+        let one = One {
+            name,
+            word,
+            value,
+            kind,
+            name_at: *at,
+            value_at: *at,
+            kind_at: *at,
+        };
         self.one(&one, writer);
     }
 
@@ -142,7 +203,10 @@ impl<'a> Check<'a, '_> {
         let value = self.value(one.value, &one.value_at);
         let declared = writer.declared(one.name);
         let kind = if one.kind.is_given() {
-            if self.text(one.kind, &one.kind_at, self.limits.word_bytes_max).is_none() {
+            if self
+                .text(one.kind, &one.kind_at, self.limits.word_bytes_max)
+                .is_none()
+            {
                 return;
             }
             Word::Raw(one.kind.raw())
@@ -152,7 +216,9 @@ impl<'a> Check<'a, '_> {
         let Some(value) = value else { return };
         match (writer.event_type, declared) {
             (Some(event_type), None) => self.undeclared(one, event_type),
-            (Some(event_type), Some(declared)) if !agrees(&declared.kind, one.value.kind(), &value) => {
+            (Some(event_type), Some(declared))
+                if !agrees(&declared.kind, one.value.kind(), &value) =>
+            {
                 self.disagrees(one, event_type, declared);
             }
             _ => {}
@@ -165,10 +231,14 @@ impl<'a> Check<'a, '_> {
         match leaf.kind() {
             Kind::Null => Some(Cow::Borrowed("")),
             Kind::Boolean => Some(Cow::Borrowed(leaf.raw())),
-            Kind::String | Kind::Number => self.text_or_number(leaf, at, self.limits.attribute_value_bytes_max),
+            Kind::String | Kind::Number => {
+                self.text_or_number(leaf, at, self.limits.attribute_value_bytes_max)
+            }
             kind => {
                 let found = kind.word();
-                let message = format_args!("expected a string, number, boolean or null, found {found}: send its text");
+                let message = format_args!(
+                    "expected a string, number, boolean or null, found {found}: send its text"
+                );
                 self.report(at, "type", message);
                 None
             }
@@ -185,21 +255,44 @@ impl<'a> Check<'a, '_> {
         self.drift(one, event_type, DriftKind::Undeclared);
     }
 
-    fn disagrees(&mut self, one: &One<'a, '_>, event_type: &'a EventType, declared: &'a AttributeDefinition) {
+    fn disagrees(
+        &mut self,
+        one: &One<'a, '_>,
+        event_type: &'a EventType,
+        declared: &'a AttributeDefinition,
+    ) {
         let seen = one.value.kind().word();
         if self.strict {
-            let (name, kind, value) = (shown(one.name), shown(&declared.kind), shown(one.value.raw()));
-            let message = format_args!("the attribute {name} is declared as {kind}, but {seen} came: {value}");
+            let (name, kind, value) = (
+                shown(one.name),
+                shown(&declared.kind),
+                shown(one.value.raw()),
+            );
+            let message = format_args!(
+                "the attribute {name} is declared as {kind}, but {seen} came: {value}"
+            );
             return self.report(&one.value_at, "attribute-type", message);
         }
-        self.drift(one, event_type, DriftKind::Type { declared: &declared.kind, seen });
+        self.drift(
+            one,
+            event_type,
+            DriftKind::Type {
+                declared: &declared.kind,
+                seen,
+            },
+        );
     }
 
     fn drift(&mut self, one: &One<'a, '_>, event_type: &'a EventType, what: DriftKind<'a>) {
-        let known = |d: &Drift<'_>| d.what == what && d.attribute == *one.name && d.code == event_type.code;
+        let known =
+            |d: &Drift<'_>| d.what == what && d.attribute == *one.name && d.code == event_type.code;
         if self.out.drift.len() < DRIFT_MAX && !self.out.drift.iter().any(known) {
             let code = Cow::Borrowed(event_type.code.as_str());
-            self.out.drift.push(Drift { code, attribute: one.name.clone(), what });
+            self.out.drift.push(Drift {
+                code,
+                attribute: one.name.clone(),
+                what,
+            });
         }
     }
 }
@@ -214,9 +307,14 @@ fn agrees(declared: &str, kind: Kind, value: &str) -> bool {
         kind != Kind::Boolean && value.parse::<f64>().is_ok_and(f64::is_finite)
     } else if is("integer") {
         let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
-        kind != Kind::Boolean && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        kind != Kind::Boolean
+            && !digits.is_empty()
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
     } else if is("boolean") {
-        kind != Kind::Number && ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word))
+        kind != Kind::Number
+            && ["true", "false"]
+                .iter()
+                .any(|word| value.eq_ignore_ascii_case(word))
     } else if is("date") {
         kind == Kind::String && crate::timestamp::parse(value).is_ok()
     } else {

@@ -1,26 +1,21 @@
-//! From what a body says to documents: levels, codes, timestamps, keys. Walks on after every violation.
+//! From what a body says to documents: what stands at which level. Walks on after every violation.
 //!
 //! An event is refused when a violation was found while it was checked, or when what it shares with others (channel,
 //! identifiers) is bad; a shared violation is listed once. Envelope violations refuse the call.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
-use super::attributes::Writer;
 use super::forms::{List, Post, Scope, Told};
 use super::keep::{Keeper, TooMuch};
 use super::path::Path;
-use super::render;
-use super::shape::{Kind, Leaf, Shape};
+use super::shape::{Leaf, Shape};
 use super::{Parsed, PostLimits};
 use crate::account::Strictness;
-use crate::event_type::{EventType, NAMESPACE_DEFAULT, VERSION_DEFAULT};
 use crate::identifier::IdentifierDefinition;
-use crate::invalid::{Invalid, VIOLATIONS_MAX, shown};
+use crate::invalid::Invalid;
 use crate::publisher::Publisher;
 use crate::record::{Digest16, Document, Entry, Event, Identifier, Refused};
 
@@ -31,13 +26,13 @@ pub(super) struct Check<'a, 'c> {
     /// Identifiers that every person must have.
     pub(super) required: Vec<&'a IdentifierDefinition>,
     pub(super) out: Parsed<'a>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     keys: HashSet<Digest16>,
     /// Events seen, refused ones included.
-    ordinal: u32,
-    invalid: Invalid,
+    pub(super) ordinal: u32,
+    pub(super) invalid: Invalid,
     /// Something is wrong that is not one event's: nothing of the call can be taken.
-    envelope: bool,
+    pub(super) envelope: bool,
     /// Set if the account keeps refused events.
     keep: Option<Keeper<'a, 'c>>,
 }
@@ -80,7 +75,11 @@ impl<'a, 'c> Check<'a, 'c> {
             publisher,
             limits,
             strict: publisher.policy.strictness == Strictness::Strict,
-            required: publisher.identifiers.values().filter(|definition| definition.is_required).collect(),
+            required: publisher
+                .identifiers
+                .values()
+                .filter(|definition| definition.is_required)
+                .collect(),
             out: Parsed::default(),
             now,
             keys: HashSet::new(),
@@ -112,33 +111,62 @@ impl<'a, 'c> Check<'a, 'c> {
         match post.eventbatch {
             Shape::Absent | Shape::Null => self.scope(&Path::Root, Shared::Absent, post.top, None),
             Shape::Is(groups) => self.groups(&post.top, groups),
-            other => self.misshapen(&other, &Path::Root.member("eventbatch"), "an array of groups"),
+            other => self.misshapen(
+                &other,
+                &Path::Root.member("eventbatch"),
+                "an array of groups",
+            ),
         }
     }
 
     fn groups(&mut self, top: &Scope<'a>, groups: Vec<Shape<Scope<'a>>>) {
         let at = Path::Root.member("eventbatch");
         if is_given(&top.events) {
-            let message = "events stand beside `eventbatch`: put them into a group of it, or leave it out";
-            self.envelope(&Path::Root.member("events"), "both-levels", format_args!("{message}"));
+            let message =
+                "events stand beside `eventbatch`: put them into a group of it, or leave it out";
+            self.envelope(
+                &Path::Root.member("events"),
+                "both-levels",
+                format_args!("{message}"),
+            );
         }
         if is_given(&top.identifiers) {
             let message = "identifiers stand beside `eventbatch`: put them into its groups";
-            self.envelope(&Path::Root.member("identifiers"), "both-levels", format_args!("{message}"));
+            self.envelope(
+                &Path::Root.member("identifiers"),
+                "both-levels",
+                format_args!("{message}"),
+            );
         }
         if groups.is_empty() {
-            self.envelope(&at, "required", format_args!("the batch has no groups: send at least one with an event"));
+            self.envelope(
+                &at,
+                "required",
+                format_args!("the batch has no groups: send at least one with an event"),
+            );
         }
         let channel = self.channel(top.channel, &Path::Root.member("channel"));
         for (index, group) in groups.into_iter().enumerate() {
             match group {
-                Shape::Is(scope) => self.scope(&at.item(index), channel.clone(), scope, Some(index)),
-                other => self.misshapen(&other, &at.item(index), "an object with `identifiers` and `events`"),
+                Shape::Is(scope) => {
+                    self.scope(&at.item(index), channel.clone(), scope, Some(index));
+                }
+                other => self.misshapen(
+                    &other,
+                    &at.item(index),
+                    "an object with `identifiers` and `events`",
+                ),
             }
         }
     }
 
-    fn scope(&mut self, at: &Path<'_>, above: Shared<Cow<'a, str>>, scope: Scope<'a>, group: Option<usize>) {
+    fn scope(
+        &mut self,
+        at: &Path<'_>,
+        above: Shared<Cow<'a, str>>,
+        scope: Scope<'a>,
+        group: Option<usize>,
+    ) {
         let channel_at = at.member("channel");
         let channel = match above {
             Shared::Absent => self.channel(scope.channel, &channel_at),
@@ -149,22 +177,49 @@ impl<'a, 'c> Check<'a, 'c> {
         let events = match scope.events {
             Shape::Is(events) if !events.is_empty() => events,
             Shape::Is(_) | Shape::Absent | Shape::Null => {
-                return self.envelope(&events_at, "required", format_args!("there are no events: send at least one"));
+                return self.envelope(
+                    &events_at,
+                    "required",
+                    format_args!("there are no events: send at least one"),
+                );
             }
             other => return self.misshapen(&other, &events_at, "an array of events"),
         };
-        let told = || events.iter().filter_map(|event| if let Shape::Is(told) = event { Some(told) } else { None });
-        let person = if is_given(&scope.identifiers) || !told().any(|told| is_given(&told.identifiers)) {
-            self.identifiers(&scope.identifiers, &at.member("identifiers")).map_or(Shared::Bad, Shared::Is)
-        } else {
-            Shared::Absent
+        let told = || {
+            events.iter().filter_map(|event| {
+                if let Shape::Is(told) = event {
+                    Some(told)
+                } else {
+                    None
+                }
+            })
         };
+        let person =
+            if is_given(&scope.identifiers) || !told().any(|told| is_given(&told.identifiers)) {
+                self.identifiers(&scope.identifiers, &at.member("identifiers"))
+                    .map_or(Shared::Bad, Shared::Is)
+            } else {
+                Shared::Absent
+            };
         let channel = match channel {
-            Shared::Absent if !told().any(|told| told.channel.is_given()) => self.no_channel(&channel_at),
+            Shared::Absent if !told().any(|told| told.channel.is_given()) => {
+                self.no_channel(&channel_at)
+            }
             channel => channel,
         };
-        let mut common = Common { group, channel, person, documents: Vec::new() };
-        self.out.entries.reserve(if matches!(common.person, Shared::Absent) { events.len() } else { 1 });
+        let mut common = Common {
+            group,
+            channel,
+            person,
+            documents: Vec::new(),
+        };
+        self.out
+            .entries
+            .reserve(if matches!(common.person, Shared::Absent) {
+                events.len()
+            } else {
+                1
+            });
         for (index, event) in events.iter().enumerate() {
             match self.event(event, &events_at.item(index), &common) {
                 Some(made) => self.place(made, &events_at.item(index), &mut common),
@@ -175,7 +230,12 @@ impl<'a, 'c> Check<'a, 'c> {
     }
 
     /// A good event, or `None` after its violations were reported.
-    fn event(&mut self, event: &Shape<Told<'a>>, at: &Path<'_>, common: &Common<'a>) -> Option<Made<'a>> {
+    fn event(
+        &mut self,
+        event: &Shape<Told<'a>>,
+        at: &Path<'_>,
+        common: &Common<'a>,
+    ) -> Option<Made<'a>> {
         let Shape::Is(told) = event else {
             self.wrong_type(event, at, "an event, an object");
             return None;
@@ -194,7 +254,8 @@ impl<'a, 'c> Check<'a, 'c> {
             (Shared::Bad, _) => Shared::Bad,
             (Shared::Is(_), false) => Shared::Is(None),
             (Shared::Is(_), true) => {
-                let message = "identifiers stand both here and above the event: leave one of them out";
+                let message =
+                    "identifiers stand both here and above the event: leave one of them out";
                 self.report(&identifiers_at, "both-levels", format_args!("{message}"));
                 Shared::Bad
             }
@@ -202,106 +263,22 @@ impl<'a, 'c> Check<'a, 'c> {
         let event = self.what_happened(told, at, common.group.is_some());
         match (channel, person, event) {
             (Shared::Is(channel), Shared::Is(person), Some(event)) if self.found() == before => {
-                Some(Made { event, channel, person })
+                Some(Made {
+                    event,
+                    channel,
+                    person,
+                })
             }
             _ => None,
         }
-    }
-
-    /// The event without its surroundings.
-    fn what_happened(&mut self, told: &Told<'a>, at: &Path<'_>, compound: bool) -> Option<Event<'a>> {
-        let event_type = self.event_type(told, at);
-        let when = self.timestamp(told, &at.member("timestamp"), compound);
-        let key = self.key(told, &at.member("eventId"));
-        let mut body = String::with_capacity(Writer::bytes_needed(told));
-        if let (Some(event_type), Some((_, timestamp))) = (event_type, &when) {
-            render::open(&mut body, told.code.raw(), timestamp, &event_type.namespace, event_type.version);
-        }
-        self.attributes(told, &at.member("attributes"), event_type, &mut body);
-        render::close(&mut body);
-        let (event_type, (happened_at_us, _)) = (event_type?, when?);
-        Some(Event {
-            code: Cow::Borrowed(&event_type.code),
-            namespace: Cow::Borrowed(&event_type.namespace),
-            ordinal: self.ordinal,
-            key,
-            happened_at_us,
-            body: Cow::Owned(body),
-        })
-    }
-
-    /// The registered type that the event means: of several, the stated one, else the recognized one, else the first.
-    fn event_type(&mut self, told: &Told<'a>, at: &Path<'_>) -> Option<&'a EventType> {
-        let code_at = at.member("code");
-        let code = self.required_text(told.code, &code_at, self.limits.word_bytes_max)?;
-        let registered = self.publisher.event_types.get(&*code).map_or(&[][..], Vec::as_slice);
-        if registered.is_empty() {
-            let code = shown(&code);
-            let advice = "register it with POST /v1/eventtype, or correct the code (letter case matters)";
-            self.report(&code_at, "unknown-event-type", format_args!("this endpoint publishes no {code}: {advice}"));
-            return None;
-        }
-        let mut chosen: Vec<&EventType> = Vec::new();
-        let default = |kind: &&EventType| kind.namespace == NAMESPACE_DEFAULT && kind.version == VERSION_DEFAULT;
-        if !told.namespace.is_given() && !told.version.is_given() {
-            return registered.iter().find(default).or(registered.first());
-        }
-        chosen.extend(registered);
-        for (name, leaf) in [("namespace", told.namespace), ("version", told.version)] {
-            if !leaf.is_given() {
-                continue;
-            }
-            let stated = self.text_or_number(leaf, &at.member(name), self.limits.word_bytes_max)?;
-            chosen.retain(|kind| match name {
-                "namespace" => kind.namespace == *stated,
-                _ => stated.parse() == Ok(kind.version),
-            });
-            if chosen.is_empty() {
-                let (code, stated) = (shown(&code), shown(&stated));
-                let message = format_args!("{code} is not registered with the {name} {stated}: register it or leave it out");
-                self.report(&at.member(name), "unknown-event-type", message);
-                return None;
-            }
-        }
-        chosen.iter().copied().find(|kind| default(kind)).or(chosen.first().copied())
-    }
-
-    /// When it happened, and the JSON string that says so.
-    fn timestamp(&mut self, told: &Told<'a>, at: &Path<'_>, compound: bool) -> Option<(i64, Cow<'a, str>)> {
-        if compound && !told.timestamp.is_given() {
-            return Some((self.now.as_microsecond(), Cow::Owned(format!("\"{:.3}\"", self.now))));
-        }
-        let text = self.required_text(told.timestamp, at, self.limits.word_bytes_max)?;
-        match crate::timestamp::parse(&text) {
-            Ok(timestamp) => Some((timestamp.as_microsecond(), Cow::Borrowed(told.timestamp.raw()))),
-            Err(error) => {
-                self.report(at, "timestamp", format_args!("{error}"));
-                None
-            }
-        }
-    }
-
-    /// Digest of the publisher's own id of the event, within its endpoint.
-    fn key(&mut self, told: &Told<'a>, at: &Path<'_>) -> Option<Digest16> {
-        if !told.event_id.is_given() {
-            return None;
-        }
-        let id = self.text_or_number(told.event_id, at, self.limits.event_id_bytes_max)?;
-        let digest = Sha256::new()
-            .chain_update(self.publisher.endpoint.0.to_be_bytes())
-            .chain_update([0])
-            .chain_update(id.as_bytes())
-            .finalize();
-        let mut key = Digest16::default();
-        key.copy_from_slice(&digest[..16]);
-        Some(key)
     }
 
     fn channel(&mut self, leaf: Leaf<'a>, at: &Path<'_>) -> Shared<Cow<'a, str>> {
         if !leaf.is_given() {
             return Shared::Absent;
         }
-        self.text(leaf, at, self.limits.word_bytes_max).map_or(Shared::Bad, Shared::Is)
+        self.text(leaf, at, self.limits.word_bytes_max)
+            .map_or(Shared::Bad, Shared::Is)
     }
 
     fn no_channel<T>(&mut self, at: &Path<'_>) -> Shared<T> {
@@ -318,7 +295,11 @@ impl<'a, 'c> Check<'a, 'c> {
 
     /// Puts a good event into its document, unless it repeats another one of the call.
     fn place(&mut self, made: Made<'a>, at: &Path<'_>, common: &mut Common<'a>) {
-        let Made { event, channel, person } = made;
+        let Made {
+            event,
+            channel,
+            person,
+        } = made;
         self.out.accepted += 1;
         if let Some(key) = event.key {
             if !self.keys.insert(key) {
@@ -331,30 +312,40 @@ impl<'a, 'c> Check<'a, 'c> {
             self.out.entries.push(Entry::Document(document));
             return;
         }
-        let mut identifiers = Vec::new();
         for &index in &common.documents {
-            if let Some(Entry::Document(document)) = self.out.entries.get_mut(index) {
-                if document.channel == channel {
-                    return document.events.push(event);
-                }
-                identifiers.clone_from(&document.identifiers);
+            if let Some(Entry::Document(document)) = self.out.entries.get_mut(index)
+                && document.channel == channel
+            {
+                return document.events.push(event);
             }
         }
         if common.documents.len() >= self.limits.channels_max {
-            let message = format_args!("events of one person may have {} channels: split the call", self.limits.channels_max);
+            let message = format_args!(
+                "events of one person may have {} channels: split the call",
+                self.limits.channels_max
+            );
             return self.envelope(&at.member("channel"), "too-many", message);
         }
-        if let Shared::Is(person) = &mut common.person
-            && common.documents.is_empty()
-        {
-            identifiers = std::mem::take(person);
-        }
+        let first = common
+            .documents
+            .first()
+            .and_then(|&index| self.out.entries.get(index));
+        let identifiers = match (first, &mut common.person) {
+            (Some(Entry::Document(document)), _) => document.identifiers.clone(),
+            (_, Shared::Is(person)) => std::mem::take(person),
+            _ => Vec::new(),
+        };
         common.documents.push(self.out.entries.len());
         let document = self.document(channel, identifiers, event);
         self.out.entries.push(Entry::Document(document));
     }
 
-    fn document(&self, channel: Cow<'a, str>, identifiers: Vec<Identifier<'a>>, event: Event<'a>) -> Document<'a> {
+    fn document(
+        &self,
+        channel: Cow<'a, str>,
+        identifiers: Vec<Identifier<'a>>,
+        event: Event<'a>,
+    ) -> Document<'a> {
         Document {
             account: self.publisher.account,
             endpoint: self.publisher.endpoint,
@@ -377,6 +368,7 @@ impl<'a, 'c> Check<'a, 'c> {
             Ok(Some(kept)) => kept,
             Ok(None) => return self.envelope = true,
             Err(TooMuch) => {
+                self.keep = None;
                 let message = "the refused events are too many bytes to be kept: split the call";
                 return self.envelope(&Path::Root, "too-many", format_args!("{message}"));
             }
@@ -391,71 +383,6 @@ impl<'a, 'c> Check<'a, 'c> {
             body: Cow::Owned(body),
             violations: Cow::Owned(violations),
         }));
-    }
-
-    /// A string that must be there and not be empty.
-    pub(super) fn required_text(&mut self, leaf: Leaf<'a>, at: &Path<'_>, bytes_max: usize) -> Option<Cow<'a, str>> {
-        if leaf.is_given() {
-            return self.text(leaf, at, bytes_max);
-        }
-        self.report(at, "required", format_args!("this is required: send a non-empty string"));
-        None
-    }
-
-    pub(super) fn text(&mut self, leaf: Leaf<'a>, at: &Path<'_>, bytes_max: usize) -> Option<Cow<'a, str>> {
-        if leaf.kind() == Kind::Number {
-            self.report(at, "type", format_args!("expected a string, found a number: put it in quotes"));
-            return None;
-        }
-        self.text_or_number(leaf, at, bytes_max)
-    }
-
-    /// A number counts as the text that it was written with.
-    pub(super) fn text_or_number(&mut self, leaf: Leaf<'a>, at: &Path<'_>, bytes_max: usize) -> Option<Cow<'a, str>> {
-        let kind = leaf.kind();
-        if !matches!(kind, Kind::String | Kind::Number) {
-            self.report(at, "type", format_args!("expected a string, found {}", kind.word()));
-            return None;
-        }
-        let Some(text) = leaf.content() else {
-            let message = "the string holds half a surrogate pair (\\ud800 to \\udfff): send both halves or none";
-            self.report(at, "text", format_args!("{message}"));
-            return None;
-        };
-        if text.len() > bytes_max {
-            let length = text.len();
-            self.report(at, "too-long", format_args!("is {length} bytes long; at most {bytes_max} are taken"));
-            return None;
-        }
-        Some(text)
-    }
-
-    pub(super) fn wrong_type<T>(&mut self, shape: &Shape<T>, at: &Path<'_>, expected: &str) {
-        let found = if let Shape::Isnt(kind) = shape { *kind } else { Kind::Null };
-        self.report(at, "type", format_args!("expected {expected}, found {}", found.word()));
-    }
-
-    /// Violations so far.
-    pub(super) fn found(&self) -> usize {
-        self.invalid.violations.len() + self.invalid.more
-    }
-
-    pub(super) fn report(&mut self, at: &Path<'_>, code: &str, message: fmt::Arguments<'_>) {
-        if self.invalid.violations.len() < VIOLATIONS_MAX {
-            self.invalid.add(at.pointer(), code, message.to_string());
-        } else {
-            self.invalid.more += 1;
-        }
-    }
-
-    fn misshapen<T>(&mut self, shape: &Shape<T>, at: &Path<'_>, expected: &str) {
-        self.envelope = true;
-        self.wrong_type(shape, at, expected);
-    }
-
-    fn envelope(&mut self, at: &Path<'_>, code: &str, message: fmt::Arguments<'_>) {
-        self.envelope = true;
-        self.report(at, code, message);
     }
 }
 

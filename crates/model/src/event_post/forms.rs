@@ -66,16 +66,23 @@ pub(super) fn read<'a>(body: &'a str, limits: &PostLimits) -> Result<Shape<Post<
     let room = Room::new(limits);
     let mut from = serde_json::Deserializer::from_str(body);
     let read = Read::<Post<'a>>::new(&room).deserialize(&mut from);
-    read.and_then(|post| from.end().map(|()| post)).map_err(|error| {
-        if room.exceeded.get() {
-            let events = limits.events_max.min(super::EVENTS_MAX);
-            let attributes = limits.attributes_total_max;
-            let message = format!("{error}: at most {events} events and {attributes} attributes; split the call");
-            Invalid::one("", "too-many", message)
-        } else {
-            Invalid::one("", "syntax", format!("the body cannot be read as JSON: {error}"))
-        }
-    })
+    read.and_then(|post| from.end().map(|()| post))
+        .map_err(|error| {
+            if room.exceeded.get() {
+                let events = limits.events_max.min(super::EVENTS_MAX);
+                let attributes = limits.attributes_total_max;
+                let message = format!(
+                    "{error}: at most {events} events and {attributes} attributes; split the call"
+                );
+                Invalid::one("", "too-many", message)
+            } else {
+                Invalid::one(
+                    "",
+                    "syntax",
+                    format!("the body cannot be read as JSON: {error}"),
+                )
+            }
+        })
 }
 
 /// Reads all members of an object by a function that reads the value of each.

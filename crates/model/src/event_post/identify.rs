@@ -12,7 +12,11 @@ use crate::record::Identifier;
 impl<'a> Check<'a, '_> {
     /// At least one identifier with name and value; `None` after violations were reported.
     /// Identifiers without a value beside others that have one say nothing, and are left out.
-    pub(super) fn identifiers(&mut self, told: &List<Identified<'a>>, at: &Path<'_>) -> Option<Vec<Identifier<'a>>> {
+    pub(super) fn identifiers(
+        &mut self,
+        told: &List<Identified<'a>>,
+        at: &Path<'_>,
+    ) -> Option<Vec<Identifier<'a>>> {
         let list = match told {
             Shape::Is(list) => list.as_slice(),
             Shape::Absent | Shape::Null => &[],
@@ -23,7 +27,11 @@ impl<'a> Check<'a, '_> {
         };
         if list.len() > self.limits.identifiers_max {
             let (count, max) = (list.len(), self.limits.identifiers_max);
-            self.report(at, "too-many", format_args!("{count} identifiers of one person; at most {max} are taken"));
+            self.report(
+                at,
+                "too-many",
+                format_args!("{count} identifiers of one person; at most {max} are taken"),
+            );
             return None;
         }
         let before = self.found();
@@ -36,7 +44,9 @@ impl<'a> Check<'a, '_> {
                     Some(None) => without_value.push(index),
                     None => {}
                 },
-                Shape::Isnt(_) => self.wrong_type(told, &at.item(index), "an object with `name` and `value`"),
+                Shape::Isnt(_) => {
+                    self.wrong_type(told, &at.item(index), "an object with `name` and `value`");
+                }
                 Shape::Absent | Shape::Null => {}
             }
         }
@@ -49,7 +59,11 @@ impl<'a> Check<'a, '_> {
     }
 
     /// `Some(None)`: registered, but without a value.
-    fn identifier(&mut self, told: &Identified<'a>, at: &Path<'_>) -> Option<Option<Identifier<'a>>> {
+    fn identifier(
+        &mut self,
+        told: &Identified<'a>,
+        at: &Path<'_>,
+    ) -> Option<Option<Identifier<'a>>> {
         let name_at = at.member("name");
         let name = self.required_text(told.name, &name_at, self.limits.word_bytes_max);
         let value = if told.value.is_given() {
@@ -61,8 +75,13 @@ impl<'a> Check<'a, '_> {
         let name = name?;
         let Some(registered) = self.publisher.identifiers.get(&*name) else {
             let name = shown(&name);
-            let advice = "register it with PUT /v1/endpoint, or correct the name (letter case matters)";
-            self.report(&name_at, "unknown-identifier", format_args!("this endpoint has no identifier {name}: {advice}"));
+            let advice =
+                "register it with PUT /v1/endpoint, or correct the name (letter case matters)";
+            self.report(
+                &name_at,
+                "unknown-identifier",
+                format_args!("this endpoint has no identifier {name}: {advice}"),
+            );
             return None;
         };
         Some(value.map(|value| Identifier {
@@ -80,7 +99,8 @@ impl<'a> Check<'a, '_> {
             self.report(&at.item(index).member("value"), "required", message);
         }
         if without_value.is_empty() {
-            let message = "there is no identifier: name at least one, for the whole batch or in each event";
+            let message =
+                "there is no identifier: name at least one, for the whole batch or in each event";
             self.report(at, "required", format_args!("{message}"));
         }
     }
@@ -90,7 +110,13 @@ impl<'a> Check<'a, '_> {
             let name = &self.required[index].name;
             if !person.iter().any(|identifier| identifier.name == *name) {
                 let name = shown(name);
-                self.report(at, "required", format_args!("the identifier {name} is required by this endpoint's registration"));
+                self.report(
+                    at,
+                    "required",
+                    format_args!(
+                        "the identifier {name} is required by this endpoint's registration"
+                    ),
+                );
             }
         }
     }

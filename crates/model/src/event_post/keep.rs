@@ -45,22 +45,55 @@ pub(super) struct Keeper<'a, 'c> {
 }
 
 impl<'a, 'c> Keeper<'a, 'c> {
-    pub(super) fn new(body: &'a str, publisher: &'a Publisher, now: Timestamp, limits: &'c PostLimits) -> Self {
-        Self { body, publisher, now, limits, top: None, groups: None, bytes: 0 }
+    pub(super) fn new(
+        body: &'a str,
+        publisher: &'a Publisher,
+        now: Timestamp,
+        limits: &'c PostLimits,
+    ) -> Self {
+        Self {
+            body,
+            publisher,
+            now,
+            limits,
+            top: None,
+            groups: None,
+            bytes: 0,
+        }
     }
 
     /// A body that holds just this event, and its violations, whose pointers are into that body.
     /// `None` when it cannot be cut out: then the envelope is wrong, and the call is refused anyway.
-    pub(super) fn keep(&mut self, group: Option<usize>, index: usize) -> Result<Option<(String, String)>, TooMuch> {
-        let Some(body) = self.cut(group, index) else { return Ok(None) };
-        self.bytes += body.len();
-        if self.bytes > self.limits.refused_bytes_max {
-            return Err(TooMuch);
-        }
+    pub(super) fn keep(
+        &mut self,
+        group: Option<usize>,
+        index: usize,
+    ) -> Result<Option<(String, String)>, TooMuch> {
+        let Some(body) = self.cut(group, index) else {
+            return Ok(None);
+        };
+        self.count(body.len())?;
         // The same rules over the kept body: pointers fit it, and it is refused for the same reasons.
-        let found = parse_as(&body, self.publisher, self.now, self.limits, RefusedEvents::Reject);
+        let found = parse_as(
+            &body,
+            self.publisher,
+            self.now,
+            self.limits,
+            RefusedEvents::Reject,
+        );
         let violations = found.err().unwrap_or_else(unexplained).violations;
-        Ok(serde_json::to_string(&violations).ok().map(|violations| (body, violations)))
+        let violations = serde_json::to_string(&violations).expect("violations are strings");
+        self.count(violations.len())?;
+        Ok(Some((body, violations)))
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), TooMuch> {
+        self.bytes += bytes;
+        if self.bytes > self.limits.refused_bytes_max {
+            Err(TooMuch)
+        } else {
+            Ok(())
+        }
     }
 
     fn cut(&mut self, group: Option<usize>, index: usize) -> Option<String> {
@@ -108,5 +141,9 @@ fn member(body: &mut String, name: &str, value: Option<&RawValue>) {
 /// Every rule that refuses one event looks at that event, its channel and its identifiers only, so this is for the
 /// day when one does not.
 fn unexplained() -> Invalid {
-    Invalid::one("", "refused", "the event was refused together with others of its call: publish it by itself")
+    Invalid::one(
+        "",
+        "refused",
+        "the event was refused together with others of its call: publish it by itself",
+    )
 }

@@ -42,7 +42,11 @@ impl Word<'_> {
 
 /// One element of `attributes`; the value becomes a string of its own text, null stays null.
 pub(super) fn attribute(out: &mut String, name: Word<'_>, value: Leaf<'_>, kind: Word<'_>) {
-    out.push_str(if out.ends_with('[') { "{\"name\":" } else { ",{\"name\":" });
+    out.push_str(if out.ends_with('[') {
+        "{\"name\":"
+    } else {
+        ",{\"name\":"
+    });
     name.write(out);
     out.push_str(",\"value\":");
     match value.kind() {
@@ -61,7 +65,10 @@ pub(super) fn attribute(out: &mut String, name: Word<'_>, value: Leaf<'_>, kind:
 
 /// A JSON string that says `text`.
 pub(super) fn quoted(out: &mut String, text: &str) {
-    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    if text
+        .bytes()
+        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
         out.push_str(&serde_json::Value::from(text).to_string());
     } else {
         out.push('"');

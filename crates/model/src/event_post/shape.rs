@@ -77,7 +77,11 @@ impl<'a> Leaf<'a> {
 
     /// What a string says, or a scalar as written. `None`: a string with half a surrogate pair, which no text can say.
     pub(super) fn content(self) -> Option<Cow<'a, str>> {
-        match self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        match self
+            .0
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
             None => Some(Cow::Borrowed(self.0)),
             Some(inner) if !inner.as_bytes().contains(&b'\\') => Some(Cow::Borrowed(inner)),
             Some(_) => serde_json::from_str(self.0).ok().map(Cow::Owned),
@@ -115,7 +119,9 @@ impl Room {
             }
             None => {
                 self.exceeded.set(true);
-                Err(E::custom(format_args!("more {what} than one call may have")))
+                Err(E::custom(format_args!(
+                    "more {what} than one call may have"
+                )))
             }
         }
     }
@@ -159,7 +165,10 @@ pub(super) struct Read<'r, T> {
 
 impl<'r, T> Read<'r, T> {
     pub(super) fn new(room: &'r Room) -> Self {
-        Self { room, target: PhantomData }
+        Self {
+            room,
+            target: PhantomData,
+        }
     }
 }
 
@@ -253,7 +262,11 @@ pub(super) fn part<'a, T: Fill<'a>, A: MapAccess<'a>>(
 }
 
 /// Reads the value of a member that is a scalar, which may stand only once.
-pub(super) fn leaf<'a, A: MapAccess<'a>>(slot: &mut Leaf<'a>, name: &str, map: &mut A) -> Result<(), A::Error> {
+pub(super) fn leaf<'a, A: MapAccess<'a>>(
+    slot: &mut Leaf<'a>,
+    name: &str,
+    map: &mut A,
+) -> Result<(), A::Error> {
     if !slot.0.is_empty() {
         return Err(duplicate(name));
     }
@@ -262,5 +275,7 @@ pub(super) fn leaf<'a, A: MapAccess<'a>>(slot: &mut Leaf<'a>, name: &str, map: &
 }
 
 fn duplicate<E: Error>(name: &str) -> E {
-    E::custom(format_args!("the member `{name}` stands twice in one object"))
+    E::custom(format_args!(
+        "the member `{name}` stands twice in one object"
+    ))
 }

@@ -22,7 +22,10 @@ fn now() -> Timestamp {
 }
 
 fn event_type(code: &str, namespace: &str, version: i64, attributes: &[(&str, &str)]) -> EventType {
-    let declared = |(name, kind): &(&str, &str)| AttributeDefinition { name: (*name).into(), kind: (*kind).into() };
+    let declared = |(name, kind): &(&str, &str)| AttributeDefinition {
+        name: (*name).into(),
+        kind: (*kind).into(),
+    };
     EventType {
         id: EventTypeId(1),
         endpoint: EndpointId(7),
@@ -74,9 +77,12 @@ fn shop() -> Publisher {
         endpoint: EndpointId(7),
         provider: "IBM".into(),
         source: "EmailMarketing".into(),
-        identifiers: [identifier("emailId", "email"), identifier("phone", "mobileNumber")]
-            .map(|definition| (definition.name.clone(), definition))
-            .into(),
+        identifiers: [
+            identifier("emailId", "email"),
+            identifier("phone", "mobileNumber"),
+        ]
+        .map(|definition| (definition.name.clone(), definition))
+        .into(),
         event_types,
         policy: AccountPolicy::default(),
     }
@@ -84,27 +90,64 @@ fn shop() -> Publisher {
 
 fn with(strictness: Strictness, refused_events: RefusedEvents) -> Publisher {
     let mut publisher = shop();
-    publisher.policy = AccountPolicy { strictness, refused_events, ..AccountPolicy::default() };
+    publisher.policy = AccountPolicy {
+        strictness,
+        refused_events,
+        ..AccountPolicy::default()
+    };
     publisher
 }
 
 /// The documents of a call that is taken.
 #[track_caller]
 fn documents<'a>(parsed: &'a Parsed<'_>) -> Vec<&'a Document<'a>> {
-    parsed.entries.iter().filter_map(|e| if let Entry::Document(d) = e { Some(d) } else { None }).collect()
+    parsed
+        .entries
+        .iter()
+        .filter_map(|e| {
+            if let Entry::Document(d) = e {
+                Some(d)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn refused<'a>(parsed: &'a Parsed<'_>) -> Vec<&'a Refused<'a>> {
-    parsed.entries.iter().filter_map(|e| if let Entry::Refused(r) = e { Some(r) } else { None }).collect()
+    parsed
+        .entries
+        .iter()
+        .filter_map(|e| {
+            if let Entry::Refused(r) = e {
+                Some(r)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 /// `channel emailId=a: buy@<timestamp> total=1:number`, a document a line; events are separated by `;`.
 fn summary(parsed: &Parsed<'_>) -> String {
     let mut lines = Vec::new();
     for document in documents(parsed) {
-        let ids: Vec<String> = document.identifiers.iter().map(|i| format!("{}={}", i.name, i.value)).collect();
-        let events: Vec<String> = document.events.iter().map(|event| event_summary(&event.body)).collect();
-        lines.push(format!("{} {}: {}", document.channel, ids.join(" "), events.join("; ")));
+        let ids: Vec<String> = document
+            .identifiers
+            .iter()
+            .map(|i| format!("{}={}", i.name, i.value))
+            .collect();
+        let events: Vec<String> = document
+            .events
+            .iter()
+            .map(|event| event_summary(&event.body))
+            .collect();
+        lines.push(format!(
+            "{} {}: {}",
+            document.channel,
+            ids.join(" "),
+            events.join("; ")
+        ));
     }
     lines.join("\n")
 }
@@ -112,9 +155,16 @@ fn summary(parsed: &Parsed<'_>) -> String {
 fn event_summary(body: &str) -> String {
     let body: Value = serde_json::from_str(body).expect("a rendered body is JSON");
     let mut text = format!("{}@{}", text_of(&body["code"]), text_of(&body["timestamp"]));
-    for attribute in body["attributes"].as_array().expect("attributes are an array") {
+    for attribute in body["attributes"]
+        .as_array()
+        .expect("attributes are an array")
+    {
         let value = attribute["value"].as_str().unwrap_or("(null)");
-        text += &format!(" {}={value}:{}", text_of(&attribute["name"]), text_of(&attribute["type"]));
+        text += &format!(
+            " {}={value}:{}",
+            text_of(&attribute["name"]),
+            text_of(&attribute["type"])
+        );
     }
     text
 }
@@ -125,8 +175,17 @@ fn text_of(value: &Value) -> &str {
 
 /// `pointer code`, one a line; the pointer to the body itself, which is empty, as `body`.
 fn violations_summary(violations: &[Violation]) -> String {
-    let place = |v: &Violation| if v.pointer.is_empty() { "body".to_owned() } else { v.pointer.clone() };
-    let lines: Vec<String> = violations.iter().map(|v| format!("{} {}", place(v), v.code)).collect();
+    let place = |v: &Violation| {
+        if v.pointer.is_empty() {
+            "body".to_owned()
+        } else {
+            v.pointer.clone()
+        }
+    };
+    let lines: Vec<String> = violations
+        .iter()
+        .map(|v| format!("{} {}", place(v), v.code))
+        .collect();
     lines.join("\n")
 }
 

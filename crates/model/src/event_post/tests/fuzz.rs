@@ -15,9 +15,30 @@ const SEEDS: [&str; 4] = [
 
 /// Pieces that matter to the parser, for splicing into bodies.
 const PIECES: [&str; 24] = [
-    "null", "true", "1e999", "-0.0", "125.530", "\"\"", "\"x\"", "\"\\ud800\"", "\"\\u0000\"", "[]", "{}", "[[[[", "{\"a\":",
-    "\"channel\":", "\"identifiers\":", "\"events\":", "\"eventbatch\":", "\"code\":\"buy\",", "\"timestamp\":\"2015-02-28\"",
-    "\"name\":\"emailId\"", "\"value\":", "\"attributes\":[{\"x\":1}]", ",", "\u{1f600}",
+    "null",
+    "true",
+    "1e999",
+    "-0.0",
+    "125.530",
+    "\"\"",
+    "\"x\"",
+    "\"\\ud800\"",
+    "\"\\u0000\"",
+    "[]",
+    "{}",
+    "[[[[",
+    "{\"a\":",
+    "\"channel\":",
+    "\"identifiers\":",
+    "\"events\":",
+    "\"eventbatch\":",
+    "\"code\":\"buy\",",
+    "\"timestamp\":\"2015-02-28\"",
+    "\"name\":\"emailId\"",
+    "\"value\":",
+    "\"attributes\":[{\"x\":1}]",
+    ",",
+    "\u{1f600}",
 ];
 
 /// JSON of the forms' members and of anything else, with anything in any place.
@@ -28,37 +49,77 @@ fn json() -> impl Strategy<Value = String> {
         any::<i64>().prop_map(|n| n.to_string()),
         (any::<i32>(), 0..400_u32).prop_map(|(n, e)| format!("{n}.50e{e}")),
         "\\PC{0,12}".prop_map(|text| Value::from(text).to_string()),
-        prop::sample::select(vec!["buy", "send", "web", "emailId", "a", "2015-02-28", "total", "\\u0062uy", "\\udead"])
-            .prop_map(|text| format!("\"{text}\"")),
+        prop::sample::select(vec![
+            "buy",
+            "send",
+            "web",
+            "emailId",
+            "a",
+            "2015-02-28",
+            "total",
+            "\\u0062uy",
+            "\\udead"
+        ])
+        .prop_map(|text| format!("\"{text}\"")),
     ];
     let names = vec![
-        "channel", "identifiers", "events", "eventbatch", "code", "timestamp", "namespace", "version", "eventId",
-        "attributes", "name", "value", "type", "other", "caf\\u00e9",
+        "channel",
+        "identifiers",
+        "events",
+        "eventbatch",
+        "code",
+        "timestamp",
+        "namespace",
+        "version",
+        "eventId",
+        "attributes",
+        "name",
+        "value",
+        "type",
+        "other",
+        "caf\\u00e9",
     ];
     leaf.prop_recursive(7, 96, 6, move |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(","))),
-            prop::collection::vec((prop::sample::select(names.clone()), inner), 0..6).prop_map(|members| {
-                let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-                format!("{{{}}}", members.join(","))
-            }),
+            prop::collection::vec(inner.clone(), 0..5)
+                .prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec((prop::sample::select(names.clone()), inner), 0..6).prop_map(
+                |members| {
+                    let members: Vec<String> = members
+                        .iter()
+                        .map(|(name, value)| format!("\"{name}\":{value}"))
+                        .collect();
+                    format!("{{{}}}", members.join(","))
+                }
+            ),
         ]
     })
 }
 
 /// A good body with a few bytes or pieces changed.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let change = (any::<prop::sample::Index>(), 0..12_usize, 0..PIECES.len() + 40, any::<u8>());
-    (prop::sample::select(SEEDS.to_vec()), prop::collection::vec(change, 0..4)).prop_map(|(seed, changes)| {
-        let mut body = seed.as_bytes().to_vec();
-        for (at, cut, piece, byte) in changes {
-            let start = at.index(body.len() + 1);
-            let end = (start + cut).min(body.len());
-            let put = PIECES.get(piece).map_or(vec![byte], |piece| piece.as_bytes().to_vec());
-            body.splice(start..end, put);
-        }
-        body
-    })
+    let change = (
+        any::<prop::sample::Index>(),
+        0..12_usize,
+        0..PIECES.len() + 40,
+        any::<u8>(),
+    );
+    (
+        prop::sample::select(SEEDS.to_vec()),
+        prop::collection::vec(change, 0..4),
+    )
+        .prop_map(|(seed, changes)| {
+            let mut body = seed.as_bytes().to_vec();
+            for (at, cut, piece, byte) in changes {
+                let start = at.index(body.len() + 1);
+                let end = (start + cut).min(body.len());
+                let put = PIECES
+                    .get(piece)
+                    .map_or(vec![byte], |piece| piece.as_bytes().to_vec());
+                body.splice(start..end, put);
+            }
+            body
+        })
 }
 
 /// Everything that is promised about any body.
@@ -97,20 +158,32 @@ fn well_formed(parsed: &Parsed<'_>) -> TestCaseResult {
                 prop_assert!(!document.identifiers.is_empty() && !document.events.is_empty());
                 prop_assert!(!document.channel.is_empty());
                 for event in &document.events {
-                    let body: Value = serde_json::from_str(&event.body).expect("a rendered body is JSON");
+                    let body: Value =
+                        serde_json::from_str(&event.body).expect("a rendered body is JSON");
                     prop_assert_eq!(text_of(&body["code"]), &*event.code);
                     prop_assert_eq!(text_of(&body["namespace"]), &*event.namespace);
                     for attribute in body["attributes"].as_array().expect("an array") {
-                        prop_assert!(attribute["name"].is_string() && attribute["type"].is_string());
-                        prop_assert!(attribute["value"].is_string() || attribute["value"].is_null());
+                        prop_assert!(
+                            attribute["name"].is_string() && attribute["type"].is_string()
+                        );
+                        prop_assert!(
+                            attribute["value"].is_string() || attribute["value"].is_null()
+                        );
                     }
                 }
             }
             Entry::Refused(refused) => {
                 prop_assert_eq!(refused.ordinal, place);
-                let violations: Vec<Violation> = serde_json::from_str(&refused.violations).expect("violations");
+                let violations: Vec<Violation> =
+                    serde_json::from_str(&refused.violations).expect("violations");
                 prop_assert!(!violations.is_empty());
-                prop_assert!(violations.iter().all(|violation| violation.code != "refused"), "{}", refused.body);
+                prop_assert!(
+                    violations
+                        .iter()
+                        .all(|violation| violation.code != "refused"),
+                    "{}",
+                    refused.body
+                );
             }
         }
     }
@@ -129,7 +202,9 @@ fn fuzz_event_post_mutated() {
 
 #[test]
 fn fuzz_event_post_bytes() {
-    fuzzing::run(&prop::collection::vec(any::<u8>(), 0..200), |body| promises(&body));
+    fuzzing::run(&prop::collection::vec(any::<u8>(), 0..200), |body| {
+        promises(&body)
+    });
 }
 
 /// The seeds above are good bodies, or the mutations would prove nothing.
@@ -137,7 +212,10 @@ fn fuzz_event_post_bytes() {
 fn the_seeds_of_the_mutations_are_taken() {
     for seed in SEEDS {
         let publisher = shop();
-        assert!(parse(seed.as_bytes(), &publisher, now(), &PostLimits::default()).is_ok(), "{seed}");
+        assert!(
+            parse(seed.as_bytes(), &publisher, now(), &PostLimits::default()).is_ok(),
+            "{seed}"
+        );
     }
 }
 
@@ -153,16 +231,27 @@ fn deep_nesting_is_an_error_or_ignored() {
         ("[".repeat(100_000), "body syntax"),
         ("{\"events\":".repeat(100_000), "body syntax"),
         (format!(r#"{{"events":{nest}}}"#), "/events/0 type"),
-        (format!(r#"{{"channel":{nest},"identifiers":{id},"events":[{event}]}}"#), "/channel type"),
         (
-            format!(r#"{{"channel":"w","identifiers":{id},"events":[{{"code":"buy","timestamp":"2015-02-28","attributes":{{"x":{nest}}}}}]}}"#),
+            format!(r#"{{"channel":{nest},"identifiers":{id},"events":[{event}]}}"#),
+            "/channel type",
+        ),
+        (
+            format!(
+                r#"{{"channel":"w","identifiers":{id},"events":[{{"code":"buy","timestamp":"2015-02-28","attributes":{{"x":{nest}}}}}]}}"#
+            ),
             "/events/0/attributes/x type",
         ),
-        (format!(r#"{{"x":{nest},"channel":"w","identifiers":{id},"events":[{event}]}}"#), "w emailId=a: buy@2015-02-28"),
+        (
+            format!(r#"{{"x":{nest},"channel":"w","identifiers":{id},"events":[{event}]}}"#),
+            "w emailId=a: buy@2015-02-28",
+        ),
     ] {
         let found = outcome(&shop(), &body);
         let last = found.lines().last().expect("a line");
-        assert!(last == expect || found.starts_with(expect), "{found}, not {expect}");
+        assert!(
+            last == expect || found.starts_with(expect),
+            "{found}, not {expect}"
+        );
         let keeping = with(Strictness::Lenient, RefusedEvents::Quarantine);
         let _ = parse(body.as_bytes(), &keeping, now(), &PostLimits::default());
     }
@@ -176,10 +265,15 @@ fn small_bodies_stay_small() {
     let ids = vec![format!(r#"{{"name":"emailId","value":"{value}"}}"#); 64].join(",");
     let zeros = vec!["0"; 4096].join(",");
     let body = format!(r#"{{"channel":"w","identifiers":[{ids}],"events":[{zeros}]}}"#);
-    let invalid = parse(body.as_bytes(), &keeping, now(), &PostLimits::default()).expect_err("too much to keep");
-    assert_eq!(invalid.violations.last().map(|v| v.code.as_str()), Some("type"));
+    let invalid = parse(body.as_bytes(), &keeping, now(), &PostLimits::default())
+        .expect_err("too much to keep");
+    assert_eq!(
+        invalid.violations.last().map(|v| v.code.as_str()),
+        Some("type")
+    );
 
     let millions = format!(r#"{{"events":[{}]}}"#, "{},".repeat(3_000_000));
-    let invalid = parse(millions.as_bytes(), &keeping, now(), &PostLimits::default()).expect_err("too many");
+    let invalid =
+        parse(millions.as_bytes(), &keeping, now(), &PostLimits::default()).expect_err("too many");
     assert_eq!(violations_summary(&invalid.violations), "body too-many");
 }

@@ -99,22 +99,55 @@ fn attributes_come_in_many_shapes() {
         ("null", ""),
         ("[]", ""),
         ("[null]", ""),
-        (r#"[{"name":"note","value":"x","type":"text"}]"#, " note=x:text"),
-        (r#"[{"type":"t","value":true,"name":"gift"}]"#, " gift=true:t"),
+        (
+            r#"[{"name":"note","value":"x","type":"text"}]"#,
+            " note=x:text",
+        ),
+        (
+            r#"[{"type":"t","value":true,"name":"gift"}]"#,
+            " gift=true:t",
+        ),
         (r#"[{"name":"note"}]"#, " note=(null):string"),
-        (r#"[{"note":"x"},{"total":5}]"#, " note=x:string total=5:number"),
-        (r#"[{"note":"x","total":"5"}]"#, " note=x:string total=5:number"),
+        (
+            r#"[{"note":"x"},{"total":5}]"#,
+            " note=x:string total=5:number",
+        ),
+        (
+            r#"[{"note":"x","total":"5"}]"#,
+            " note=x:string total=5:number",
+        ),
         (r#"[{"type":"x"}]"#, " type=x:string"),
-        (r#"{"note":"x","total":5,"gift":null}"#, " note=x:string total=5:number gift=(null):BOOLEAN"),
+        (
+            r#"{"note":"x","total":5,"gift":null}"#,
+            " note=x:string total=5:number gift=(null):BOOLEAN",
+        ),
         (r#"{"name":"note","value":"x"}"#, " note=x:string"),
-        (r#"[{"name":"total","value":125.530}]"#, " total=125.530:number"),
-        (r#"[{"name":"total","value":-1.0E+2,"type":""}]"#, " total=-1.0E+2:number"),
-        (r#"[{"name":"count","value":9007199254740993000000001}]"#, " count=9007199254740993000000001:Integer"),
+        (
+            r#"[{"name":"total","value":125.530}]"#,
+            " total=125.530:number",
+        ),
+        (
+            r#"[{"name":"total","value":-1.0E+2,"type":""}]"#,
+            " total=-1.0E+2:number",
+        ),
+        (
+            r#"[{"name":"count","value":9007199254740993000000001}]"#,
+            " count=9007199254740993000000001:Integer",
+        ),
         (r#"[{"name":"friend","value":"b@x"}]"#, " friend=b@x:email"),
-        (r#"[{"n\u006fte":"\u00e9\n\"\/"}]"#, " note=\u{e9}\n\"/:string"),
-        (r#"[{"name":"no\u0074e","value":"\ud83d\ude00","type":"a\tb"}]"#, " note=\u{1f600}:a\tb"),
+        (
+            r#"[{"n\u006fte":"\u00e9\n\"\/"}]"#,
+            " note=\u{e9}\n\"/:string",
+        ),
+        (
+            r#"[{"name":"no\u0074e","value":"\ud83d\ude00","type":"a\tb"}]"#,
+            " note=\u{1f600}:a\tb",
+        ),
         (r#"[{"we \"quote\"":"x"}]"#, " we \"quote\"=x:string"),
-        (r#"[{"name":"note","value":"x","type":"t","unknown":[{"deep":{}}]}]"#, " note=x:t"),
+        (
+            r#"[{"name":"note","value":"x","type":"t","unknown":[{"deep":{}}]}]"#,
+            " note=x:t",
+        ),
     ] {
         let body = format!(
             r#"{{"channel":"web","identifiers":[{{"name":"emailId","value":"a"}}],
@@ -151,7 +184,8 @@ fn the_body_is_what_subscribers_get() {
         "events":[{"code":"send","timestamp":"2010-07-29T13:33:59.028Z",
                    "attributes":[{"name":"messageId","value":"11835","type":"number"}]}]}"#;
     let publisher = shop();
-    let parsed = parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
+    let parsed =
+        parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
     let event = &documents(&parsed)[0].events[0];
     assert_eq!(
         event.body,
@@ -159,7 +193,10 @@ fn the_body_is_what_subscribers_get() {
             + r#""attributes":[{"name":"messageId","value":"11835","type":"number"}]}"#
     );
     assert_eq!(event.happened_at_us, 1_280_410_439_028_000);
-    assert_eq!((&*event.code, &*event.namespace, event.ordinal), ("send", NAMESPACE_DEFAULT, 0));
+    assert_eq!(
+        (&*event.code, &*event.namespace, event.ordinal),
+        ("send", NAMESPACE_DEFAULT, 0)
+    );
 }
 
 /// Escapes are copied, not decoded; what we write ourselves is escaped where it must be.
@@ -169,10 +206,17 @@ fn strings_are_copied_as_they_came() {
         "events":[{"code":"application\/look","timestamp":"2010-07-29T13:33:59\u005a","attributes":{"caf\u00e9 \"1\"":false}},
                   {"code":"send","namespace":"own \"space\"","timestamp":"2010-07-29"}]}"#;
     let publisher = shop();
-    let parsed = parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
+    let parsed =
+        parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
     let document = documents(&parsed)[0];
     assert_eq!(document.channel, "Email");
-    assert_eq!((&*document.identifiers[0].name, &*document.identifiers[0].value), ("emailId", "a/b"));
+    assert_eq!(
+        (
+            &*document.identifiers[0].name,
+            &*document.identifiers[0].value
+        ),
+        ("emailId", "a/b")
+    );
     assert_eq!(document.events[0].code, "application/look");
     assert_eq!(
         document.events[0].body,
@@ -191,13 +235,23 @@ fn a_document_says_who_published_it_and_when() {
         {"code":"buy","timestamp":"2015-02-28","channel":"web","identifiers":[{"name":"emailId","value":"a"}]},
         {"code":"buy","timestamp":"2015-02-28","channel":"app","identifiers":[{"name":"phone","value":"1"}]}]}"#;
     let publisher = shop();
-    let parsed = parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
+    let parsed =
+        parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
     assert_eq!((parsed.accepted, parsed.quarantined), (2, 0));
     for (document, place) in documents(&parsed).into_iter().zip(0..) {
-        assert_eq!((document.account, document.endpoint), (AccountId(3), EndpointId(7)));
-        assert_eq!((&*document.provider, &*document.source), ("IBM", "EmailMarketing"));
+        assert_eq!(
+            (document.account, document.endpoint),
+            (AccountId(3), EndpointId(7))
+        );
+        assert_eq!(
+            (&*document.provider, &*document.source),
+            ("IBM", "EmailMarketing")
+        );
         assert_eq!(document.published_at_us, now().as_microsecond());
-        assert_eq!((document.ordinal, document.events[0].ordinal), (place, place));
+        assert_eq!(
+            (document.ordinal, document.events[0].ordinal),
+            (place, place)
+        );
         assert_eq!((document.x1_id, document.idempotency), (None, None));
     }
     assert_eq!(documents(&parsed)[1].identifiers[0].kind, "mobileNumber");
@@ -210,18 +264,31 @@ fn an_event_chooses_among_types_of_the_same_code() {
         (r#","version":2"#, NAMESPACE_DEFAULT, "2"),
         (r#","version":"2","namespace":null"#, NAMESPACE_DEFAULT, "2"),
         (r#","version":1"#, NAMESPACE_DEFAULT, "1"),
-        (r#","namespace":"com.ibm.commerce.ubx""#, NAMESPACE_DEFAULT, "1"),
-        (r#","namespace":"own \"space\"","version":"1""#, "own \"space\"", "1"),
+        (
+            r#","namespace":"com.ibm.commerce.ubx""#,
+            NAMESPACE_DEFAULT,
+            "1",
+        ),
+        (
+            r#","namespace":"own \"space\"","version":"1""#,
+            "own \"space\"",
+            "1",
+        ),
     ] {
         let body = format!(
             r#"{{"channel":"web","identifiers":[{{"name":"emailId","value":"a"}}],
                 "events":[{{"code":"send","timestamp":"2015-02-28"{members}}}]}}"#
         );
         let publisher = shop();
-        let parsed = parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
+        let parsed =
+            parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
         let event = &documents(&parsed)[0].events[0];
         let rendered: Value = serde_json::from_str(&event.body).expect("JSON");
-        assert_eq!((&*event.namespace, text_of(&rendered["version"])), (namespace, version), "{members}");
+        assert_eq!(
+            (&*event.namespace, text_of(&rendered["version"])),
+            (namespace, version),
+            "{members}"
+        );
         assert_eq!(text_of(&rendered["namespace"]), namespace);
     }
 }
@@ -233,7 +300,8 @@ fn an_event_id_is_taken_once_in_a_call() {
         {"code":"buy","timestamp":"2015-03-02","eventId":"\u0037"},{"code":"buy","timestamp":"2015-03-03","eventId":"8"},
         {"code":"buy","timestamp":"2015-03-04"},{"code":"buy","timestamp":"2015-03-05","eventId":""}]}"#;
     let publisher = shop();
-    let parsed = parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
+    let parsed =
+        parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
     assert_eq!(
         summary(&parsed),
         "web emailId=a: buy@2015-02-28; buy@2015-03-03; buy@2015-03-04; buy@2015-03-05"
@@ -242,13 +310,20 @@ fn an_event_id_is_taken_once_in_a_call() {
     let events = &documents(&parsed)[0].events;
     let ordinals: Vec<u32> = events.iter().map(|event| event.ordinal).collect();
     assert_eq!(ordinals, [0, 3, 4, 5]);
-    assert_eq!(parsed.keys, [events[0].key.expect("it has an id"), events[1].key.expect("it has an id")]);
+    assert_eq!(
+        parsed.keys,
+        [
+            events[0].key.expect("it has an id"),
+            events[1].key.expect("it has an id")
+        ]
+    );
     assert_eq!(events[2].key, None);
 
     // Another endpoint's `7` is another event.
     let mut other = shop();
     other.endpoint = EndpointId(8);
-    let elsewhere = parse(body.as_bytes(), &other, now(), &PostLimits::default()).expect("it is fine");
+    let elsewhere =
+        parse(body.as_bytes(), &other, now(), &PostLimits::default()).expect("it is fine");
     assert_ne!(elsewhere.keys[0], parsed.keys[0]);
 }
 
@@ -258,6 +333,7 @@ fn a_repeat_alone_makes_no_document() {
         {"code":"buy","timestamp":"2015-02-28","eventId":"7","identifiers":[{"name":"emailId","value":"a"}]},
         {"code":"buy","timestamp":"2015-02-28","eventId":"7","identifiers":[{"name":"emailId","value":"a"}]}]}"#;
     let publisher = shop();
-    let parsed = parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
+    let parsed =
+        parse(body.as_bytes(), &publisher, now(), &PostLimits::default()).expect("it is fine");
     assert_eq!((parsed.entries.len(), parsed.accepted), (1, 2));
 }
