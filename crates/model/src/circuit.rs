@@ -131,7 +131,7 @@ impl Circuit {
         }
     }
 
-    /// No failure is held against the destination so far that it would be left alone.
+    /// Whether attempts flow freely.
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed { .. })
     }

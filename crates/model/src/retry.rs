@@ -50,7 +50,7 @@ pub enum Verdict {
 }
 
 impl Default for RetryPolicy {
-    /// A second, doubling up to an hour, for 72 hours: about 80 attempts.
+    /// A second, doubling up to an hour, for 72 hours: some 150 attempts.
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),
