@@ -2,6 +2,7 @@
 //!
 //! A new engine adds a variant to the suite's `Place` and a line to its `suite!`.
 
+mod blobs;
 mod db;
 mod log;
 

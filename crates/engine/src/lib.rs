@@ -11,6 +11,8 @@
 //!
 //! The same conformance suite runs against every engine of a seam (`conformance`).
 
+pub mod blobs;
+mod blocking;
 pub mod clock;
 pub mod db;
 pub mod log;
@@ -19,6 +21,7 @@ mod sqlite;
 #[cfg(test)]
 mod conformance;
 
+pub use blobs::{BlobError, Blobs};
 pub use clock::{Clock, ManualClock};
 pub use db::{ConstraintKind, Db, DbError, FromValue, Migration, Row, Tx, Value};
 pub use log::{

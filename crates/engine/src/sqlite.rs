@@ -12,6 +12,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
+use crate::blocking::{Stopped, blocking};
+
 /// How long a statement waits for a lock of another connection before it answers "busy".
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -57,24 +59,6 @@ pub(crate) fn open(path: &Path, usage: Use) -> rusqlite::Result<Connection> {
     ))?;
     Ok(connection)
 }
-
-/// Runs blocking work off the runtime. Dropping the future does not stop the work.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Stopped> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done),
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Stopped),
-        },
-    }
-}
-
-/// The runtime is shutting down and takes no more work.
-#[derive(Debug, thiserror::Error)]
-#[error("the process is shutting down")]
-pub(crate) struct Stopped;
 
 /// The readers of one file: opened when first needed, at most [`READERS`] at work at a time.
 #[derive(Debug)]

@@ -13,7 +13,8 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{ConstraintKind, DbError, Row, Value};
-use crate::sqlite::{self, Readers, Stopped, Use};
+use crate::blocking::{Stopped, blocking};
+use crate::sqlite::{self, Readers, Use};
 
 /// Characters of a statement that an error message shows.
 const SQL_SHOWN_MAX: usize = 200;
@@ -29,7 +30,7 @@ impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self, DbError> {
         let readers = Readers::new(path);
         let path = path.to_owned();
-        let writer = sqlite::blocking(move || sqlite::open(&path, Use::Write)).await??;
+        let writer = blocking(move || sqlite::open(&path, Use::Write)).await??;
         Ok(Self {
             writer: Arc::new(Mutex::new(writer)),
             readers,
@@ -115,7 +116,7 @@ impl SqliteTx {
                 "the transaction goes on after one of its calls was dropped",
             ));
         };
-        let (open, result) = sqlite::blocking(move || {
+        let (open, result) = blocking(move || {
             let result = open.run(work);
             (open, result)
         })

@@ -33,8 +33,9 @@ use tokio::sync::{oneshot, watch};
 use super::batch::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
 use super::position::Position;
 use super::{Appended, Ends, LogError, LogOptions};
+use crate::blocking::{Stopped, blocking};
 use crate::clock::Clock;
-use crate::sqlite::{self, Readers, Stopped};
+use crate::sqlite::{self, Readers};
 use committer::Committer;
 use queue::{Call, Chore, Queue};
 use tail::Tail;
@@ -95,8 +96,7 @@ impl SqlLog {
     ) -> Result<Self, LogError> {
         let lock = lock(path, LOCK_WAIT_MAX).await?;
         let path = path.to_owned();
-        let handle =
-            sqlite::blocking(move || Committer::start(&path, lock, options, clock)).await??;
+        let handle = blocking(move || Committer::start(&path, lock, options, clock)).await??;
         Ok(Self {
             handle: Arc::new(Handle { shared: handle }),
         })
