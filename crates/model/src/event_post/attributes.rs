@@ -136,6 +136,8 @@ impl<'a> Check<'a, '_> {
             let name_at = at.member("name");
             let Some(name) = self.required_text(told.name, &name_at, self.limits.word_bytes_max)
             else {
+                self.value(told.value, &at.member("value"));
+                self.kind_is_good(told.kind, &at.member("type"));
                 return;
             };
             let (word, value, kind) = (Word::Raw(told.name.raw()), told.value, told.kind);
@@ -184,6 +186,7 @@ impl<'a> Check<'a, '_> {
                 "too-long",
                 format_args!("the name is {length} bytes long; 1 to {bytes_max} are taken"),
             );
+            self.value(value, at);
             return;
         }
         let (word, kind) = (Word::Plain(name), Leaf::default());
@@ -201,29 +204,32 @@ impl<'a> Check<'a, '_> {
 
     fn one(&mut self, one: &One<'a, '_>, writer: &mut Writer<'a, '_>) {
         let value = self.value(one.value, &one.value_at);
+        let kind_is_good = self.kind_is_good(one.kind, &one.kind_at);
         let declared = writer.declared(one.name);
-        let kind = if one.kind.is_given() {
-            if self
-                .text(one.kind, &one.kind_at, self.limits.word_bytes_max)
-                .is_none()
-            {
-                return;
+        if let Some(event_type) = writer.event_type {
+            match (declared, &value) {
+                (None, _) => self.undeclared(one, event_type),
+                (Some(declared), Some(value))
+                    if !agrees(&declared.kind, one.value.kind(), value) =>
+                {
+                    self.disagrees(one, event_type, declared);
+                }
+                _ => {}
             }
-            Word::Raw(one.kind.raw())
-        } else {
-            Word::Plain(declared.map_or("string", |declared| &declared.kind))
-        };
-        let Some(value) = value else { return };
-        match (writer.event_type, declared) {
-            (Some(event_type), None) => self.undeclared(one, event_type),
-            (Some(event_type), Some(declared))
-                if !agrees(&declared.kind, one.value.kind(), &value) =>
-            {
-                self.disagrees(one, event_type, declared);
-            }
-            _ => {}
         }
-        render::attribute(writer.out, one.word, one.value, kind);
+        if value.is_some() && kind_is_good {
+            let kind = if one.kind.is_given() {
+                Word::Raw(one.kind.raw())
+            } else {
+                Word::Plain(declared.map_or("string", |declared| &declared.kind))
+            };
+            render::attribute(writer.out, one.word, one.value, kind);
+        }
+    }
+
+    /// A type is a word of the publisher's own, if it is told at all.
+    fn kind_is_good(&mut self, kind: Leaf<'a>, at: &Path<'_>) -> bool {
+        !kind.is_given() || self.text(kind, at, self.limits.word_bytes_max).is_some()
     }
 
     /// A scalar, as the string that is delivered; null is empty here.

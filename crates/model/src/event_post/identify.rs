@@ -68,7 +68,7 @@ impl<'a> Check<'a, '_> {
         let name = self.required_text(told.name, &name_at, self.limits.word_bytes_max);
         let value = if told.value.is_given() {
             let bytes_max = self.limits.identifier_value_bytes_max;
-            Some(self.text_or_number(told.value, &at.member("value"), bytes_max)?)
+            Some(self.text_or_number(told.value, &at.member("value"), bytes_max))
         } else {
             None
         };
@@ -84,9 +84,12 @@ impl<'a> Check<'a, '_> {
             );
             return None;
         };
-        Some(value.map(|value| Identifier {
+        let Some(value) = value else {
+            return Some(None);
+        };
+        Some(Some(Identifier {
             name: Cow::Borrowed(&registered.name),
-            value,
+            value: value?,
             kind: Cow::Borrowed(&registered.kind),
             mode: registered.hash_mode,
             algorithm: registered.hash_algorithm,

@@ -302,6 +302,30 @@ fn everything_wrong_is_told_at_once() {
     assert_eq!((invalid.violations.len(), invalid.more), (100, 300));
 }
 
+/// A bad name does not hide a bad value.
+#[test]
+fn all_members_of_one_thing_are_checked() {
+    check(
+        r#"{"channel":"web","identifiers":[{"name":"nobody","value":[]}],"events":[{"code":"buy","timestamp":"2015-02-28",
+            "attributes":[{"name":5,"value":[],"type":[]},{"":{}}]}]}"#,
+        "/identifiers/0/value type
+         /identifiers/0/name unknown-identifier
+         /events/0/attributes/0/name type
+         /events/0/attributes/0/value type
+         /events/0/attributes/0/type type
+         /events/0/attributes/1/ too-long
+         /events/0/attributes/1/ type",
+    );
+    check_with(
+        &with(Strictness::Strict, RefusedEvents::Reject),
+        &individual(
+            r#"{"code":"buy","timestamp":"2015-02-28","attributes":[{"name":"x","value":[]}]}"#,
+        ),
+        "/events/0/attributes/0/value type
+         /events/0/attributes/0/name undeclared-attribute",
+    );
+}
+
 /// What an attribute's value must look like to be of its declared type.
 #[test]
 fn declared_types_are_a_matter_of_policy() {
@@ -424,9 +448,8 @@ fn what_is_no_json_ends_with_line_and_column() {
     }
 }
 
-#[test]
-fn limits_are_told() {
-    let limits = PostLimits {
+fn tight() -> PostLimits {
+    PostLimits {
         events_max: 3,
         identifiers_max: 2,
         attributes_max: 2,
@@ -437,90 +460,91 @@ fn limits_are_told() {
         attribute_value_bytes_max: 4,
         event_id_bytes_max: 4,
         refused_bytes_max: 100,
-    };
+    }
+}
+
+#[track_caller]
+fn check_tight(body: &str, expect: &str) {
+    let publisher = shop();
+    let invalid = parse(body.as_bytes(), &publisher, now(), &tight()).expect_err("over a limit");
+    assert_eq!(violations_summary(&invalid.violations), expect, "{body}");
+}
+
+#[test]
+fn limits_of_number_are_told() {
     let id = r#"{"name":"emailId","value":"a"}"#;
     let event = r#"{"code":"buy","timestamp":"2015-02-28"}"#;
-    let attributes = |list: &str| {
-        individual(&format!(
-            r#"{{"code":"buy","timestamp":"2015-02-28","attributes":{list}}}"#
-        ))
-    };
-    for (body, expect) in [
-        (individual(&[event; 4].join(",")), "body too-many"),
-        (
-            format!(
-                r#"{{"channel":"w","eventbatch":[{}]}}"#,
-                ["{}"; 4].join(",")
-            ),
-            "body too-many",
-        ),
-        (
-            format!(r#"{{"channel":"w","identifiers":[{id},{id},{id}],"events":[{event}]}}"#),
-            "/identifiers too-many",
-        ),
-        (
-            attributes(r#"[{"a":1,"b":2,"c":3}]"#),
-            "/events/0/attributes too-many",
-        ),
-        (attributes("[{},{},{}]"), "/events/0/attributes too-many"),
-        (
-            attributes(r#"{"a":1,"b":2,"c":3}"#),
-            "/events/0/attributes too-many",
-        ),
-        (attributes("[{},{},{},{},{},{}]"), "body too-many"),
-        (
-            attributes(r#"{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}"#),
-            "body too-many",
-        ),
-        (
-            attributes(r#"[{"name":"1234567890123","value":"12345"}]"#),
-            "/events/0/attributes/0/name too-long",
-        ),
-        (
-            attributes(r#"[{"name":"123456789012","value":"12345"}]"#),
-            "/events/0/attributes/0/value too-long",
-        ),
-        (
-            attributes(r#"[{"name":"n","value":12345}]"#),
-            "/events/0/attributes/0/value too-long",
-        ),
-        (
-            attributes(r#"[{"1234567890123":"1"}]"#),
-            "/events/0/attributes/0/1234567890123 too-long",
-        ),
-        (
-            attributes(r#"[{"name":"n","value":1,"type":"1234567890123"}]"#),
-            "/events/0/attributes/0/type too-long",
-        ),
-        (
-            individual(r#"{"code":"buy","timestamp":"2015-02-28","eventId":12345}"#),
-            "/events/0/eventId too-long",
-        ),
-        (
-            format!(r#"{{"channel":"1234567890123","identifiers":[{id}],"events":[{event}]}}"#),
-            "/channel too-long",
-        ),
-        (
-            format!(
-                r#"{{"channel":"w","identifiers":[{{"name":"phone","value":12345}}],"events":[{event}]}}"#
-            ),
-            "/identifiers/0/value too-long",
-        ),
-        (
-            format!(
-                r#"{{"identifiers":[{id}],"events":[{{"code":"buy","timestamp":"2015-02-28","channel":"a"}},
-                    {{"code":"buy","timestamp":"2015-02-28","channel":"b"}}]}}"#
-            ),
-            "/events/1/channel too-many",
-        ),
+    check_tight(&individual(&[event; 4].join(",")), "body too-many");
+    let groups = format!(
+        r#"{{"channel":"w","eventbatch":[{}]}}"#,
+        ["{}"; 4].join(",")
+    );
+    check_tight(&groups, "body too-many");
+    let ids = format!(r#"{{"channel":"w","identifiers":[{id},{id},{id}],"events":[{event}]}}"#);
+    check_tight(&ids, "/identifiers too-many");
+    let channels = ["a", "b"].map(|c| event.replace('}', &format!(r#","channel":"{c}"}}"#)));
+    let channels = format!(
+        r#"{{"identifiers":[{id}],"events":[{}]}}"#,
+        channels.join(",")
+    );
+    check_tight(&channels, "/events/1/channel too-many");
+    for (attributes, expect) in [
+        (r#"[{"a":1,"b":2,"c":3}]"#, "/events/0/attributes too-many"),
+        ("[{},{},{}]", "/events/0/attributes too-many"),
+        (r#"{"a":1,"b":2,"c":3}"#, "/events/0/attributes too-many"),
+        ("[{},{},{},{},{},{}]", "body too-many"),
+        (r#"{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}"#, "body too-many"),
     ] {
-        let publisher = shop();
-        let invalid = parse(body.as_bytes(), &publisher, now(), &limits).expect_err("over a limit");
-        assert_eq!(violations_summary(&invalid.violations), expect, "{body}");
+        check_tight(
+            &individual(&event.replace('}', &format!(r#","attributes":{attributes}}}"#))),
+            expect,
+        );
     }
+}
+
+#[test]
+fn limits_of_length_are_told() {
+    for (member, expect) in [
+        (
+            r#""attributes":[{"name":"123456789012","value":"12345"}]"#,
+            "/attributes/0/value too-long",
+        ),
+        (
+            r#""attributes":[{"name":"1234567890123","value":"1"}]"#,
+            "/attributes/0/name too-long",
+        ),
+        (
+            r#""attributes":[{"name":"n","value":12345}]"#,
+            "/attributes/0/value too-long",
+        ),
+        (
+            r#""attributes":[{"1234567890123":"1"}]"#,
+            "/attributes/0/1234567890123 too-long",
+        ),
+        (
+            r#""attributes":[{"name":"n","type":"1234567890123"}]"#,
+            "/attributes/0/type too-long",
+        ),
+        (r#""eventId":12345"#, "/eventId too-long"),
+    ] {
+        let event = format!(r#"{{"code":"buy","timestamp":"2015-02-28",{member}}}"#);
+        check_tight(&individual(&event), &format!("/events/0{expect}"));
+    }
+    let shared = |channel: &str, value: &str| {
+        let id = format!(r#"{{"name":"phone","value":{value}}}"#);
+        format!(
+            r#"{{"channel":"{channel}","identifiers":[{id}],"events":[{{"code":"buy","timestamp":"2015-02-28"}}]}}"#
+        )
+    };
+    check_tight(&shared("1234567890123", "1"), "/channel too-long");
+    check_tight(&shared("web", "12345"), "/identifiers/0/value too-long");
+}
+
+#[test]
+fn more_than_can_be_kept_is_refused() {
     let keeping = with(Strictness::Lenient, RefusedEvents::Quarantine);
     let body = individual(r#"{"code":"what"},{"code":"what"}"#);
-    let invalid = parse(body.as_bytes(), &keeping, now(), &limits).expect_err("too much to keep");
+    let invalid = parse(body.as_bytes(), &keeping, now(), &tight()).expect_err("too much to keep");
     assert!(violations_summary(&invalid.violations).contains("\nbody too-many"));
 }
 
