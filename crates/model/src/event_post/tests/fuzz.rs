@@ -41,9 +41,9 @@ const PIECES: [&str; 24] = [
     "\u{1f600}",
 ];
 
-/// JSON of the forms' members and of anything else, with anything in any place.
-fn json() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
+/// Scalars, right and wrong ones.
+fn leaf() -> impl Strategy<Value = String> {
+    prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|b| b.to_string()),
         any::<i64>().prop_map(|n| n.to_string()),
@@ -61,7 +61,11 @@ fn json() -> impl Strategy<Value = String> {
             "\\udead"
         ])
         .prop_map(|text| format!("\"{text}\"")),
-    ];
+    ]
+}
+
+/// JSON of the forms' members and of anything else, with anything in any place.
+fn json() -> impl Strategy<Value = String> {
     let names = vec![
         "channel",
         "identifiers",
@@ -79,7 +83,7 @@ fn json() -> impl Strategy<Value = String> {
         "other",
         "caf\\u00e9",
     ];
-    leaf.prop_recursive(7, 96, 6, move |inner| {
+    leaf().prop_recursive(7, 96, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5)
                 .prop_map(|items| format!("[{}]", items.join(","))),
@@ -93,6 +97,26 @@ fn json() -> impl Strategy<Value = String> {
                 }
             ),
         ]
+    })
+}
+
+/// A good body with any scalars in it: much of this is taken.
+fn filled() -> impl Strategy<Value = String> {
+    let attributes = prop::collection::vec((leaf(), leaf(), prop::option::of(leaf())), 0..3);
+    let scalars = (leaf(), leaf(), attributes, prop::option::of(leaf()));
+    (scalars, any::<bool>()).prop_map(|((channel, value, attributes, id), as_object)| {
+        let attribute = |(name, value, kind): &(String, String, Option<String>)| match kind {
+            _ if as_object && name.starts_with('"') => format!("{{{name}:{value}}}"),
+            Some(kind) => format!(r#"{{"name":{name},"value":{value},"type":{kind}}}"#),
+            None => format!(r#"{{"name":{name},"value":{value}}}"#),
+        };
+        let attributes: Vec<String> = attributes.iter().map(attribute).collect();
+        let id = id.map_or(String::new(), |id| format!(r#","eventId":{id}"#));
+        format!(
+            r#"{{"channel":{channel},"identifiers":[{{"name":"emailId","value":{value}}},{{"name":"phone","value":1}}],
+                "events":[{{"code":"buy","timestamp":"2015-02-28"{id},"attributes":[{}]}}]}}"#,
+            attributes.join(",")
+        )
     })
 }
 
@@ -198,6 +222,11 @@ fn fuzz_event_post_json() {
 #[test]
 fn fuzz_event_post_mutated() {
     fuzzing::run(&mutated(), |body| promises(&body));
+}
+
+#[test]
+fn fuzz_event_post_filled() {
+    fuzzing::run(&filled(), |body| promises(body.as_bytes()));
 }
 
 #[test]
