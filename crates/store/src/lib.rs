@@ -1,1 +1,95 @@
-//! store
+//! What is **remembered**: all SQL of the product, one file for each noun.
+//!
+//! Called by `hub` only. Every function takes the transaction and, first of all, the [`Scope`] (account), so that
+//! tenancy cannot be forgotten. Promises: SQL text is portable (SQLite, PostgreSQL), secrets are sealed before
+//! they get here ([`vault`]), and nothing here decides a rule.
+
+pub mod account;
+pub mod audit;
+pub mod dedupe;
+pub mod delivery;
+pub mod endpoint;
+pub mod event_file;
+pub mod event_type;
+pub mod flow;
+pub mod key;
+pub mod notice;
+pub mod provider;
+pub mod quarantine;
+pub mod schema_drift;
+pub mod sequence;
+pub mod setting;
+pub mod subscription;
+pub mod vault;
+
+use engine::{Db, DbError, Migration, Row, Tx};
+use model::AccountId;
+
+/// Whose data a query may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope(pub AccountId);
+
+/// Why something could not be remembered or recalled.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database did not take it")]
+    Db(#[from] DbError),
+    #[error("stored {what} cannot be read: was it changed by hand, or written by a newer version?")]
+    Unreadable {
+        what: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn unreadable(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unreadable { what, source: source.into() }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Append-only: a released migration is never changed.
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "0001_exchange", sql: include_str!("migrations/0001_exchange.sql") }];
+
+/// Brings the schema up to date; answers how many migrations were applied.
+pub async fn migrate(db: &Db) -> Result<usize> {
+    Ok(db.migrate(MIGRATIONS).await?)
+}
+
+/// A page of a list: rows after this id, at most so many.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    pub after: i64,
+    pub limit: i64,
+}
+
+/// The first row of a query that finds at most one.
+async fn first(tx: &mut Tx, sql: &str, params: &[engine::Value]) -> Result<Option<Row>> {
+    Ok(tx.rows(sql, params).await?.into_iter().next())
+}
+
+/// JSON in a TEXT column.
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("our own types become JSON")
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|source| StoreError::unreadable(what, source))
+}
+
+/// A word of a closed set in a TEXT column.
+fn word<T>(what: &'static str, text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    parse(text).ok_or_else(|| StoreError::unreadable(what, format!("`{text}`")))
+}
+
+/// Log positions are 60 bits, so they fit a BIGINT.
+fn position(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+fn bigint(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

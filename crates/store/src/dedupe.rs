@@ -1,0 +1,121 @@
+//! The index of what publishers named themselves: event ids and idempotency keys.
+//!
+//! The keys travel in the log's records; this index is written with the router's checkpoint and is rebuilt from
+//! the log for what the checkpoint had not reached. Digests hold the endpoint, so they need no scope to be found;
+//! the account is stored for erasure.
+
+use engine::{Row, Tx, Value};
+use jiff::Timestamp;
+use model::AccountId;
+use model::record::Digest16;
+
+use crate::{Result, StoreError, bigint, first, position};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKey {
+    pub digest: Digest16,
+    pub account: AccountId,
+    pub position: u64,
+    pub ordinal: u32,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    pub digest: Digest16,
+    pub body: Digest16,
+    pub account: AccountId,
+    /// Of the publication's first record.
+    pub position: u64,
+    pub accepted: u32,
+    pub quarantined: u32,
+    pub expires_at: Timestamp,
+}
+
+pub async fn put_event_keys(tx: &mut Tx, keys: &[EventKey]) -> Result<()> {
+    let sql = "INSERT INTO event_key (digest, account_id, position, ordinal, expires_at) VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (digest) DO UPDATE SET position = excluded.position, ordinal = excluded.ordinal, expires_at = excluded.expires_at";
+    let rows = keys.iter().map(|key| {
+        vec![
+            Value::from(key.digest.as_slice()),
+            Value::from(key.account.0),
+            Value::from(bigint(key.position)),
+            Value::from(i64::from(key.ordinal)),
+            Value::from(key.expires_at),
+        ]
+    });
+    tx.execute_many(sql, rows.collect()).await?;
+    Ok(())
+}
+
+pub async fn put_idempotency_keys(tx: &mut Tx, keys: &[IdempotencyKey]) -> Result<()> {
+    let sql = "INSERT INTO idempotency_key (digest, body, account_id, position, accepted, quarantined, expires_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)
+               ON CONFLICT (digest) DO UPDATE SET body = excluded.body, position = excluded.position,
+               accepted = excluded.accepted, quarantined = excluded.quarantined, expires_at = excluded.expires_at";
+    let rows = keys.iter().map(|key| {
+        vec![
+            Value::from(key.digest.as_slice()),
+            Value::from(key.body.as_slice()),
+            Value::from(key.account.0),
+            Value::from(bigint(key.position)),
+            Value::from(i64::from(key.accepted)),
+            Value::from(i64::from(key.quarantined)),
+            Value::from(key.expires_at),
+        ]
+    });
+    tx.execute_many(sql, rows.collect()).await?;
+    Ok(())
+}
+
+/// The event published under this key, if its window is still open.
+pub async fn event(tx: &mut Tx, digest: Digest16, now: Timestamp) -> Result<Option<EventKey>> {
+    let sql = "SELECT account_id, position, ordinal, expires_at FROM event_key WHERE digest = $1 AND expires_at > $2";
+    let row = first(tx, sql, &[Value::from(digest.as_slice()), Value::from(now)]).await?;
+    row.map(|row| {
+        Ok(EventKey {
+            digest,
+            account: AccountId(row.get("account_id")?),
+            position: position(row.get("position")?),
+            ordinal: count(&row, "ordinal")?,
+            expires_at: row.get("expires_at")?,
+        })
+    })
+    .transpose()
+}
+
+pub async fn idempotency(tx: &mut Tx, digest: Digest16, now: Timestamp) -> Result<Option<IdempotencyKey>> {
+    let sql = "SELECT body, account_id, position, accepted, quarantined, expires_at FROM idempotency_key
+               WHERE digest = $1 AND expires_at > $2";
+    let row = first(tx, sql, &[Value::from(digest.as_slice()), Value::from(now)]).await?;
+    row.map(|row| {
+        let body: Vec<u8> = row.get("body")?;
+        let body = Digest16::try_from(body.as_slice()).map_err(|source| StoreError::unreadable("idempotency key", source))?;
+        Ok(IdempotencyKey {
+            digest,
+            body,
+            account: AccountId(row.get("account_id")?),
+            position: position(row.get("position")?),
+            accepted: count(&row, "accepted")?,
+            quarantined: count(&row, "quarantined")?,
+            expires_at: row.get("expires_at")?,
+        })
+    })
+    .transpose()
+}
+
+/// Forgets keys whose window has closed; at most `limit` of each kind, so that it never takes long.
+pub async fn expire(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64> {
+    let mut gone = 0;
+    for table in ["event_key", "idempotency_key"] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE digest IN (SELECT digest FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
+        );
+        gone += tx.execute(&sql, &[Value::from(now), Value::from(limit)]).await?;
+    }
+    Ok(gone)
+}
+
+fn count(row: &Row, column: &str) -> Result<u32> {
+    Ok(u32::try_from(row.get::<i64>(column)?).unwrap_or(u32::MAX))
+}
