@@ -1,1 +1,174 @@
-//! hub
+//! What the exchange **does**: one `impl Hub` block for each noun (its verbs), and [`flow`], the work that runs
+//! by itself.
+//!
+//! Called by `api`, `console` and the command line, all through the same verbs. A verb is: rules, one transaction,
+//! audit, the registry brought up to date, a nudge. Knows nothing of HTTP servers, pages or arguments.
+
+pub mod account;
+pub mod dedupe;
+pub mod delivery;
+pub mod endpoint;
+pub mod error;
+pub mod event_file;
+pub mod event_type;
+pub mod flow;
+pub mod identity;
+pub mod key;
+pub mod metrics;
+pub mod notice;
+pub mod options;
+pub mod provider;
+pub mod publish;
+pub mod quarantine;
+pub mod registry;
+pub mod schema_drift;
+pub mod subscription;
+
+use std::sync::Arc;
+
+use engine::{Blobs, Clock, Db, Log};
+use store::vault::Vault;
+
+pub use error::{Error, Result};
+pub use options::Options;
+pub use store::{Page, Scope};
+
+/// Who does something, for the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// The bearer of the operator token.
+    Operator,
+    /// The bearer of an endpoint's key.
+    Endpoint(model::EndpointId),
+    /// The bearer of an account's key.
+    Account(model::AccountId),
+    /// The exchange itself.
+    Exchange,
+}
+
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Operator => f.write_str("operator"),
+            Self::Endpoint(id) => write!(f, "endpoint {id}"),
+            Self::Account(id) => write!(f, "account {id}"),
+            Self::Exchange => f.write_str("exchange"),
+        }
+    }
+}
+
+/// The engines that a hub stands on, opened by whoever starts it.
+pub struct Engines {
+    pub db: Db,
+    pub log: Log,
+    pub blobs: Blobs,
+    pub clock: Clock,
+    pub vault: Vault,
+}
+
+/// The exchange. One for each process; verbs are its methods.
+pub struct Hub {
+    pub(crate) options: Options,
+    pub(crate) db: Db,
+    pub(crate) log: Log,
+    pub(crate) blobs: Blobs,
+    pub(crate) clock: Clock,
+    pub(crate) vault: Vault,
+    pub(crate) client: outbound::Client,
+    pub(crate) registry: registry::Registry,
+    pub(crate) dedupe: dedupe::Dedupe,
+    pub(crate) drift: schema_drift::DriftBook,
+    pub(crate) flow: flow::Flow,
+    pub metrics: metrics::Metrics,
+}
+
+impl Hub {
+    /// Migrates the schema, fills the registry and the flow from what is stored, and answers a hub that is ready
+    /// for calls. Nothing runs by itself until [`Hub::run`].
+    pub async fn open(engines: Engines, options: Options) -> Result<Arc<Self>> {
+        let Engines { db, log, blobs, clock, vault } = engines;
+        store::migrate(&db).await?;
+        let client = outbound::Client::new(options.outbound.clone());
+        let registry = registry::Registry::load(&db, &vault).await?;
+        let flow = flow::Flow::load(&db, &options).await?;
+        let hub = Arc::new(Self {
+            metrics: metrics::Metrics::new(),
+            dedupe: dedupe::Dedupe::default(),
+            drift: schema_drift::DriftBook::default(),
+            options,
+            db,
+            log,
+            blobs,
+            clock,
+            vault,
+            client,
+            registry,
+            flow,
+        });
+        hub.recover_keys().await?;
+        hub.flow_refresh_all();
+        Ok(hub)
+    }
+
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub fn registry(&self) -> &registry::Registry {
+        &self.registry
+    }
+
+    /// The log's next position: what is published from now on lies at or after it.
+    pub(crate) fn here(&self) -> u64 {
+        engine::Position::new(self.log.ends().next_seq, 0).as_u64()
+    }
+
+    /// Adds to the audit trail, in the transaction of the change.
+    pub(crate) async fn audit(
+        &self,
+        tx: &mut engine::Tx,
+        scope: Option<Scope>,
+        actor: &Actor,
+        (action, subject): (&str, String),
+        detail: serde_json::Value,
+    ) -> Result<()> {
+        let entry = store::audit::Audit {
+            id: 0,
+            account: scope.map(|s| s.0),
+            actor: actor.to_string(),
+            action: action.to_owned(),
+            subject,
+            detail: detail.to_string(),
+            created_at: self.now(),
+        };
+        Ok(store::audit::insert(tx, &entry).await?)
+    }
+
+    /// What keeps this process from serving, in sentences; empty when it is ready.
+    pub async fn missing(&self) -> Vec<String> {
+        use std::error::Error as _;
+        let say = |what: &str, error: &dyn std::error::Error| {
+            let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+            format!("{what}: {error}{cause}")
+        };
+        let mut missing = Vec::new();
+        if let Err(error) = self.db.health().await {
+            missing.push(say("database", &error));
+        }
+        if let Err(error) = self.log.health().await {
+            missing.push(say("log", &error));
+        }
+        if let Err(error) = self.blobs.health().await {
+            missing.push(say("files", &error));
+        }
+        missing
+    }
+}

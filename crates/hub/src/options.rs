@@ -1,0 +1,118 @@
+//! Everything about the hub that an operator may set, every number with its reason.
+//!
+//! Filled by `server` from the configuration file; the defaults here and in `rialto.default.toml` are the same
+//! (a test compares them).
+
+use std::time::Duration;
+
+use model::event_post::PostLimits;
+use model::retry::RetryPolicy;
+
+#[derive(Clone)]
+pub struct Options {
+    pub limits: PostLimits,
+    pub delivery: DeliveryOptions,
+    pub files: FileOptions,
+    pub retention: RetentionOptions,
+    pub dedupe: DedupeOptions,
+    pub collect: CollectOptions,
+    pub outbound: outbound::ClientOptions,
+}
+
+#[derive(Clone)]
+pub struct DeliveryOptions {
+    pub retry: RetryPolicy,
+    /// Total time of one push, connecting included: long enough for a slow receiver, short enough that a hanging
+    /// one is found out soon.
+    pub timeout: Duration,
+    /// How much of an answer is read; more is cut off.
+    pub response_bytes_max: usize,
+    /// Pushes in flight at once, all destinations together.
+    pub concurrency_max: usize,
+    /// Pushes in flight at once to one destination; it is worked up to, as long as answers come well.
+    pub concurrency_per_destination_max: u32,
+    /// Failures in a row that open a destination's circuit.
+    pub circuit_failures: u32,
+    /// How often cursor and sets are saved: what a crash may repeat.
+    pub checkpoint_every: Duration,
+    /// Documents in one compound push at most.
+    pub eventbatch_documents_max: usize,
+    /// Memory for batches of the log that were read lately.
+    pub cache_bytes_max: usize,
+}
+
+#[derive(Clone)]
+pub struct FileOptions {
+    /// An event file is closed when it reaches this size.
+    pub size_bytes_max: usize,
+    pub documents_max: usize,
+    /// An event file is closed when its first event has waited this long.
+    pub age_max: Duration,
+    /// Files that nobody deleted are removed after this time.
+    pub keep: Duration,
+}
+
+#[derive(Clone)]
+pub struct RetentionOptions {
+    /// Events are kept at least this long, for replays and questions.
+    pub age: Duration,
+    /// What an enabled destination still needs is kept up to this age.
+    pub backlog_age_max: Duration,
+    /// The log is trimmed to this size, whatever is still needed.
+    pub log_bytes_max: u64,
+}
+
+#[derive(Clone)]
+pub struct DedupeOptions {
+    /// A repeated `eventId` is answered and not published again for this long.
+    pub event_window: Duration,
+    /// The same for `Idempotency-Key`.
+    pub idempotency_window: Duration,
+}
+
+#[derive(Clone)]
+pub struct CollectOptions {
+    /// How often pull publishers are asked for event files.
+    pub every: Duration,
+    /// Largest file taken from a pull publisher.
+    pub file_bytes_max: usize,
+}
+
+const HOUR: u64 = 3_600;
+const MIB: usize = 1 << 20;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: PostLimits::default(),
+            delivery: DeliveryOptions {
+                retry: RetryPolicy::default(),
+                timeout: Duration::from_secs(15),
+                response_bytes_max: 64 << 10,
+                concurrency_max: 512,
+                concurrency_per_destination_max: 64,
+                circuit_failures: 10,
+                checkpoint_every: Duration::from_millis(200),
+                eventbatch_documents_max: 100,
+                cache_bytes_max: 64 * MIB,
+            },
+            files: FileOptions {
+                size_bytes_max: 8 * MIB,
+                documents_max: 10_000,
+                age_max: Duration::from_secs(300),
+                keep: Duration::from_secs(14 * 24 * HOUR),
+            },
+            retention: RetentionOptions {
+                age: Duration::from_secs(7 * 24 * HOUR),
+                backlog_age_max: Duration::from_secs(30 * 24 * HOUR),
+                log_bytes_max: 64 << 30,
+            },
+            dedupe: DedupeOptions {
+                event_window: Duration::from_secs(24 * HOUR),
+                idempotency_window: Duration::from_secs(24 * HOUR),
+            },
+            collect: CollectOptions { every: Duration::from_secs(60), file_bytes_max: 64 * MIB },
+            outbound: outbound::ClientOptions::default(),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What every call and every delivery needs to know, in memory: accounts, keys, endpoints, event types,
+//! subscriptions.
+//!
+//! Filled at start, brought up to date by the verbs after their transaction has committed. Read by `api` (who
+//! calls), `publish` (what may be said) and `flow` (who gets it): no database call on those paths.
+
+mod target;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use engine::Db;
+use jiff::Timestamp;
+use model::key::{KeyHash, KeyLevel};
+use model::{
+    Account, AccountId, Endpoint, EndpointId, Environment, EventType, KeyId, Publisher, RegistrationType, Subscription,
+};
+use store::key::Key;
+use store::vault::Vault;
+use store::{Page, Scope};
+
+pub use target::{Credentials, Secrets, Target};
+
+use crate::Result;
+
+/// Who a key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyEntry {
+    pub id: KeyId,
+    pub account: AccountId,
+    pub environment: Environment,
+    pub endpoint: Option<EndpointId>,
+    pub level: KeyLevel,
+    expires_at: Option<Timestamp>,
+}
+
+/// An endpoint with everything that hangs on it.
+#[derive(Debug)]
+pub struct EndpointEntry {
+    pub endpoint: Endpoint,
+    pub event_types: Vec<EventType>,
+    /// What it may publish; shared with the calls that are being parsed.
+    pub publisher: Arc<Publisher>,
+    /// Where and how events go to it, if it takes any.
+    pub target: Option<Arc<Target>>,
+    secrets: Secrets,
+}
+
+#[derive(Default)]
+struct Inner {
+    accounts: HashMap<AccountId, Arc<Account>>,
+    keys: HashMap<KeyHash, KeyEntry>,
+    endpoints: HashMap<EndpointId, Arc<EndpointEntry>>,
+    /// By publisher, then code; ended ones included while the log still holds what they matched.
+    routes: HashMap<EndpointId, HashMap<String, Vec<Arc<Subscription>>>>,
+}
+
+#[derive(Default)]
+pub struct Registry {
+    inner: RwLock<Inner>,
+}
+
+/// Rows read at a time while filling.
+const LOAD_PAGE: i64 = 10_000;
+
+macro_rules! every_page {
+    ($tx:expr, $all:path, $id:expr, $each:expr) => {{
+        let mut after = 0;
+        loop {
+            let rows = $all($tx, Page { after, limit: LOAD_PAGE }).await?;
+            let Some(last) = rows.last() else { break };
+            after = $id(last);
+            for row in rows {
+                $each(row);
+            }
+        }
+    }};
+}
+
+impl Registry {
+    /// Everything that is stored.
+    pub(crate) async fn load(db: &Db, vault: &Vault) -> Result<Self> {
+        let mut tx = db.read().await?;
+        let registry = Self::default();
+        every_page!(&mut tx, store::account::list, |a: &Account| a.id.0, |account| registry.put_account(account));
+        let mut types: HashMap<EndpointId, Vec<EventType>> = HashMap::new();
+        every_page!(&mut tx, store::event_type::all, |t: &EventType| t.id.0, |t: EventType| {
+            types.entry(t.endpoint).or_default().push(t);
+        });
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        every_page!(&mut tx, store::endpoint::all, |e: &Endpoint| e.id.0, |e| endpoints.push(e));
+        for endpoint in endpoints {
+            let secrets = Secrets::load(&mut tx, vault, Scope(endpoint.account), endpoint.id).await?;
+            let event_types = types.remove(&endpoint.id).unwrap_or_default();
+            registry.put_endpoint(endpoint, event_types, secrets);
+        }
+        every_page!(&mut tx, store::key::all, |k: &Key| k.id.0, |key: Key| registry.put_key(&key));
+        every_page!(&mut tx, store::subscription::all, |s: &Subscription| s.id.0, |s| registry.put_subscription(s));
+        Ok(registry)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who this key stands for, if it is valid at `now`.
+    pub fn key(&self, hash: &KeyHash, now: Timestamp) -> Option<KeyEntry> {
+        self.read().keys.get(hash).copied().filter(|key| key.expires_at.is_none_or(|end| now < end))
+    }
+
+    pub fn account(&self, id: AccountId) -> Option<Arc<Account>> {
+        self.read().accounts.get(&id).cloned()
+    }
+
+    pub fn endpoint(&self, id: EndpointId) -> Option<Arc<EndpointEntry>> {
+        self.read().endpoints.get(&id).cloned()
+    }
+
+    /// All endpoints; for tasks that look at each.
+    pub fn endpoints(&self) -> Vec<Arc<EndpointEntry>> {
+        self.read().endpoints.values().cloned().collect()
+    }
+
+    /// The subscriptions to a publisher's code, ended ones included: ask each whether it held at a position.
+    pub fn subscriptions(&self, publisher: EndpointId, code: &str) -> Vec<Arc<Subscription>> {
+        self.read().routes.get(&publisher).and_then(|codes| codes.get(code)).cloned().unwrap_or_default()
+    }
+
+    /// Calls `each` for every subscription to a publisher's code, without copying the list.
+    pub(crate) fn with_subscriptions(&self, publisher: EndpointId, code: &str, mut each: impl FnMut(&Subscription)) {
+        let inner = self.read();
+        for subscription in inner.routes.get(&publisher).and_then(|codes| codes.get(code)).into_iter().flatten() {
+            each(subscription);
+        }
+    }
+
+    /// All subscriptions of all publishers that satisfy `wanted`.
+    pub fn subscriptions_where(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<Subscription>> {
+        let inner = self.read();
+        let all = inner.routes.values().flat_map(HashMap::values).flatten();
+        all.filter(|subscription| wanted(subscription)).cloned().collect()
+    }
+
+    pub(crate) fn put_account(&self, account: Account) {
+        let id = account.id;
+        let endpoints: Vec<_> = {
+            let mut inner = self.write();
+            inner.accounts.insert(id, Arc::new(account));
+            inner.endpoints.values().filter(|e| e.endpoint.account == id).cloned().collect()
+        };
+        // Publishers carry their account's policy.
+        for entry in endpoints {
+            self.put_endpoint(entry.endpoint.clone(), entry.event_types.clone(), entry.secrets.clone());
+        }
+    }
+
+    pub(crate) fn put_key(&self, key: &Key) {
+        let mut inner = self.write();
+        let Some(environment) = inner.accounts.get(&key.account).map(|a| a.environment) else { return };
+        if key.revoked_at.is_some() {
+            inner.keys.remove(&key.hash);
+            return;
+        }
+        let entry = KeyEntry {
+            id: key.id,
+            account: key.account,
+            environment,
+            endpoint: key.endpoint,
+            level: key.level,
+            expires_at: key.expires_at,
+        };
+        inner.keys.insert(key.hash, entry);
+    }
+
+    /// Puts an endpoint with what hangs on it, replacing what was known.
+    pub(crate) fn put_endpoint(&self, endpoint: Endpoint, event_types: Vec<EventType>, secrets: Secrets) {
+        let mut inner = self.write();
+        let policy = inner.accounts.get(&endpoint.account).map(|a| a.policy.clone()).unwrap_or_default();
+        let publisher = Arc::new(publisher(&endpoint, &event_types, policy.clone()));
+        let target = Target::of(&endpoint, &secrets, policy).map(Arc::new);
+        let entry = EndpointEntry { publisher, target, event_types, secrets, endpoint };
+        inner.endpoints.insert(entry.endpoint.id, Arc::new(entry));
+    }
+
+    /// The same endpoint with another state; what hangs on it stays.
+    pub(crate) fn update_endpoint(&self, endpoint: Endpoint) {
+        let known = self.endpoint(endpoint.id);
+        let (types, secrets) =
+            known.map(|e| (e.event_types.clone(), e.secrets.clone())).unwrap_or_default();
+        self.put_endpoint(endpoint, types, secrets);
+    }
+
+    pub(crate) fn put_event_types(&self, id: EndpointId, event_types: Vec<EventType>) {
+        if let Some(entry) = self.endpoint(id) {
+            self.put_endpoint(entry.endpoint.clone(), event_types, entry.secrets.clone());
+        }
+    }
+
+    pub(crate) fn put_secrets(&self, id: EndpointId, secrets: Secrets) {
+        if let Some(entry) = self.endpoint(id) {
+            self.put_endpoint(entry.endpoint.clone(), entry.event_types.clone(), secrets);
+        }
+    }
+
+    pub(crate) fn put_subscription(&self, subscription: Subscription) {
+        let mut inner = self.write();
+        let codes = inner.routes.entry(subscription.publisher).or_default();
+        let list = codes.entry(subscription.code.clone()).or_default();
+        let new = Arc::new(subscription);
+        // Lists are sorted by id and ids rise, so a new one nearly always goes to the end.
+        match list.binary_search_by_key(&new.id, |known| known.id) {
+            Ok(at) => list[at] = new,
+            Err(at) => list.insert(at, new),
+        }
+    }
+
+    pub(crate) fn forget_subscription(&self, subscription: &Subscription) {
+        let mut inner = self.write();
+        if let Some(list) = inner.routes.get_mut(&subscription.publisher).and_then(|c| c.get_mut(&subscription.code)) {
+            list.retain(|known| known.id != subscription.id);
+        }
+    }
+}
+
+impl EndpointEntry {
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The event types that it publishes, or that it receives.
+    pub fn registered(&self, registration: RegistrationType) -> impl Iterator<Item = &EventType> {
+        self.event_types.iter().filter(move |t| t.registration == registration)
+    }
+}
+
+fn publisher(endpoint: &Endpoint, event_types: &[EventType], policy: model::AccountPolicy) -> Publisher {
+    let mut by_code: HashMap<String, Vec<EventType>> = HashMap::new();
+    for event_type in event_types.iter().filter(|t| t.registration == RegistrationType::Publish) {
+        by_code.entry(event_type.code.clone()).or_default().push(event_type.clone());
+    }
+    let definition = &endpoint.definition;
+    Publisher {
+        account: endpoint.account,
+        endpoint: endpoint.id,
+        provider: definition.provider_name.clone(),
+        source: definition.name.clone(),
+        identifiers: definition.identifiers().map(|i| (i.name.clone(), i.clone())).collect(),
+        event_types: by_code,
+        policy,
+    }
+}

@@ -1,0 +1,151 @@
+//! A destination as a push sees it: where to call, with which credentials and signatures, and which identifiers
+//! it takes under which names. Resolved once when the endpoint changes.
+
+use std::collections::HashMap;
+
+use engine::Tx;
+use http::Uri;
+use model::endpoint::{Ordering, PushForm, Transfer};
+use model::{AccountId, AccountPolicy, Endpoint, EndpointId, IdentifierDefinition, Secret};
+use store::Scope;
+use store::endpoint::Sealed;
+use store::vault::Vault;
+
+use crate::Result;
+
+/// How a call to an endpoint proves who we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    None,
+    Bearer(Secret),
+    Basic { user: String, password: Secret },
+}
+
+/// An endpoint's secrets, opened.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// Signing secrets of pushes, newest first.
+    pub webhook: Vec<Secret>,
+    /// As the provider stated them.
+    pub attributes: HashMap<String, Secret>,
+    /// The endpoint key.
+    pub call_key: Option<Secret>,
+}
+
+/// What binds a sealed value to its owner and column.
+pub(crate) fn purpose(id: EndpointId, which: Sealed) -> String {
+    format!("endpoint {id} {which:?}")
+}
+
+impl Secrets {
+    pub(crate) async fn load(tx: &mut Tx, vault: &Vault, scope: Scope, id: EndpointId) -> Result<Self> {
+        let mut secrets = Self::default();
+        let mut open = async |which: Sealed| -> Result<Option<Vec<u8>>> {
+            let sealed = store::endpoint::sealed(tx, scope, id, which).await?;
+            Ok(sealed.map(|bytes| vault.open(&purpose(id, which), &bytes)).transpose()?)
+        };
+        if let Some(bytes) = open(Sealed::WebhookSecrets).await? {
+            let texts: Vec<String> = serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
+            secrets.webhook = texts.into_iter().map(Secret::new).collect();
+        }
+        if let Some(bytes) = open(Sealed::Attributes).await? {
+            let texts: HashMap<String, String> = serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
+            secrets.attributes = texts.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+        }
+        if let Some(bytes) = open(Sealed::CallKey).await? {
+            secrets.call_key = Some(Secret::new(String::from_utf8_lossy(&bytes)));
+        }
+        Ok(secrets)
+    }
+
+    /// Credentials for calling the endpoint: those of its attributes, else its own key.
+    pub fn credentials(&self) -> Credentials {
+        let find = |names: &[&str]| {
+            let mut known = self.attributes.iter();
+            known.find(|(name, _)| names.iter().any(|n| name.eq_ignore_ascii_case(n))).map(|(_, value)| value.clone())
+        };
+        let user = find(&["userId", "user", "username", "login"]);
+        if let (Some(user), Some(password)) = (user, find(&["password"])) {
+            return Credentials::Basic { user: user.expose().to_owned(), password };
+        }
+        match find(&["accessToken", "token", "apiKey", "bearer", "authKey"]).or_else(|| self.call_key.clone()) {
+            Some(key) => Credentials::Bearer(key),
+            None => Credentials::None,
+        }
+    }
+}
+
+/// A destination for events.
+#[derive(Debug)]
+pub struct Target {
+    pub endpoint: EndpointId,
+    pub account: AccountId,
+    pub name: String,
+    pub transfer: Transfer,
+    pub form: PushForm,
+    pub order: Ordering,
+    /// `<url>/v1/events`; none for pull destinations and for URLs that cannot be called.
+    pub uri: Option<Uri>,
+    pub credentials: Credentials,
+    pub webhook: Vec<Secret>,
+    /// By identity type in lower case: the destination's own definition. Empty: all identifiers, names as published.
+    pub identifiers: HashMap<String, IdentifierDefinition>,
+    pub hash_algorithm: Option<model::hashing::HashAlgorithm>,
+    pub policy: AccountPolicy,
+}
+
+impl Target {
+    /// None when the endpoint receives no events (not active, not enabled, not a destination).
+    pub(super) fn of(endpoint: &Endpoint, secrets: &Secrets, policy: AccountPolicy) -> Option<Self> {
+        if !endpoint.receives() {
+            return None;
+        }
+        let definition = &endpoint.definition;
+        let role = definition.event_destination()?;
+        let uri = match role.transfer {
+            Transfer::Pull => None,
+            Transfer::Push => events_uri(definition.url_of(role)?),
+        };
+        Some(Self {
+            endpoint: endpoint.id,
+            account: endpoint.account,
+            name: definition.name.clone(),
+            transfer: role.transfer,
+            form: role.form,
+            order: role.order,
+            uri,
+            credentials: secrets.credentials(),
+            webhook: secrets.webhook.clone(),
+            identifiers: definition.identifiers().map(|i| (i.kind.to_ascii_lowercase(), i.clone())).collect(),
+            hash_algorithm: definition.hash_algorithm,
+            policy,
+        })
+    }
+}
+
+/// `POST <destination url>/v1/events`, one slash whatever the registered URL ends in.
+fn events_uri(url: &str) -> Option<Uri> {
+    let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
+    let base = base.trim_end_matches('/');
+    match query {
+        Some(query) => format!("{base}/v1/events?{query}").parse().ok(),
+        None => format!("{base}/v1/events").parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slash_whatever_the_url_ends_in() {
+        for (url, expected) in [
+            ("http://host", "http://host/v1/events"),
+            ("http://host/base/", "http://host/base/v1/events"),
+            ("http://host/base//", "http://host/base/v1/events"),
+            ("https://host/base?tenant=1", "https://host/base/v1/events?tenant=1"),
+        ] {
+            assert_eq!(events_uri(url).map(|u| u.to_string()).as_deref(), Some(expected));
+        }
+    }
+}
