@@ -19,7 +19,8 @@ use store::key::Key;
 use store::vault::Vault;
 use store::{Page, Scope};
 
-pub use target::{Credentials, Secrets, Target};
+pub use target::{Secrets, Target};
+pub(crate) use target::purpose;
 
 use crate::Result;
 
@@ -181,7 +182,7 @@ impl Registry {
         let mut inner = self.write();
         let policy = inner.accounts.get(&endpoint.account).map(|a| a.policy.clone()).unwrap_or_default();
         let publisher = Arc::new(publisher(&endpoint, &event_types, policy.clone()));
-        let target = Target::of(&endpoint, &secrets, policy).map(Arc::new);
+        let target = Target::of(&endpoint, &secrets, &policy).map(Arc::new);
         let entry = EndpointEntry { publisher, target, event_types, secrets, endpoint };
         inner.endpoints.insert(entry.endpoint.id, Arc::new(entry));
     }

@@ -68,20 +68,32 @@ pub async fn put_idempotency_keys(tx: &mut Tx, keys: &[IdempotencyKey]) -> Resul
     Ok(())
 }
 
-/// The event published under this key, if its window is still open.
-pub async fn event(tx: &mut Tx, digest: Digest16, now: Timestamp) -> Result<Option<EventKey>> {
-    let sql = "SELECT account_id, position, ordinal, expires_at FROM event_key WHERE digest = $1 AND expires_at > $2";
-    let row = first(tx, sql, &[Value::from(digest.as_slice()), Value::from(now)]).await?;
-    row.map(|row| {
-        Ok(EventKey {
-            digest,
-            account: AccountId(row.get("account_id")?),
-            position: position(row.get("position")?),
-            ordinal: count(&row, "ordinal")?,
-            expires_at: row.get("expires_at")?,
-        })
-    })
-    .transpose()
+/// Digests asked for in one statement.
+const KEYS_PER_QUERY: usize = 100;
+
+/// Those of these keys that are known and whose window is still open.
+pub async fn events(tx: &mut Tx, digests: &[Digest16], now: Timestamp) -> Result<Vec<EventKey>> {
+    let mut known = Vec::new();
+    for some in digests.chunks(KEYS_PER_QUERY) {
+        let places: Vec<String> = (2..some.len() + 2).map(|i| format!("${i}")).collect();
+        let sql = format!(
+            "SELECT digest, account_id, position, ordinal, expires_at FROM event_key WHERE expires_at > $1 AND digest IN ({})",
+            places.join(", ")
+        );
+        let mut params = vec![Value::from(now)];
+        params.extend(some.iter().map(|digest| Value::from(digest.as_slice())));
+        for row in tx.rows(&sql, &params).await? {
+            let digest: Vec<u8> = row.get("digest")?;
+            known.push(EventKey {
+                digest: Digest16::try_from(digest.as_slice()).map_err(|source| StoreError::unreadable("event key", source))?,
+                account: AccountId(row.get("account_id")?),
+                position: position(row.get("position")?),
+                ordinal: count(&row, "ordinal")?,
+                expires_at: row.get("expires_at")?,
+            });
+        }
+    }
+    Ok(known)
 }
 
 pub async fn idempotency(tx: &mut Tx, digest: Digest16, now: Timestamp) -> Result<Option<IdempotencyKey>> {

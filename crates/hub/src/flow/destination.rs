@@ -90,6 +90,8 @@ pub(crate) struct Destination {
     pub(crate) is_queued: bool,
     /// When the oldest waiting document was routed to an empty set; for closing files by age.
     pub(crate) waiting_since: Option<Timestamp>,
+    /// People have been told that its backlog is old.
+    pub(crate) is_warned: bool,
     /// Bytes routed and waiting, roughly; for closing files by size.
     pub(crate) waiting_bytes: u64,
     pub(crate) delivered: u64,
@@ -122,6 +124,7 @@ impl Destination {
             deficit: 0,
             is_queued: false,
             waiting_since: None,
+            is_warned: false,
             waiting_bytes: 0,
             delivered: 0,
         }

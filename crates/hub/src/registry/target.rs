@@ -6,20 +6,14 @@ use std::collections::HashMap;
 use engine::Tx;
 use http::Uri;
 use model::endpoint::{Ordering, PushForm, Transfer};
+use model::region::Region;
 use model::{AccountId, AccountPolicy, Endpoint, EndpointId, IdentifierDefinition, Secret};
+use outbound::{Authorization, signature};
 use store::Scope;
 use store::endpoint::Sealed;
 use store::vault::Vault;
 
 use crate::Result;
-
-/// How a call to an endpoint proves who we are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    None,
-    Bearer(Secret),
-    Basic { user: String, password: Secret },
-}
 
 /// An endpoint's secrets, opened.
 #[derive(Debug, Clone, Default)]
@@ -58,20 +52,18 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// Credentials for calling the endpoint: those of its attributes, else its own key.
-    pub fn credentials(&self) -> Credentials {
+    /// What proves to the endpoint who is calling: the credentials of its attributes, else its own key.
+    pub fn authorization(&self) -> Option<Authorization> {
         let find = |names: &[&str]| {
             let mut known = self.attributes.iter();
-            known.find(|(name, _)| names.iter().any(|n| name.eq_ignore_ascii_case(n))).map(|(_, value)| value.clone())
+            known.find(|(name, _)| names.iter().any(|n| name.eq_ignore_ascii_case(n))).map(|(_, value)| value)
         };
         let user = find(&["userId", "user", "username", "login"]);
         if let (Some(user), Some(password)) = (user, find(&["password"])) {
-            return Credentials::Basic { user: user.expose().to_owned(), password };
+            return Authorization::basic(user.expose(), password.expose()).ok();
         }
-        match find(&["accessToken", "token", "apiKey", "bearer", "authKey"]).or_else(|| self.call_key.clone()) {
-            Some(key) => Credentials::Bearer(key),
-            None => Credentials::None,
-        }
+        let key = find(&["accessToken", "token", "apiKey", "bearer", "authKey"]).or(self.call_key.as_ref())?;
+        Authorization::bearer(key.expose()).ok()
     }
 }
 
@@ -86,17 +78,19 @@ pub struct Target {
     pub order: Ordering,
     /// `<url>/v1/events`; none for pull destinations and for URLs that cannot be called.
     pub uri: Option<Uri>,
-    pub credentials: Credentials,
-    pub webhook: Vec<Secret>,
+    pub authorization: Option<Authorization>,
+    /// Signing secrets, newest first.
+    pub webhook: Vec<signature::Secret>,
     /// By identity type in lower case: the destination's own definition. Empty: all identifiers, names as published.
     pub identifiers: HashMap<String, IdentifierDefinition>,
     pub hash_algorithm: Option<model::hashing::HashAlgorithm>,
-    pub policy: AccountPolicy,
+    /// Region of phone numbers without a country code.
+    pub region: Option<Region>,
 }
 
 impl Target {
     /// None when the endpoint receives no events (not active, not enabled, not a destination).
-    pub(super) fn of(endpoint: &Endpoint, secrets: &Secrets, policy: AccountPolicy) -> Option<Self> {
+    pub(super) fn of(endpoint: &Endpoint, secrets: &Secrets, policy: &AccountPolicy) -> Option<Self> {
         if !endpoint.receives() {
             return None;
         }
@@ -114,11 +108,11 @@ impl Target {
             form: role.form,
             order: role.order,
             uri,
-            credentials: secrets.credentials(),
-            webhook: secrets.webhook.clone(),
+            authorization: secrets.authorization(),
+            webhook: secrets.webhook.iter().filter_map(|secret| secret.expose().parse().ok()).collect(),
             identifiers: definition.identifiers().map(|i| (i.kind.to_ascii_lowercase(), i.clone())).collect(),
             hash_algorithm: definition.hash_algorithm,
-            policy,
+            region: policy.default_region.as_deref().and_then(|region| Region::parse(region).ok()),
         })
     }
 }

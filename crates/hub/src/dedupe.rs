@@ -1,0 +1,203 @@
+//! The index of publishers' own keys: what was published under which event id or idempotency key.
+//!
+//! A key is in one of three places: reserved (a call that carries it is under way), in memory (durable in the log, not
+//! yet in the store), or in the store. It reaches the store with the router's checkpoint; what a crash kept from
+//! getting there is read again from the log at start ([`Hub::recover_keys`]), before the first call is taken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::record::{Digest16, Entry};
+use store::dedupe::{EventKey, IdempotencyKey};
+use tokio::sync::Notify;
+
+use crate::{Hub, Result};
+
+/// What is known of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Known {
+    /// Published at this position.
+    Event { position: u64 },
+    /// Answered so.
+    Call(IdempotencyKey),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Slot {
+    Reserved,
+    Known(Known),
+}
+
+#[derive(Default)]
+struct Slots {
+    by_digest: HashMap<Digest16, Slot>,
+    /// Rises when keys move to the store, so that a look into the store that is older than that is made again.
+    epoch: u64,
+}
+
+#[derive(Default)]
+pub struct Dedupe {
+    slots: Mutex<Slots>,
+    /// A reservation has ended.
+    settled: Notify,
+}
+
+/// What a look at some keys found.
+pub(crate) struct Look {
+    epoch: u64,
+    pub(crate) known: HashMap<Digest16, Known>,
+}
+
+impl Dedupe {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What memory knows of these keys, once none of them is reserved by another call.
+    async fn look(&self, digests: &[Digest16]) -> Look {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            {
+                let slots = self.slots();
+                let mut known = HashMap::new();
+                let mut is_reserved = false;
+                for digest in digests {
+                    match slots.by_digest.get(digest) {
+                        Some(Slot::Reserved) => is_reserved = true,
+                        Some(Slot::Known(found)) => {
+                            known.insert(*digest, *found);
+                        }
+                        None => {}
+                    }
+                }
+                if !is_reserved {
+                    return Look { epoch: slots.epoch, known };
+                }
+            }
+            settled.await;
+        }
+    }
+
+    /// Reserves keys, unless something has changed since `epoch`.
+    fn reserve(&self, epoch: u64, digests: &[Digest16]) -> bool {
+        let mut slots = self.slots();
+        if slots.epoch != epoch || digests.iter().any(|digest| slots.by_digest.contains_key(digest)) {
+            return false;
+        }
+        for digest in digests {
+            slots.by_digest.insert(*digest, Slot::Reserved);
+        }
+        true
+    }
+
+    /// These are in the store now.
+    pub(crate) fn saved(&self, events: &[EventKey], calls: &[IdempotencyKey]) {
+        if events.is_empty() && calls.is_empty() {
+            return;
+        }
+        let mut slots = self.slots();
+        slots.epoch += 1;
+        for digest in events.iter().map(|key| &key.digest).chain(calls.iter().map(|key| &key.digest)) {
+            slots.by_digest.remove(digest);
+        }
+    }
+
+    fn put(&self, digest: Digest16, known: Known) {
+        self.slots().by_digest.insert(digest, Slot::Known(known));
+    }
+}
+
+/// Keys held by one call; given back when dropped, unless they were fulfilled.
+pub(crate) struct Reservation {
+    hub: Arc<Hub>,
+    digests: Vec<Digest16>,
+}
+
+impl Reservation {
+    /// The call's events are durable: whoever brings these keys again is answered from here.
+    pub(crate) fn fulfil(self, known: impl IntoIterator<Item = (Digest16, Known)>) {
+        let mut slots = self.hub.dedupe.slots();
+        for (digest, found) in known {
+            slots.by_digest.insert(digest, Slot::Known(found));
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut slots = self.hub.dedupe.slots();
+        for digest in &self.digests {
+            if matches!(slots.by_digest.get(digest), Some(Slot::Reserved)) {
+                slots.by_digest.remove(digest);
+            }
+        }
+        drop(slots);
+        self.hub.dedupe.settled.notify_waiters();
+    }
+}
+
+impl Hub {
+    /// What is known of these keys; those that are not known are reserved for the caller.
+    pub(crate) async fn claim_keys(
+        self: &Arc<Self>,
+        call: Option<Digest16>,
+        events: &[Digest16],
+    ) -> Result<(HashMap<Digest16, Known>, Reservation)> {
+        let now = self.now();
+        let all: Vec<Digest16> = call.into_iter().chain(events.iter().copied()).collect();
+        loop {
+            let mut look = self.dedupe.look(&all).await;
+            let mut tx = self.db.read().await?;
+            if let Some(digest) = call.filter(|digest| !look.known.contains_key(digest))
+                && let Some(key) = store::dedupe::idempotency(&mut tx, digest, now).await?
+            {
+                look.known.insert(digest, Known::Call(key));
+            }
+            let unknown: Vec<Digest16> = events.iter().copied().filter(|d| !look.known.contains_key(d)).collect();
+            for key in store::dedupe::events(&mut tx, &unknown, now).await? {
+                look.known.insert(key.digest, Known::Event { position: key.position });
+            }
+            drop(tx);
+            let digests: Vec<Digest16> = all.iter().copied().filter(|d| !look.known.contains_key(d)).collect();
+            if self.dedupe.reserve(look.epoch, &digests) {
+                return Ok((look.known, Reservation { hub: Arc::clone(self), digests }));
+            }
+        }
+    }
+
+    /// Reads the keys that had not reached the store from the log, at start.
+    pub(crate) async fn recover_keys(&self) -> Result<()> {
+        const BATCHES: usize = 64;
+        const BYTES: usize = 16 << 20;
+        let mut from = self.unsaved_from();
+        loop {
+            let batches = self.log.read(from, BATCHES, BYTES).await?;
+            let Some(last) = batches.last() else { return Ok(()) };
+            from = last.seq() + 1;
+            for batch in &batches {
+                for (position, bytes) in batch.iter() {
+                    let Ok(entry) = Entry::decode(bytes) else { continue };
+                    self.recover_entry(position.as_u64(), &entry);
+                }
+            }
+        }
+    }
+
+    fn recover_entry(&self, position: u64, entry: &Entry<'_>) {
+        let published_at_us = match entry {
+            Entry::Document(document) => {
+                for digest in document.events.iter().filter_map(|event| event.key) {
+                    self.dedupe.put(digest, Known::Event { position });
+                }
+                document.published_at_us
+            }
+            Entry::Refused(refused) => refused.published_at_us,
+        };
+        if let Some(idempotency) = entry.idempotency() {
+            let key = self.idempotency_key(position, entry.account(), idempotency, published_at_us);
+            self.dedupe.put(idempotency.key, Known::Call(key));
+        }
+    }
+}

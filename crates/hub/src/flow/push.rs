@@ -1,0 +1,396 @@
+//! Sends what waits to push destinations: shapes the documents, makes the call, and takes what is delivered out of
+//! the pending set.
+//!
+//! A worker makes one call after another as long as somebody may be served; there are at most as many as the global
+//! budget allows. Nothing here waits for a destination but its own worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use jiff::Timestamp;
+use model::record::{Document, Entry};
+use model::retry::{Next, Verdict, verdict};
+use model::{AccountId, EndpointId};
+use outbound::{Answer, Call, Failure, signature};
+use store::delivery::{Attempt, Exception, ExceptionState};
+
+use super::destination::{Job, Kind, Waiting};
+use super::render;
+use crate::registry::Target;
+use crate::{Hub, Result};
+
+/// Characters of an answer that are kept for people.
+const DETAIL_CHARS_MAX: usize = 500;
+
+/// How one call ended, for each of its documents alike.
+struct Outcome {
+    verdict: Verdict,
+    attempt: Attempt,
+    retry_after: Option<Duration>,
+    /// The destination could not keep up or be reached: fewer calls at once.
+    is_overload: bool,
+    /// The destination itself is unwell: counts towards opening its circuit.
+    is_unwell: bool,
+}
+
+/// Documents read and shaped, ready to be sent.
+struct Prepared {
+    target: Arc<Target>,
+    id: String,
+    body: Vec<u8>,
+    account: AccountId,
+    published_at: Timestamp,
+    /// Nothing in the documents is for this destination (any more).
+    is_empty: bool,
+}
+
+/// Why a job could not be sent.
+enum Hindrance {
+    /// Later perhaps: the log cannot be read now, or the destination has just been disabled.
+    Later(Option<crate::Error>),
+    /// The log no longer holds the document.
+    Expired,
+}
+
+impl Hub {
+    /// Starts workers and loaders for what may be served now.
+    pub(crate) fn pump(self: &Arc<Self>) {
+        if self.flow.is_stopping() {
+            return;
+        }
+        loop {
+            let now = self.now();
+            let (job, loads) = {
+                let mut state = self.flow.state();
+                let loads: Vec<EndpointId> = state.schedule.to_load.drain(..).collect();
+                (state.schedule.next(now), loads)
+            };
+            for id in loads {
+                let hub = Arc::clone(self);
+                tokio::spawn(async move { hub.load(id).await });
+            }
+            let Some(job) = job else { return };
+            let hub = Arc::clone(self);
+            tokio::spawn(async move { hub.work(job).await });
+        }
+    }
+
+    /// One worker: sends, takes the next job, until there is none.
+    async fn work(self: Arc<Self>, mut job: Job) {
+        loop {
+            let now = match self.send(&job).await {
+                Ok(outcome) => self.completed(&job, outcome).await,
+                Err(hindrance) => self.hindered(&job, hindrance),
+            };
+            let next = {
+                let mut state = self.flow.state();
+                state.schedule.finished(&job, now);
+                if self.flow.is_stopping() { None } else { state.schedule.next(now) }
+            };
+            self.flow.changed.notify_waiters();
+            match next {
+                Some(next) => job = next,
+                None => break,
+            }
+        }
+        // Loaders and alarms may have become due with the last call.
+        self.flow.pump.notify_one();
+    }
+
+    /// Shapes and sends one job. `Ok(None)`: there was nothing to send, which counts as delivered.
+    async fn send(&self, job: &Job) -> std::result::Result<Option<Outcome>, Hindrance> {
+        let prepared = self.prepare(job).await?;
+        if prepared.is_empty {
+            return Ok(None);
+        }
+        let Some(uri) = prepared.target.uri.clone() else { return Err(Hindrance::Later(None)) };
+        let at = self.now();
+        let call = Call {
+            method: Method::POST,
+            uri,
+            headers: headers(&prepared, at),
+            body: prepared.body.into(),
+            timeout: self.options.delivery.timeout,
+            response_bytes_max: self.options.delivery.response_bytes_max,
+        };
+        if job.kind == Kind::First {
+            self.metrics.inside(at, prepared.published_at);
+        }
+        let result = self.client.send(call).await;
+        let outcome = outcome(result, at, self.now());
+        self.metrics.pushed(&outcome.attempt, outcome.verdict == Verdict::Delivered);
+        if outcome.verdict == Verdict::Delivered {
+            self.metrics.end_to_end(self.now(), prepared.published_at);
+        }
+        Ok(Some(outcome))
+    }
+
+    async fn prepare(&self, job: &Job) -> std::result::Result<Prepared, Hindrance> {
+        let target = self.registry.endpoint(job.destination).and_then(|entry| entry.target.clone());
+        let Some(target) = target else { return Err(Hindrance::Later(None)) };
+        let is_batch = target.form == model::endpoint::PushForm::Eventbatch;
+        let mut body = Vec::with_capacity(1024 * job.documents.len());
+        let mut unhashable = Vec::new();
+        let mut events = 0;
+        let mut published_at = Timestamp::MAX;
+        if is_batch {
+            body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
+        }
+        for (i, waiting) in job.documents.iter().enumerate() {
+            let batch = self.flow.cache.get(&self.log, engine::Position::from_u64(waiting.position).seq()).await;
+            let batch = batch.map_err(|error| Hindrance::Later(Some(error.into())))?.ok_or(Hindrance::Expired)?;
+            let index = engine::Position::from_u64(waiting.position).index();
+            let bytes = batch.record(index).ok_or(Hindrance::Expired)?;
+            let Ok(Entry::Document(document)) = Entry::decode(bytes) else { return Err(Hindrance::Expired) };
+            let takes = |event: &model::record::Event<'_>| self.takes(waiting.position, &document, event, target.endpoint);
+            if is_batch {
+                if i > 0 {
+                    body.push(b',');
+                }
+                events += render::group(&mut body, waiting.position, &document, &target, takes, &mut unhashable);
+            } else {
+                events += render::document(&mut body, &document, &target, takes, &mut unhashable);
+            }
+            published_at = published_at.min(micros(document.published_at_us));
+        }
+        if is_batch {
+            body.extend_from_slice(b"]}");
+        }
+        self.report_unhashable(&target, &unhashable);
+        let first = job.documents.first().map_or(0, |waiting| waiting.position);
+        let mut id = render::webhook_id(first, target.account);
+        if job.documents.len() > 1 {
+            id = format!("{id}_{}", job.documents.len());
+        }
+        Ok(Prepared { id, body, account: target.account, target, published_at, is_empty: events == 0 })
+    }
+
+    /// Whether one event of a document is for this destination.
+    pub(crate) fn takes(&self, position: u64, document: &Document<'_>, event: &model::record::Event<'_>, destination: EndpointId) -> bool {
+        let mut takes = false;
+        self.registry.with_subscriptions(document.endpoint, &event.code, |subscription| {
+            takes |= subscription.destination == destination
+                && subscription.takes(&event.code, &event.namespace)
+                && subscription.held_at(position);
+        });
+        takes
+    }
+
+    fn report_unhashable(&self, target: &Target, unhashable: &[render::Unhashable]) {
+        for left_out in unhashable {
+            self.metrics.unhashable.inc();
+            tracing::warn!(
+                endpoint_id = target.endpoint.0,
+                account_id = target.account.0,
+                identifier = left_out.name,
+                reason = %left_out.why,
+                "an identifier could not be hashed as the destination demands and was left out"
+            );
+        }
+    }
+
+    /// Enters how a call ended; answers the time at which it did.
+    async fn completed(&self, job: &Job, outcome: Option<Outcome>) -> Timestamp {
+        let now = self.now();
+        let Some(outcome) = outcome else {
+            let mut state = self.flow.state();
+            if let Some(destination) = state.schedule.destinations.get_mut(&job.destination) {
+                for &waiting in &job.documents {
+                    destination.delivered(waiting, job.kind);
+                }
+            }
+            return now;
+        };
+        let is_gone = outcome.verdict == Verdict::Gone;
+        self.enter(job, &outcome, now);
+        if is_gone && let Err(error) = self.destination_gone(job.destination, &outcome.attempt.detail).await {
+            tracing::error!(endpoint_id = job.destination.0, error = &error as &dyn std::error::Error, "a destination that answered 410 could not be disabled");
+        }
+        now
+    }
+
+    fn enter(&self, job: &Job, outcome: &Outcome, now: Timestamp) {
+        let policy = self.options.delivery.retry;
+        let mut state = self.flow.state();
+        let circuit = state.schedule.budget.circuit;
+        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else { return };
+        if outcome.is_unwell {
+            destination.circuit.on_failure(&circuit, now, fastrand::f64());
+        } else if destination.circuit.on_success() {
+            destination.window.on_recovery(now);
+        }
+        if outcome.is_overload {
+            destination.window.on_overload(outcome.attempt.at, now);
+        } else if outcome.verdict == Verdict::Delivered {
+            destination.window.on_success(destination.in_flight);
+        }
+        for &waiting in &job.documents {
+            if outcome.verdict == Verdict::Delivered {
+                destination.delivered(waiting, job.kind);
+                continue;
+            }
+            let known = destination.retrying.get(&waiting.position).cloned();
+            let mut exception = known.unwrap_or_else(|| fresh(destination.account, destination.id, waiting, now));
+            exception.record(outcome.attempt.clone());
+            let next = policy.next(exception.attempts, exception.first_attempt_at, now, outcome.retry_after, fastrand::f64());
+            match (outcome.verdict, next) {
+                (Verdict::Retry, Next::At(at)) => {
+                    exception.next_attempt_at = Some(at);
+                    destination.retry(waiting, job.kind, exception);
+                    self.metrics.retried.inc();
+                }
+                _ => {
+                    exception.state = ExceptionState::Dead;
+                    exception.next_attempt_at = None;
+                    destination.dead(waiting, job.kind, exception);
+                    self.metrics.dead.inc();
+                }
+            }
+        }
+    }
+
+    fn hindered(&self, job: &Job, hindrance: Hindrance) -> Timestamp {
+        let now = self.now();
+        let mut state = self.flow.state();
+        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else { return now };
+        match hindrance {
+            Hindrance::Later(error) => {
+                destination.put_back(job);
+                if let Some(error) = error {
+                    // The log cannot be read: do not spin, let the alarm come back to it.
+                    destination.circuit = model::circuit::Circuit::Open { until: now + Duration::from_millis(500), opened: 1 };
+                    tracing::warn!(endpoint_id = job.destination.0, error = &error as &dyn std::error::Error, "an event waits: the log cannot be read");
+                } else {
+                    destination.is_open = false;
+                }
+            }
+            Hindrance::Expired => {
+                for &waiting in &job.documents {
+                    destination.delivered(waiting, job.kind);
+                    destination.delivered -= 1;
+                    self.metrics.expired.inc();
+                }
+            }
+        }
+        now
+    }
+
+    /// Reads what a destination that is behind needs next, from its own set.
+    async fn load(self: Arc<Self>, id: EndpointId) {
+        let positions = match self.flow.state().schedule.destinations.get(&id) {
+            Some(destination) => destination.to_load(),
+            None => return,
+        };
+        let scanned = positions.last().map_or(0, |last| last + 1);
+        let read = self.read_waiting(&positions).await;
+        let now = self.now();
+        {
+            let mut state = self.flow.state();
+            let Some(destination) = state.schedule.destinations.get_mut(&id) else { return };
+            match read {
+                Ok(read) => destination.loaded(&read, scanned),
+                Err(error) => {
+                    destination.is_loading = false;
+                    destination.circuit = model::circuit::Circuit::Open { until: now + Duration::from_millis(500), opened: 1 };
+                    tracing::warn!(endpoint_id = id.0, error = &error as &dyn std::error::Error, "events wait: the log cannot be read");
+                }
+            }
+            state.schedule.look_at(id, now);
+        }
+        self.flow.changed.notify_waiters();
+        self.flow.pump.notify_one();
+    }
+
+    async fn read_waiting(&self, positions: &[u64]) -> Result<Vec<Waiting>> {
+        let mut read = Vec::with_capacity(positions.len());
+        for &position in positions {
+            let at = engine::Position::from_u64(position);
+            let Some(batch) = self.flow.cache.get(&self.log, at.seq()).await? else { continue };
+            let Some(bytes) = batch.record(at.index()) else { continue };
+            if let Ok(Entry::Document(document)) = Entry::decode(bytes) {
+                read.push(super::waiting(position, &document, bytes.len()));
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn fresh(account: AccountId, endpoint: EndpointId, waiting: Waiting, now: Timestamp) -> Exception {
+    Exception {
+        account,
+        endpoint,
+        position: waiting.position,
+        person: waiting.person,
+        state: ExceptionState::Retrying,
+        attempts: 0,
+        first_attempt_at: now,
+        last_attempt_at: now,
+        next_attempt_at: None,
+        history: Vec::new(),
+    }
+}
+
+fn micros(us: i64) -> Timestamp {
+    Timestamp::from_microsecond(us).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn headers(prepared: &Prepared, at: Timestamp) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let timestamp_s = at.as_second();
+    if let Ok(id) = HeaderValue::from_str(&prepared.id) {
+        headers.insert(signature::ID, id);
+    }
+    headers.insert(signature::TIMESTAMP, HeaderValue::from(timestamp_s));
+    if !prepared.target.webhook.is_empty() {
+        let signed = signature::sign(&prepared.target.webhook, &prepared.id, timestamp_s, &prepared.body);
+        if let Ok(signed) = HeaderValue::from_str(&signed) {
+            headers.insert(signature::SIGNATURE, signed);
+        }
+    }
+    if let Some(authorization) = &prepared.target.authorization {
+        authorization.apply(&mut headers);
+    }
+    headers
+}
+
+fn outcome(result: std::result::Result<Answer, Failure>, at: Timestamp, now: Timestamp) -> Outcome {
+    match result {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            let verdict = verdict(status);
+            Outcome {
+                verdict,
+                retry_after: answer.retry_after(now),
+                is_overload: matches!(status, 408 | 429 | 503),
+                is_unwell: verdict == Verdict::Retry && status != 429,
+                attempt: Attempt {
+                    at,
+                    duration_ms: millis(answer.elapsed),
+                    status: Some(status),
+                    failure: None,
+                    // Only trouble is remembered, so only its text is worth making.
+                    detail: if verdict == Verdict::Delivered { String::new() } else { answer.excerpt(DETAIL_CHARS_MAX) },
+                },
+            }
+        }
+        Err(failure) => Outcome {
+            verdict: if failure.is_retryable() { Verdict::Retry } else { Verdict::Refused },
+            retry_after: None,
+            is_overload: true,
+            is_unwell: failure.is_retryable(),
+            attempt: Attempt {
+                at,
+                duration_ms: millis(Duration::try_from(now.duration_since(at)).unwrap_or_default()),
+                status: None,
+                failure: Some(failure.code().to_owned()),
+                detail: failure.to_string(),
+            },
+        },
+    }
+}
+
+fn millis(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

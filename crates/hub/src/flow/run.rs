@@ -1,0 +1,185 @@
+//! Keeps the tasks going: each periodically and on a nudge, until told to stop.
+//!
+//! Also [`Hub::settle`], with which tests (and the demo) step the world instead of waiting for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::{Hub, Result};
+
+/// How often destinations are looked at for files that are due by age.
+const PACK_EVERY: Duration = Duration::from_secs(1);
+/// How often the log is looked at for what may be trimmed.
+const RETIRE_EVERY: Duration = Duration::from_secs(60);
+/// After a task failed, before it is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The tasks of a running hub. Dropping it leaves them running; [`Running::stop`] ends them in order.
+pub struct Running {
+    hub: Arc<Hub>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Hub {
+    /// Starts the work that runs by itself.
+    pub fn run(self: &Arc<Self>) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(Arc::clone(self).run_router(stopped.clone())),
+            tokio::spawn(Arc::clone(self).run_pump(stopped.clone())),
+            tokio::spawn(Arc::clone(self).run_checkpoints(stopped.clone())),
+            tokio::spawn(Arc::clone(self).run_slow_tasks(stopped)),
+        ];
+        Running { hub: Arc::clone(self), stop, tasks }
+    }
+
+    async fn run_router(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let mut tail = self.log.tail();
+        loop {
+            tail.borrow_and_update();
+            match self.route().await {
+                Ok(report) if report.batches > 0 => {
+                    if *stopped.borrow() {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    complain("route", &error);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            tokio::select! {
+                _ = tail.changed() => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
+    async fn run_pump(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let now = self.now();
+            let alarm = self.flow.state().schedule.ring(now);
+            self.pump();
+            let asleep = async {
+                match alarm {
+                    Some(at) => self.clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.flow.pump.notified() => {}
+                () = asleep => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
+    async fn run_checkpoints(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(self.options.delivery.checkpoint_every) => {}
+                _ = stopped.changed() => return,
+            }
+            let started = std::time::Instant::now();
+            match self.checkpoint().await {
+                Ok(true) => self.metrics.checkpoint.observe(started.elapsed().as_secs_f64()),
+                Ok(false) => {}
+                Err(error) => {
+                    complain("checkpoint", &error);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn run_slow_tasks(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let (mut collect_at, mut retire_at) = (self.now(), self.now());
+        loop {
+            let now = self.now();
+            if let Err(error) = self.pack().await {
+                complain("pack", &error);
+            }
+            if now >= collect_at {
+                collect_at = now + self.options.collect.every;
+                if let Err(error) = self.collect().await {
+                    complain("collect", &error);
+                }
+            }
+            if now >= retire_at {
+                retire_at = now + RETIRE_EVERY;
+                if let Err(error) = self.retire().await {
+                    complain("retire", &error);
+                }
+            }
+            tokio::select! {
+                () = self.clock.sleep(PACK_EVERY) => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
+    /// Works until nothing can be done at this moment of the clock: everything in the log is routed, every call that
+    /// may be made has been answered, and where the flow stands is saved. Works whether or not [`Hub::run`] does.
+    pub async fn settle(self: &Arc<Self>) -> Result<()> {
+        loop {
+            let changed = self.flow.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            while self.route().await?.batches > 0 {}
+            let now = self.now();
+            self.flow.state().schedule.ring(now);
+            self.pump();
+            let is_idle = {
+                let state = self.flow.state();
+                state.schedule.is_idle() && !state.schedule.destinations.values().any(|d| d.is_loading)
+            };
+            if is_idle && self.router_lag() == 0 {
+                self.checkpoint().await?;
+                return Ok(());
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Running {
+    /// Ends in order: no new calls to destinations, those under way are answered (within `patience`), where the flow
+    /// stands is saved, the log is closed. Nothing is lost, and nothing that was answered is sent again.
+    pub async fn stop(self, patience: Duration) {
+        let hub = &self.hub;
+        hub.flow.is_stopping.store(true, Ordering::Relaxed);
+        let quiet = async {
+            loop {
+                let changed = hub.flow.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if hub.flow.state().schedule.in_flight == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if tokio::time::timeout(patience, quiet).await.is_err() {
+            tracing::warn!(in_flight = hub.flow.state().schedule.in_flight, "calls under way were cut off; they will be made again");
+        }
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        if let Err(error) = hub.checkpoint().await {
+            complain("checkpoint", &error);
+        }
+        hub.log.close().await;
+    }
+}
+
+fn complain(task: &str, error: &crate::Error) {
+    tracing::error!(task, error = error as &dyn std::error::Error, "a task failed and is tried again");
+}
