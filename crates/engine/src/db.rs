@@ -54,6 +54,18 @@ impl Db {
         }
     }
 
+    /// A transaction that only reads, beside any writer, so that the same functions serve reading and writing. Each
+    /// statement sees what was committed before it; one that writes is [`DbError::Wrong`].
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] while the process shuts down.
+    #[expect(clippy::unused_async, reason = "other engines take a connection here")]
+    pub async fn read(&self) -> Result<Tx, DbError> {
+        match self {
+            Self::Sqlite(_) => Ok(Tx(Inner::Reader(self.clone()))),
+        }
+    }
+
     /// Applies the migrations that this database has not had, each in its own transaction, and
     /// returns how many these were.
     ///
@@ -95,6 +107,12 @@ pub struct Tx(Inner);
 #[derive(Debug)]
 enum Inner {
     Sqlite(sqlite::SqliteTx),
+    /// Reads without a transaction of the engine.
+    Reader(Db),
+}
+
+fn read_only() -> DbError {
+    DbError::wrong("a statement that writes, in a transaction from `Db::read`: use `Db::begin`")
 }
 
 impl Tx {
@@ -105,6 +123,7 @@ impl Tx {
     pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.execute_many(sql, vec![params.to_vec()]).await,
+            Inner::Reader(_) => Err(read_only()),
         }
     }
 
@@ -116,6 +135,7 @@ impl Tx {
     pub async fn execute_many(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.execute_many(sql, rows).await,
+            Inner::Reader(_) => Err(read_only()),
         }
     }
 
@@ -126,6 +146,7 @@ impl Tx {
     pub async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.rows(sql, params).await,
+            Inner::Reader(db) => db.rows(sql, params).await,
         }
     }
 
@@ -137,6 +158,7 @@ impl Tx {
     pub async fn commit(self) -> Result<(), DbError> {
         match self.0 {
             Inner::Sqlite(tx) => tx.commit().await,
+            Inner::Reader(_) => Ok(()),
         }
     }
 
@@ -144,6 +166,7 @@ impl Tx {
     async fn script(&mut self, sql: &'static str) -> Result<(), DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.script(sql).await,
+            Inner::Reader(_) => Err(read_only()),
         }
     }
 }

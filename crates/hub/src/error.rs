@@ -84,3 +84,9 @@ impl From<store::vault::VaultError> for Error {
         Self::Internal(Box::new(error))
     }
 }
+
+impl From<engine::BlobError> for Error {
+    fn from(error: engine::BlobError) -> Self {
+        Self::Unavailable { retry_after: UNAVAILABLE_RETRY_AFTER, source: Box::new(error) }
+    }
+}

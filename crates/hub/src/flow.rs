@@ -35,6 +35,7 @@ use store::dedupe::{EventKey, IdempotencyKey};
 use store::event_file::EventFile;
 use tokio::sync::Notify;
 
+pub(crate) use pack::blob_key;
 pub use render::webhook_id;
 pub use run::Running;
 
@@ -183,6 +184,11 @@ impl Hub {
             delivered: d.delivered,
         };
         state.schedule.destinations.values().map(standing).collect()
+    }
+
+    /// Everything before this position has been routed.
+    pub(crate) fn routed_up_to(&self) -> u64 {
+        engine::Position::new(self.flow.state().next_seq, 0).as_u64()
     }
 
     /// The first batch whose by-products the store does not have.

@@ -108,7 +108,7 @@ impl Hub {
         if documents > 0 {
             let name = file_name(now, packed.first().copied().unwrap_or_default());
             let size_bytes = bytes.len() as u64;
-            self.blobs.put(&blob_key(target.account, target.endpoint, &name), bytes.into()).await.map_err(unavailable)?;
+            self.blobs.put(&blob_key(target.account, target.endpoint, &name), bytes.into()).await?;
             let file = EventFile {
                 account: target.account,
                 endpoint: target.endpoint,
@@ -141,8 +141,4 @@ impl Hub {
 fn file_name(now: Timestamp, position: u64) -> String {
     let stamp = now.strftime("%Y%m%dT%H%M%S%6fZ");
     format!("events-{stamp}-{position:016x}.json")
-}
-
-fn unavailable(error: engine::BlobError) -> crate::Error {
-    crate::Error::Unavailable { retry_after: std::time::Duration::from_secs(2), source: Box::new(error) }
 }

@@ -1,0 +1,73 @@
+//! Accounts: customers of the exchange, each in one environment.
+
+use model::key::KeyLevel;
+use model::{Account, AccountPolicy, Environment, Secret};
+use store::audit::Audit;
+
+use crate::provider::check_name;
+use crate::{Actor, Error, Hub, Page, Result, Scope};
+
+impl Hub {
+    /// Opens an account with its first account key, which is shown this once.
+    pub async fn account_create(
+        &self,
+        actor: &Actor,
+        name: &str,
+        environment: Environment,
+        policy: &AccountPolicy,
+    ) -> Result<(Account, Secret)> {
+        let name = check_name(name)?;
+        check_policy(policy)?;
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let account = store::account::insert(&mut tx, name, environment, policy, now).await?;
+        let scope = Scope(account.id);
+        let (key, secret) = self.key_issue(&mut tx, scope, None, KeyLevel::Account).await?;
+        let detail = serde_json::json!({ "name": name, "environment": environment });
+        self.audit(&mut tx, Some(scope), actor, ("account.create", format!("account {}", account.id)), detail).await?;
+        tx.commit().await?;
+        self.registry.put_account(account.clone());
+        self.registry.put_key(&key);
+        Ok((account, secret))
+    }
+
+    pub async fn accounts(&self, page: Page) -> Result<Vec<Account>> {
+        let mut tx = self.db.read().await?;
+        Ok(store::account::list(&mut tx, page).await?)
+    }
+
+    pub fn account(&self, scope: Scope) -> Result<Account> {
+        let account = self.registry.account(scope.0);
+        account.map(|account| (*account).clone()).ok_or_else(|| Error::not_found("account", scope.0))
+    }
+
+    /// Changes what an account decides for itself; in effect with the next call.
+    pub async fn account_set_policy(&self, actor: &Actor, scope: Scope, policy: AccountPolicy) -> Result<Account> {
+        check_policy(&policy)?;
+        let mut tx = self.db.begin().await?;
+        let found = store::account::get(&mut tx, scope).await?;
+        let mut account = found.ok_or_else(|| Error::not_found("account", scope.0))?;
+        let detail = serde_json::json!({ "before": account.policy, "after": policy });
+        store::account::put_policy(&mut tx, scope, &policy).await?;
+        self.audit(&mut tx, Some(scope), actor, ("account.policy", format!("account {}", scope.0)), detail).await?;
+        tx.commit().await?;
+        account.policy = policy;
+        self.registry.put_account(account.clone());
+        Ok(account)
+    }
+
+    /// The audit trail of one account, or of everything.
+    pub async fn audit_trail(&self, scope: Option<Scope>, page: Page) -> Result<Vec<Audit>> {
+        let mut tx = self.db.read().await?;
+        Ok(store::audit::list(&mut tx, scope.map(|s| s.0), page).await?)
+    }
+}
+
+fn check_policy(policy: &AccountPolicy) -> Result<()> {
+    if let Some(region) = &policy.default_region
+        && let Err(error) = model::region::Region::parse(region)
+    {
+        return Err(model::Invalid::one("/policy/defaultRegion", "unknown-value", error.to_string()).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Keys: issued, rotated with an overlap, revoked at once. A key is shown once; only its hash is kept.
+
+use std::time::Duration;
+
+use engine::Tx;
+use model::key::{self, KeyHash, KeyLevel};
+use model::{EndpointId, KeyId, Secret};
+use store::endpoint::Sealed;
+use store::key::Key;
+
+use crate::registry::purpose;
+use crate::{Actor, Error, Hub, Result, Scope};
+
+impl Hub {
+    /// Makes a key in a transaction. The caller puts it into the registry once that has committed.
+    pub(crate) async fn key_issue(&self, tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>, level: KeyLevel) -> Result<(Key, Secret)> {
+        let mut random = [0u8; 32];
+        getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
+        let secret = key::compose(level, random);
+        let shown = key::prefix(secret.expose());
+        let hash = KeyHash::of(secret.expose());
+        let key = store::key::insert(tx, scope, endpoint, level, (hash, &shown), self.now()).await?;
+        if let (Some(id), KeyLevel::Endpoint) = (endpoint, level) {
+            // Calls to the endpoint carry its key, so it is kept, sealed, beside the hash.
+            let sealed = self.vault.seal(&purpose(id, Sealed::CallKey), secret.expose().as_bytes())?;
+            store::endpoint::put_sealed(tx, scope, id, Sealed::CallKey, sealed).await?;
+        }
+        Ok((key, secret))
+    }
+
+    pub async fn keys(&self, scope: Scope, endpoint: Option<EndpointId>) -> Result<Vec<Key>> {
+        let mut tx = self.db.read().await?;
+        Ok(store::key::list(&mut tx, scope, endpoint).await?)
+    }
+
+    /// A new key of the same level beside the old ones, which end after `overlap`.
+    pub async fn key_rotate(&self, actor: &Actor, scope: Scope, endpoint: Option<EndpointId>, level: KeyLevel, overlap: Duration) -> Result<(Key, Secret)> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        if let Some(id) = endpoint {
+            self.check_endpoint(scope, id)?;
+        }
+        let old = store::key::list(&mut tx, scope, endpoint).await?;
+        let mut ended = Vec::new();
+        for mut key in old {
+            let is_live = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > now);
+            if key.level == level && key.endpoint == endpoint && is_live {
+                let end = now + overlap;
+                store::key::expire(&mut tx, scope, key.id, end).await?;
+                key.expires_at = Some(key.expires_at.map_or(end, |earlier| earlier.min(end)));
+                ended.push(key);
+            }
+        }
+        let (key, secret) = self.key_issue(&mut tx, scope, endpoint, level).await?;
+        let detail = serde_json::json!({ "level": level, "endpointId": endpoint, "overlapSeconds": overlap.as_secs() });
+        self.audit(&mut tx, Some(scope), actor, ("key.rotate", format!("key {}", key.id)), detail).await?;
+        tx.commit().await?;
+        for old in &ended {
+            self.registry.put_key(old);
+        }
+        self.registry.put_key(&key);
+        if let Some(id) = endpoint {
+            self.reload_secrets(scope, id).await?;
+        }
+        Ok((key, secret))
+    }
+
+    /// Ends a key at once.
+    pub async fn key_revoke(&self, actor: &Actor, scope: Scope, id: KeyId) -> Result<()> {
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let keys = store::key::list(&mut tx, scope, None).await?;
+        let mut key = keys.into_iter().find(|key| key.id == id).ok_or_else(|| Error::not_found("key", id))?;
+        store::key::revoke(&mut tx, scope, id, now).await?;
+        self.audit(&mut tx, Some(scope), actor, ("key.revoke", format!("key {id}")), serde_json::json!({})).await?;
+        tx.commit().await?;
+        key.revoked_at = Some(now);
+        self.registry.put_key(&key);
+        Ok(())
+    }
+
+    /// An endpoint's secrets changed: opened again for the registry.
+    pub(crate) async fn reload_secrets(&self, scope: Scope, id: EndpointId) -> Result<()> {
+        let mut tx = self.db.read().await?;
+        let secrets = crate::registry::Secrets::load(&mut tx, &self.vault, scope, id).await?;
+        self.registry.put_secrets(id, secrets);
+        self.flow_refresh(id);
+        Ok(())
+    }
+}
