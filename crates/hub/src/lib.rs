@@ -154,7 +154,6 @@ impl Hub {
 
     /// What keeps this process from serving, in sentences; empty when it is ready.
     pub async fn missing(&self) -> Vec<String> {
-        use std::error::Error as _;
         let say = |what: &str, error: &dyn std::error::Error| {
             let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
             format!("{what}: {error}{cause}")

@@ -112,7 +112,13 @@ impl Default for Options {
                 idempotency_window: Duration::from_secs(24 * HOUR),
             },
             collect: CollectOptions { every: Duration::from_secs(60), file_bytes_max: 64 * MIB },
-            outbound: outbound::ClientOptions::default(),
+            outbound: outbound::ClientOptions {
+                guard: outbound::Guard::default(),
+                connect_timeout: Duration::from_secs(5),
+                idle_timeout: Duration::from_secs(60),
+                idle_per_host_max: 64,
+                user_agent: concat!("rialto/", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
         }
     }
 }

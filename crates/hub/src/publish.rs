@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::event_post::{self, Parsed};
+use model::event_post::{self, DriftKind, Parsed};
 use model::record::{Digest16, Entry, Idempotency};
 use model::{DocumentId, EndpointId, Invalid, Publisher};
 use sha2::{Digest, Sha256};
@@ -80,7 +80,10 @@ impl Hub {
 
     fn note_drift(&self, publisher: &Publisher, parsed: &Parsed<'_>, now: Timestamp) {
         for drift in &parsed.drift {
-            let what = drift.what.to_string();
+            let what = match drift.what {
+                DriftKind::Undeclared => "undeclared".to_owned(),
+                DriftKind::Type { declared, seen } => format!("declared {declared}, came as {seen}"),
+            };
             self.drift.add(publisher.account, publisher.endpoint, (&drift.code, &drift.attribute, &what), now);
         }
     }
