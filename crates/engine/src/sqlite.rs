@@ -1,8 +1,7 @@
 //! What `Db` and `Log` share of SQLite: connections set up for durability, a few readers, snapshots.
 //!
 //! Every connection of the crate is opened here, so the settings on which promises rest (WAL,
-//! `synchronous=FULL`, foreign keys) are in one place. Blocking calls never run on the runtime's
-//! own threads.
+//! `synchronous=FULL`, foreign keys) are in one place.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,8 +29,8 @@ const READERS: usize = 4;
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// Reads and writes, creates the file.
-    Write,
+    /// Reads and writes. A file that is not there is created, with pages of so many bytes.
+    Write { page_bytes: u32 },
     /// Reads only; a statement that writes is an error.
     Read,
 }
@@ -39,15 +38,17 @@ pub(crate) enum Use {
 /// Opens a connection with this crate's settings. Blocks.
 pub(crate) fn open(path: &Path, usage: Use) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if usage == Use::Write {
+    if usage != Use::Read {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     let usage = match usage {
-        Use::Write => "PRAGMA journal_mode=WAL;",
-        Use::Read => "PRAGMA query_only=ON;",
+        Use::Write { page_bytes } => {
+            format!("PRAGMA page_size={page_bytes}; PRAGMA journal_mode=WAL;")
+        }
+        Use::Read => "PRAGMA query_only=ON;".to_owned(),
     };
     connection.execute_batch(&format!(
         "{usage}

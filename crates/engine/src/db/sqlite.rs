@@ -5,19 +5,21 @@
 //! before the next transaction can have the connection. So no dropped future leaves a
 //! transaction open or half done.
 
+mod statement;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
+use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{ConstraintKind, DbError, Row, Value};
-use crate::blocking::{Stopped, blocking};
+use super::{DbError, Row, Value};
+use crate::blocking::blocking;
 use crate::sqlite::{self, Readers, Use};
+use statement::{classify, execute, query};
 
-/// Characters of a statement that an error message shows.
-const SQL_SHOWN_MAX: usize = 200;
+/// Bytes of a page: SQLite's default, and that of file systems; rows are small.
+const PAGE_BYTES: u32 = 4096;
 
 /// A SQLite database file. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -30,7 +32,15 @@ impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self, DbError> {
         let readers = Readers::new(path);
         let path = path.to_owned();
-        let writer = blocking(move || sqlite::open(&path, Use::Write)).await??;
+        let writer = blocking(move || {
+            sqlite::open(
+                &path,
+                Use::Write {
+                    page_bytes: PAGE_BYTES,
+                },
+            )
+        })
+        .await??;
         Ok(Self {
             writer: Arc::new(Mutex::new(writer)),
             readers,
@@ -182,199 +192,4 @@ impl Drop for OpenTx {
             );
         }
     }
-}
-
-fn execute(writer: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<u64, DbError> {
-    let mut statement = writer
-        .prepare_cached(sql)
-        .map_err(|error| classify(sql, error))?;
-    let places = places(sql, &statement)?;
-    let mut changed = 0;
-    for params in rows {
-        bind(sql, &mut statement, &places, params)?;
-        changed += statement
-            .raw_execute()
-            .map_err(|error| classify(sql, error))?;
-    }
-    Ok(changed as u64)
-}
-
-fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
-    let mut statement = connection
-        .prepare_cached(sql)
-        .map_err(|error| classify(sql, error))?;
-    let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
-    let places = places(sql, &statement)?;
-    bind(sql, &mut statement, &places, params)?;
-    let mut answer = Vec::new();
-    let mut rows = statement.raw_query();
-    while let Some(row) = rows.next().map_err(|error| classify(sql, error))? {
-        let mut values = Vec::with_capacity(columns.len());
-        for (index, column) in columns.iter().enumerate() {
-            values.push(
-                match row.get_ref(index).map_err(|error| classify(sql, error))? {
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(int) => Value::Int(int),
-                    ValueRef::Text(text) => {
-                        Value::Text(String::from_utf8(text.to_vec()).map_err(|error| {
-                            DbError::Wrong {
-                                what: format!("column `{column}` holds text that is not UTF-8"),
-                                source: Some(error.into()),
-                            }
-                        })?)
-                    }
-                    ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-                    ValueRef::Real(_) => {
-                        return Err(DbError::wrong(format!(
-                            "column `{column}` holds a fraction; store integers, text or bytes"
-                        )));
-                    }
-                },
-            );
-        }
-        answer.push(Row::new(Arc::clone(&columns), values));
-    }
-    Ok(answer)
-}
-
-/// For each of SQLite's parameters the index of ours. SQLite takes `$2` for a name and numbers names
-/// by first appearance, so `$2 … $1` are its parameters 1 and 2.
-fn places(sql: &str, statement: &CachedStatement<'_>) -> Result<Vec<usize>, DbError> {
-    (1..=statement.parameter_count())
-        .map(|index| {
-            let name = statement.parameter_name(index).unwrap_or("?");
-            let number = name
-                .strip_prefix('$')
-                .and_then(|number| number.parse::<usize>().ok());
-            number
-                .and_then(|number| number.checked_sub(1))
-                .ok_or_else(|| {
-                    DbError::wrong(format!(
-                        "placeholder `{name}` instead of `$1`, `$2`, … in: {}",
-                        shown(sql)
-                    ))
-                })
-        })
-        .collect()
-}
-
-fn bind(
-    sql: &str,
-    statement: &mut CachedStatement<'_>,
-    places: &[usize],
-    params: &[Value],
-) -> Result<(), DbError> {
-    if places.len() != params.len() {
-        let (wanted, given) = (places.len(), params.len());
-        return Err(DbError::wrong(format!(
-            "{given} parameters given and {wanted} used in: {}",
-            shown(sql)
-        )));
-    }
-    for (index, place) in places.iter().enumerate() {
-        let Some(value) = params.get(*place) else {
-            let (number, given) = (place + 1, params.len());
-            return Err(DbError::wrong(format!(
-                "`${number}` used and {given} parameters given in: {}",
-                shown(sql)
-            )));
-        };
-        statement
-            .raw_bind_parameter(index + 1, value)
-            .map_err(|error| classify(sql, error))?;
-    }
-    Ok(())
-}
-
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Int(int) => ValueRef::Integer(*int),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-fn shown(sql: &str) -> &str {
-    sql.char_indices()
-        .nth(SQL_SHOWN_MAX)
-        .map_or(sql, |(end, _)| &sql[..end])
-}
-
-fn classify(sql: &str, error: rusqlite::Error) -> DbError {
-    match DbError::from(error) {
-        DbError::Wrong { source, .. } => DbError::Wrong {
-            what: shown(sql).to_owned(),
-            source,
-        },
-        error => error,
-    }
-}
-
-impl From<rusqlite::Error> for DbError {
-    fn from(error: rusqlite::Error) -> Self {
-        let rusqlite::Error::SqliteFailure(code, message) = &error else {
-            return Self::Wrong {
-                what: "a value".to_owned(),
-                source: Some(error.into()),
-            };
-        };
-        match code.code {
-            ErrorCode::ConstraintViolation => {
-                let (kind, constraint) =
-                    constraint(code.extended_code, message.as_deref().unwrap_or_default());
-                Self::Constraint {
-                    kind,
-                    constraint,
-                    source: error.into(),
-                }
-            }
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy {
-                source: error.into(),
-            },
-            ErrorCode::DiskFull => Self::Full {
-                source: error.into(),
-            },
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt {
-                source: error.into(),
-            },
-            ErrorCode::CannotOpen
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::PermissionDenied
-            | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::OutOfMemory => Self::Unavailable {
-                source: error.into(),
-            },
-            _ => Self::Wrong {
-                what: "a statement".to_owned(),
-                source: Some(error.into()),
-            },
-        }
-    }
-}
-
-impl From<Stopped> for DbError {
-    fn from(stopped: Stopped) -> Self {
-        Self::Unavailable {
-            source: stopped.into(),
-        }
-    }
-}
-
-/// The kind of a broken constraint, and its name or columns out of `UNIQUE constraint failed: a.b, a.c`.
-fn constraint(extended_code: i32, message: &str) -> (ConstraintKind, String) {
-    let kind = match extended_code {
-        rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
-        | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-        | rusqlite::ffi::SQLITE_CONSTRAINT_ROWID => ConstraintKind::Unique,
-        rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY => ConstraintKind::ForeignKey,
-        rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL => ConstraintKind::NotNull,
-        _ => ConstraintKind::Check,
-    };
-    let name = message
-        .split_once("constraint failed: ")
-        .map_or("", |(_, name)| name);
-    (kind, name.to_owned())
 }

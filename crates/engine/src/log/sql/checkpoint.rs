@@ -13,14 +13,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rusqlite::Connection;
 
-use crate::sqlite::{self, Use};
+use super::table;
 
 /// Bytes appended between two checkpoints. Smaller means more syncs of the database file; larger
 /// a longer recovery after a crash (about 100 MB/s).
 const EVERY_BYTES: usize = 4 << 20;
 
 /// Pages of the write-ahead file (32 MiB) from which the committer helps.
-const LONG_PAGES: i64 = 8192;
+const LONG_PAGES: i64 = 4096;
 
 /// The committer's end of the checkpointing thread, which ends when this is dropped.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ fn run(path: &Path, nudged: &Receiver<()>, long: &AtomicBool) {
 fn checkpoint(path: &Path, connection: &mut Option<Connection>) -> rusqlite::Result<i64> {
     let connection = match connection {
         Some(connection) => connection,
-        None => connection.insert(sqlite::open(path, Use::Write)?),
+        None => connection.insert(table::open(path)?),
     };
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }
