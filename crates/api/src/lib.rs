@@ -1,1 +1,117 @@
-//! api
+//! How **machines** ask: `/v1` (the published API), `/manage/v1` (what users do, for programs), health, metrics and the
+//! OpenAPI document.
+//!
+//! A handler says who, what and the answer: who asks is its first parameter ([`caller::Caller`]), and [`door::Door`] takes
+//! no handler without one. Rules live in `hub`. The legacy spellings of the published API stay on this floor. Called by
+//! `server`, which serves one router for each environment.
+
+mod body;
+mod caller;
+mod door;
+mod endpoint;
+mod event;
+mod event_file;
+mod event_type;
+mod health;
+mod manage;
+mod openapi;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use hub::Hub;
+use model::Environment;
+use model::key::KeyHash;
+
+pub use door::{Level, RouteInfo};
+pub use problem::catalogue as problem_catalogue;
+
+/// What a process needs to answer calls.
+#[derive(Clone)]
+pub struct ApiState {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) environment: Environment,
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    operator: KeyHash,
+    pub(crate) limits: ApiLimits,
+    /// Room for request bodies, in units of [`body::UNIT_BYTES`].
+    room: Arc<tokio::sync::Semaphore>,
+    pub(crate) openapi: String,
+}
+
+impl Shared {
+    /// One unit of room for a body, if there is any left.
+    fn take_room(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+}
+
+/// Limits of the door, each told to the caller that hits it.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiLimits {
+    /// Largest request body, after decompression.
+    pub body_bytes_max: usize,
+    /// All request bodies that are being read or checked at once.
+    pub bodies_bytes_max: usize,
+}
+
+impl Default for ApiLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 10 << 20,
+            bodies_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// The two routers, production and pilot, of one hub.
+pub struct Api {
+    pub production: Router,
+    pub pilot: Router,
+    /// Every route, for tests and documents.
+    pub routes: Vec<RouteInfo>,
+}
+
+/// Builds the routers. `operator_token` opens `/manage/v1`.
+pub fn api(hub: &Arc<Hub>, operator_token: &str, limits: ApiLimits) -> Api {
+    let door = door();
+    let units = limits.bodies_bytes_max / body::UNIT_BYTES;
+    let shared = Arc::new(Shared {
+        operator: KeyHash::of(operator_token),
+        limits,
+        room: Arc::new(tokio::sync::Semaphore::new(units.max(1))),
+        openapi: openapi::document(&door.routes).to_string(),
+    });
+    let state = |environment| ApiState {
+        hub: Arc::clone(hub),
+        environment,
+        shared: Arc::clone(&shared),
+    };
+    let routes = door.routes.clone();
+    let router = door.into_router();
+    Api {
+        production: router.clone().with_state(state(Environment::Production)),
+        pilot: router.with_state(state(Environment::Pilot)),
+        routes,
+    }
+}
+
+/// The OpenAPI document, without a running hub.
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(&door().routes)
+}
+
+fn door() -> door::Door {
+    let mut door = door::Door::default();
+    health::routes(&mut door);
+    endpoint::routes(&mut door);
+    event_type::routes(&mut door);
+    event::routes(&mut door);
+    event_file::routes(&mut door);
+    manage::routes(&mut door);
+    door
+}

@@ -22,9 +22,18 @@ impl Hub {
         let mut tx = self.db.begin().await?;
         let account = store::account::insert(&mut tx, name, environment, policy, now).await?;
         let scope = Scope(account.id);
-        let (key, secret) = self.key_issue(&mut tx, scope, None, KeyLevel::Account).await?;
+        let (key, secret) = self
+            .key_issue(&mut tx, scope, None, KeyLevel::Account)
+            .await?;
         let detail = serde_json::json!({ "name": name, "environment": environment });
-        self.audit(&mut tx, Some(scope), actor, ("account.create", format!("account {}", account.id)), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("account.create", format!("account {}", account.id)),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         self.registry.put_account(account.clone());
         self.registry.put_key(&key);
@@ -38,18 +47,32 @@ impl Hub {
 
     pub fn account(&self, scope: Scope) -> Result<Account> {
         let account = self.registry.account(scope.0);
-        account.map(|account| (*account).clone()).ok_or_else(|| Error::not_found("account", scope.0))
+        account
+            .map(|account| (*account).clone())
+            .ok_or_else(|| Error::not_found("account", scope.0))
     }
 
     /// Changes what an account decides for itself; in effect with the next call.
-    pub async fn account_set_policy(&self, actor: &Actor, scope: Scope, policy: AccountPolicy) -> Result<Account> {
+    pub async fn account_set_policy(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        policy: AccountPolicy,
+    ) -> Result<Account> {
         check_policy(&policy)?;
         let mut tx = self.db.begin().await?;
         let found = store::account::get(&mut tx, scope).await?;
         let mut account = found.ok_or_else(|| Error::not_found("account", scope.0))?;
         let detail = serde_json::json!({ "before": account.policy, "after": policy });
         store::account::put_policy(&mut tx, scope, &policy).await?;
-        self.audit(&mut tx, Some(scope), actor, ("account.policy", format!("account {}", scope.0)), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("account.policy", format!("account {}", scope.0)),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         account.policy = policy;
         self.registry.put_account(account.clone());
@@ -67,7 +90,12 @@ fn check_policy(policy: &AccountPolicy) -> Result<()> {
     if let Some(region) = &policy.default_region
         && let Err(error) = model::region::Region::parse(region)
     {
-        return Err(model::Invalid::one("/policy/defaultRegion", "unknown-value", error.to_string()).into());
+        return Err(model::Invalid::one(
+            "/policy/defaultRegion",
+            "unknown-value",
+            error.to_string(),
+        )
+        .into());
     }
     Ok(())
 }

@@ -73,7 +73,10 @@ impl Dedupe {
                     }
                 }
                 if !is_reserved {
-                    return Look { epoch: slots.epoch, known };
+                    return Look {
+                        epoch: slots.epoch,
+                        known,
+                    };
                 }
             }
             settled.await;
@@ -83,7 +86,11 @@ impl Dedupe {
     /// Reserves keys, unless something has changed since `epoch`.
     fn reserve(&self, epoch: u64, digests: &[Digest16]) -> bool {
         let mut slots = self.slots();
-        if slots.epoch != epoch || digests.iter().any(|digest| slots.by_digest.contains_key(digest)) {
+        if slots.epoch != epoch
+            || digests
+                .iter()
+                .any(|digest| slots.by_digest.contains_key(digest))
+        {
             return false;
         }
         for digest in digests {
@@ -99,7 +106,11 @@ impl Dedupe {
         }
         let mut slots = self.slots();
         slots.epoch += 1;
-        for digest in events.iter().map(|key| &key.digest).chain(calls.iter().map(|key| &key.digest)) {
+        for digest in events
+            .iter()
+            .map(|key| &key.digest)
+            .chain(calls.iter().map(|key| &key.digest))
+        {
             slots.by_digest.remove(digest);
         }
     }
@@ -155,14 +166,33 @@ impl Hub {
             {
                 look.known.insert(digest, Known::Call(key));
             }
-            let unknown: Vec<Digest16> = events.iter().copied().filter(|d| !look.known.contains_key(d)).collect();
+            let unknown: Vec<Digest16> = events
+                .iter()
+                .copied()
+                .filter(|d| !look.known.contains_key(d))
+                .collect();
             for key in store::dedupe::events(&mut tx, &unknown, now).await? {
-                look.known.insert(key.digest, Known::Event { position: key.position });
+                look.known.insert(
+                    key.digest,
+                    Known::Event {
+                        position: key.position,
+                    },
+                );
             }
             drop(tx);
-            let digests: Vec<Digest16> = all.iter().copied().filter(|d| !look.known.contains_key(d)).collect();
+            let digests: Vec<Digest16> = all
+                .iter()
+                .copied()
+                .filter(|d| !look.known.contains_key(d))
+                .collect();
             if self.dedupe.reserve(look.epoch, &digests) {
-                return Ok((look.known, Reservation { hub: Arc::clone(self), digests }));
+                return Ok((
+                    look.known,
+                    Reservation {
+                        hub: Arc::clone(self),
+                        digests,
+                    },
+                ));
             }
         }
     }
@@ -174,11 +204,15 @@ impl Hub {
         let mut from = self.unsaved_from();
         loop {
             let batches = self.log.read(from, BATCHES, BYTES).await?;
-            let Some(last) = batches.last() else { return Ok(()) };
+            let Some(last) = batches.last() else {
+                return Ok(());
+            };
             from = last.seq() + 1;
             for batch in &batches {
                 for (position, bytes) in batch.iter() {
-                    let Ok(entry) = Entry::decode(bytes) else { continue };
+                    let Ok(entry) = Entry::decode(bytes) else {
+                        continue;
+                    };
                     self.recover_entry(position.as_u64(), &entry);
                 }
             }

@@ -92,32 +92,62 @@ impl Hub {
         let missing = || Error::not_found("event", id);
         let first = id.publication.position(scope.0).ok_or_else(missing)?;
         self.checkpoint().await?;
-        let batch = self.log.read(Position::from_u64(first).seq(), 1, usize::MAX).await?.into_iter().next();
-        let batch = batch.filter(|batch| batch.seq() == Position::from_u64(first).seq()).ok_or_else(missing)?;
+        let batch = self
+            .log
+            .read(Position::from_u64(first).seq(), 1, usize::MAX)
+            .await?
+            .into_iter()
+            .next();
+        let batch = batch
+            .filter(|batch| batch.seq() == Position::from_u64(first).seq())
+            .ok_or_else(missing)?;
         let mut publisher = None;
-        for (position, bytes) in batch.iter().filter(|(position, _)| position.as_u64() >= first) {
-            let Ok(Entry::Document(document)) = Entry::decode(bytes) else { continue };
+        for (position, bytes) in batch
+            .iter()
+            .filter(|(position, _)| position.as_u64() >= first)
+        {
+            let Ok(Entry::Document(document)) = Entry::decode(bytes) else {
+                continue;
+            };
             let expected = *publisher.get_or_insert(document.endpoint);
-            if document.account != scope.0 || document.endpoint != expected || (document.ordinal == 0 && position.as_u64() > first) {
+            if document.account != scope.0
+                || document.endpoint != expected
+                || (document.ordinal == 0 && position.as_u64() > first)
+            {
                 break;
             }
-            if let Some(event) = document.events.iter().find(|event| event.ordinal == id.ordinal) {
-                let deliveries = self.deliveries_of(scope, position.as_u64(), &document).await?;
+            if let Some(event) = document
+                .events
+                .iter()
+                .find(|event| event.ordinal == id.ordinal)
+            {
+                let deliveries = self
+                    .deliveries_of(scope, position.as_u64(), &document)
+                    .await?;
                 return Ok(EventView {
                     id,
                     document: DocumentId::new(position.as_u64(), scope.0),
                     publisher: document.endpoint,
-                    published_at: Timestamp::from_microsecond(document.published_at_us).unwrap_or_default(),
+                    published_at: Timestamp::from_microsecond(document.published_at_us)
+                        .unwrap_or_default(),
                     code: event.code.to_string(),
                     body: event.body.to_string(),
-                    deliveries: deliveries.into_iter().filter(|d| self.takes(position.as_u64(), &document, event, d.endpoint)).collect(),
+                    deliveries: deliveries
+                        .into_iter()
+                        .filter(|d| self.takes(position.as_u64(), &document, event, d.endpoint))
+                        .collect(),
                 });
             }
         }
         Err(missing())
     }
 
-    async fn deliveries_of(&self, scope: Scope, position: u64, document: &Document<'_>) -> Result<Vec<Delivery>> {
+    async fn deliveries_of(
+        &self,
+        scope: Scope,
+        position: u64,
+        document: &Document<'_>,
+    ) -> Result<Vec<Delivery>> {
         let mut matched = Vec::new();
         self.match_document(position, document, &mut matched);
         let mut tx = self.db.read().await?;
@@ -134,34 +164,61 @@ impl Hub {
                 Some(_) => DeliveryState::Retrying,
                 None => DeliveryState::Delivered,
             };
-            let name = self.registry.endpoint(id).map(|e| e.endpoint.definition.name.clone()).unwrap_or_default();
-            deliveries.push(Delivery { endpoint: id, endpoint_name: name, state, exception });
+            let name = self
+                .registry
+                .endpoint(id)
+                .map(|e| e.endpoint.definition.name.clone())
+                .unwrap_or_default();
+            deliveries.push(Delivery {
+                endpoint: id,
+                endpoint_name: name,
+                state,
+                exception,
+            });
         }
         Ok(deliveries)
     }
 
     /// Deliveries in trouble, by position; `page.after` is the position of the last one seen.
-    pub async fn exceptions(&self, scope: Scope, state: ExceptionState, endpoint: Option<EndpointId>, page: Page) -> Result<Vec<Exception>> {
+    pub async fn exceptions(
+        &self,
+        scope: Scope,
+        state: ExceptionState,
+        endpoint: Option<EndpointId>,
+        page: Page,
+    ) -> Result<Vec<Exception>> {
         self.checkpoint().await?;
         let mut tx = self.db.read().await?;
         Ok(store::delivery::list(&mut tx, scope, state, endpoint, page).await?)
     }
 
     /// Sends again what the filter takes; with `is_preview` only says what that would be.
-    pub async fn replay(&self, actor: &Actor, scope: Scope, filter: &ReplayFilter, is_preview: bool) -> Result<ReplayReport> {
+    pub async fn replay(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        filter: &ReplayFilter,
+        is_preview: bool,
+    ) -> Result<ReplayReport> {
         check_filter(filter)?;
         if let Some(id) = filter.endpoint {
             self.check_endpoint(scope, id)?;
         }
         while self.route().await?.batches > 0 {}
         self.checkpoint().await?;
-        let found = if filter.events.is_empty() { self.find_range(scope, filter).await? } else { self.find_events(scope, filter).await? };
+        let found = if filter.events.is_empty() {
+            self.find_range(scope, filter).await?
+        } else {
+            self.find_events(scope, filter).await?
+        };
         let mut report = ReplayReport::default();
         for (endpoint, positions) in found {
             report.documents += positions.len() as u64;
             report.destinations.push((endpoint, positions.len() as u64));
             let sample = positions.iter().map(|&p| DocumentId::new(p, scope.0));
-            report.sample.extend(sample.take(SAMPLE_MAX.saturating_sub(report.sample.len())));
+            report
+                .sample
+                .extend(sample.take(SAMPLE_MAX.saturating_sub(report.sample.len())));
             if !is_preview {
                 self.flow_replay(endpoint, scope.0, &positions);
             }
@@ -173,21 +230,40 @@ impl Hub {
         Ok(report)
     }
 
-    async fn audit_replay(&self, actor: &Actor, scope: Scope, filter: &ReplayFilter, report: &ReplayReport) -> Result<()> {
+    async fn audit_replay(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        filter: &ReplayFilter,
+        report: &ReplayReport,
+    ) -> Result<()> {
         let detail = serde_json::json!({
             "endpointId": filter.endpoint, "from": filter.from, "to": filter.to,
             "eventIds": filter.events.iter().map(ToString::to_string).collect::<Vec<_>>(), "documents": report.documents,
         });
         let mut tx = self.db.begin().await?;
-        self.audit(&mut tx, Some(scope), actor, ("delivery.replay", format!("account {}", scope.0)), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("delivery.replay", format!("account {}", scope.0)),
+            detail,
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
-    async fn find_events(&self, scope: Scope, filter: &ReplayFilter) -> Result<Vec<(EndpointId, Vec<u64>)>> {
+    async fn find_events(
+        &self,
+        scope: Scope,
+        filter: &ReplayFilter,
+    ) -> Result<Vec<(EndpointId, Vec<u64>)>> {
         let mut found = Found::default();
         for &id in &filter.events {
             let event = self.event(scope, id).await?;
-            let Some(position) = event.document.position(scope.0) else { continue };
+            let Some(position) = event.document.position(scope.0) else {
+                continue;
+            };
             for delivery in event.deliveries {
                 let wanted = filter.endpoint.is_none_or(|id| id == delivery.endpoint);
                 if wanted && (!filter.only_dead || delivery.state == DeliveryState::Dead) {
@@ -198,9 +274,19 @@ impl Hub {
         Ok(found.into_lists())
     }
 
-    async fn find_range(&self, scope: Scope, filter: &ReplayFilter) -> Result<Vec<(EndpointId, Vec<u64>)>> {
-        let Some(endpoint) = filter.endpoint else { return Ok(Vec::new()) };
-        let dead = if filter.only_dead { Some(self.dead_positions(scope, endpoint).await?) } else { None };
+    async fn find_range(
+        &self,
+        scope: Scope,
+        filter: &ReplayFilter,
+    ) -> Result<Vec<(EndpointId, Vec<u64>)>> {
+        let Some(endpoint) = filter.endpoint else {
+            return Ok(Vec::new());
+        };
+        let dead = if filter.only_dead {
+            Some(self.dead_positions(scope, endpoint).await?)
+        } else {
+            None
+        };
         let mut found = Found::default();
         let mut seq = match filter.from {
             Some(from) => self.log.find_time(from).await?,
@@ -210,18 +296,26 @@ impl Hub {
             const BATCHES: usize = 64;
             const BYTES: usize = 16 << 20;
             let batches = self.log.read(seq, BATCHES, BYTES).await?;
-            let Some(last) = batches.last() else { return Ok(found.into_lists()) };
+            let Some(last) = batches.last() else {
+                return Ok(found.into_lists());
+            };
             seq = last.seq() + 1;
             for batch in &batches {
                 for (position, bytes) in batch.iter() {
-                    let Ok(Entry::Document(document)) = Entry::decode(bytes) else { continue };
+                    let Ok(Entry::Document(document)) = Entry::decode(bytes) else {
+                        continue;
+                    };
                     let position = position.as_u64();
                     let is_wanted = document.account == scope.0
                         && in_range(filter, document.published_at_us)
                         && dead.as_ref().is_none_or(|dead| dead.contains(&position))
-                        && self.registry.endpoint(endpoint).is_some_and(|e| e.endpoint.held_at(position))
+                        && self
+                            .registry
+                            .endpoint(endpoint)
+                            .is_some_and(|e| e.endpoint.held_at(position))
                         && document.events.iter().any(|event| {
-                            (filter.codes.is_empty() || filter.codes.iter().any(|code| *code == event.code))
+                            (filter.codes.is_empty()
+                                || filter.codes.iter().any(|code| *code == event.code))
                                 && self.takes(position, &document, event, endpoint)
                         });
                     if is_wanted {
@@ -239,8 +333,12 @@ impl Hub {
         let mut after = -1;
         loop {
             let page = Page { after, limit: PAGE };
-            let dead = store::delivery::list(&mut tx, scope, ExceptionState::Dead, Some(endpoint), page).await?;
-            let Some(last) = dead.last() else { return Ok(positions) };
+            let dead =
+                store::delivery::list(&mut tx, scope, ExceptionState::Dead, Some(endpoint), page)
+                    .await?;
+            let Some(last) = dead.last() else {
+                return Ok(positions);
+            };
             after = i64::try_from(last.position).unwrap_or(i64::MAX);
             positions.extend(dead.iter().map(|e| e.position));
         }
@@ -248,12 +346,17 @@ impl Hub {
 
     /// A destination answered 410: it is disabled, and people are told.
     pub(crate) async fn destination_gone(&self, id: EndpointId, detail: &str) -> Result<()> {
-        let Some(entry) = self.registry.endpoint(id) else { return Ok(()) };
+        let Some(entry) = self.registry.endpoint(id) else {
+            return Ok(());
+        };
         let scope = Scope(entry.endpoint.account);
         let reason = format!("the destination answered 410 Gone: {detail}");
         self.endpoint_disable_because(scope, id, &reason).await?;
-        let message = format!("endpoint {id} was disabled: it answered 410 Gone. What waits for it is kept; enable it again to go on");
-        self.notify_people(scope, Some(id), "destination-gone", &message).await
+        let message = format!(
+            "endpoint {id} was disabled: it answered 410 Gone. What waits for it is kept; enable it again to go on"
+        );
+        self.notify_people(scope, Some(id), "destination-gone", &message)
+            .await
     }
 }
 
@@ -266,7 +369,12 @@ struct Found {
 
 impl Found {
     fn add(&mut self, endpoint: EndpointId, position: u64) -> Result<()> {
-        self.count += usize::from(self.by_endpoint.entry(endpoint).or_default().insert(position));
+        self.count += usize::from(
+            self.by_endpoint
+                .entry(endpoint)
+                .or_default()
+                .insert(position),
+        );
         if self.count > REPLAY_MAX {
             let message = format!("more than {REPLAY_MAX} documents: ask for a shorter range");
             return Err(Invalid::one("/from", "too-many", message).into());
@@ -275,14 +383,21 @@ impl Found {
     }
 
     fn into_lists(self) -> Vec<(EndpointId, Vec<u64>)> {
-        self.by_endpoint.into_iter().map(|(id, positions)| (id, positions.into_iter().collect())).collect()
+        self.by_endpoint
+            .into_iter()
+            .map(|(id, positions)| (id, positions.into_iter().collect()))
+            .collect()
     }
 }
 
 fn check_filter(filter: &ReplayFilter) -> Result<()> {
     let mut invalid = Invalid::default();
     if filter.events.is_empty() && filter.endpoint.is_none() {
-        invalid.add("/endpointId", "required", "name the destination in `endpointId`, or events in `eventIds`");
+        invalid.add(
+            "/endpointId",
+            "required",
+            "name the destination in `endpointId`, or events in `eventIds`",
+        );
     }
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to
@@ -293,6 +408,10 @@ fn check_filter(filter: &ReplayFilter) -> Result<()> {
 }
 
 fn in_range(filter: &ReplayFilter, published_at_us: i64) -> bool {
-    filter.from.is_none_or(|from| published_at_us >= from.as_microsecond())
-        && filter.to.is_none_or(|to| published_at_us < to.as_microsecond())
+    filter
+        .from
+        .is_none_or(|from| published_at_us >= from.as_microsecond())
+        && filter
+            .to
+            .is_none_or(|to| published_at_us < to.as_microsecond())
 }

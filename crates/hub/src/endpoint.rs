@@ -24,24 +24,50 @@ const WEBHOOK_SECRETS_MAX: usize = 2;
 
 impl Hub {
     /// A user's registration: the endpoint, PENDING, and its key, which is shown this once.
-    pub async fn endpoint_register(&self, actor: &Actor, scope: Scope) -> Result<(Endpoint, Secret)> {
+    pub async fn endpoint_register(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+    ) -> Result<(Endpoint, Secret)> {
         self.account(scope)?;
         let mut tx = self.db.begin().await?;
         let endpoint = store::endpoint::insert(&mut tx, scope, self.now()).await?;
-        let (key, secret) = self.key_issue(&mut tx, scope, Some(endpoint.id), KeyLevel::Endpoint).await?;
-        self.put_webhook_secrets(&mut tx, scope, endpoint.id, &[outbound::signature::generate_secret()]).await?;
+        let (key, secret) = self
+            .key_issue(&mut tx, scope, Some(endpoint.id), KeyLevel::Endpoint)
+            .await?;
+        self.put_webhook_secrets(
+            &mut tx,
+            scope,
+            endpoint.id,
+            &[outbound::signature::generate_secret()],
+        )
+        .await?;
         let subject = format!("endpoint {}", endpoint.id);
-        self.audit(&mut tx, Some(scope), actor, ("endpoint.register", subject), serde_json::json!({})).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("endpoint.register", subject),
+            serde_json::json!({}),
+        )
+        .await?;
         tx.commit().await?;
         let mut read = self.db.read().await?;
         let secrets = Secrets::load(&mut read, &self.vault, scope, endpoint.id).await?;
-        self.registry.put_endpoint(endpoint.clone(), Vec::new(), secrets);
+        self.registry
+            .put_endpoint(endpoint.clone(), Vec::new(), secrets);
         self.registry.put_key(&key);
         Ok((endpoint, secret))
     }
 
     /// The provider describes the endpoint, or describes it anew: it is ACTIVE from now on.
-    pub async fn endpoint_define(&self, actor: &Actor, scope: Scope, id: EndpointId, body: &Value) -> Result<Endpoint> {
+    pub async fn endpoint_define(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: EndpointId,
+        body: &Value,
+    ) -> Result<Endpoint> {
         let definition = EndpointDefinition::parse(body)?;
         self.check_definition(&definition).await?;
         self.endpoint_change(actor, scope, id, "endpoint.define", |endpoint, here| {
@@ -58,16 +84,37 @@ impl Hub {
     async fn check_definition(&self, definition: &EndpointDefinition) -> Result<()> {
         let mut invalid = Invalid::default();
         if !self.knows_provider(&definition.provider_name).await? {
-            let message = format!("no provider is named `{}`: use the name that the operator registered", definition.provider_name);
+            let message = format!(
+                "no provider is named `{}`: use the name that the operator registered",
+                definition.provider_name
+            );
             invalid.add("/providerName", "unknown-provider", message);
         }
         let roles = &definition.roles;
         let urls = [
             ("/url", definition.url.as_deref()),
-            ("/endpointTypes/event/source/url", roles.event_source.as_ref().and_then(|r| r.url.as_deref())),
-            ("/endpointTypes/event/destination/url", roles.event_destination.as_ref().and_then(|r| r.url.as_deref())),
-            ("/endpointTypes/segment/source/url", roles.segment_source.as_ref().and_then(|r| r.url.as_deref())),
-            ("/endpointTypes/segment/destination/url", roles.segment_destination.as_ref().and_then(|r| r.url.as_deref())),
+            (
+                "/endpointTypes/event/source/url",
+                roles.event_source.as_ref().and_then(|r| r.url.as_deref()),
+            ),
+            (
+                "/endpointTypes/event/destination/url",
+                roles
+                    .event_destination
+                    .as_ref()
+                    .and_then(|r| r.url.as_deref()),
+            ),
+            (
+                "/endpointTypes/segment/source/url",
+                roles.segment_source.as_ref().and_then(|r| r.url.as_deref()),
+            ),
+            (
+                "/endpointTypes/segment/destination/url",
+                roles
+                    .segment_destination
+                    .as_ref()
+                    .and_then(|r| r.url.as_deref()),
+            ),
         ];
         for (pointer, url) in urls {
             // A kindness: what counts is the check when dialling, after the name is resolved.
@@ -80,43 +127,88 @@ impl Hub {
 
     /// Enables or disables; `false` when it is so already. What is published while it is disabled is not its; what
     /// waited before is kept and goes on when it is enabled again.
-    pub async fn endpoint_enable(&self, actor: &Actor, scope: Scope, id: EndpointId, enabled: bool) -> Result<bool> {
-        let action = if enabled { "endpoint.enable" } else { "endpoint.disable" };
+    pub async fn endpoint_enable(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: EndpointId,
+        enabled: bool,
+    ) -> Result<bool> {
+        let action = if enabled {
+            "endpoint.enable"
+        } else {
+            "endpoint.disable"
+        };
         let change = self.endpoint_change(actor, scope, id, action, |endpoint, here| {
             let changes = endpoint.enabled != enabled;
             endpoint.enabled = enabled;
             endpoint.disabled_reason = None;
-            hold(&mut endpoint.spans, enabled && endpoint.status == EndpointStatus::Active, here);
+            hold(
+                &mut endpoint.spans,
+                enabled && endpoint.status == EndpointStatus::Active,
+                here,
+            );
             changes
         });
         change.await.map(|(_, changed)| changed)
     }
 
     /// The exchange disables an endpoint by itself, and says why.
-    pub(crate) async fn endpoint_disable_because(&self, scope: Scope, id: EndpointId, reason: &str) -> Result<()> {
-        let change = self.endpoint_change(&Actor::Exchange, scope, id, "endpoint.disable", |endpoint, here| {
-            endpoint.enabled = false;
-            endpoint.disabled_reason = Some(reason.to_owned());
-            hold(&mut endpoint.spans, false, here);
-            true
-        });
+    pub(crate) async fn endpoint_disable_because(
+        &self,
+        scope: Scope,
+        id: EndpointId,
+        reason: &str,
+    ) -> Result<()> {
+        let change = self.endpoint_change(
+            &Actor::Exchange,
+            scope,
+            id,
+            "endpoint.disable",
+            |endpoint, here| {
+                endpoint.enabled = false;
+                endpoint.disabled_reason = Some(reason.to_owned());
+                hold(&mut endpoint.spans, false, here);
+                true
+            },
+        );
         change.await.map(drop)
     }
 
     /// The provider could not set itself up.
-    pub async fn endpoint_report_failure(&self, actor: &Actor, scope: Scope, id: EndpointId, reason: &str) -> Result<()> {
+    pub async fn endpoint_report_failure(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: EndpointId,
+        reason: &str,
+    ) -> Result<()> {
         if reason.trim().is_empty() {
-            return Err(Invalid::one("/reason", "required", "`reason` is required: say briefly why provisioning failed").into());
+            return Err(Invalid::one(
+                "/reason",
+                "required",
+                "`reason` is required: say briefly why provisioning failed",
+            )
+            .into());
         }
         if reason.len() > REASON_BYTES_MAX {
-            let message = format!("is {} bytes long; at most {REASON_BYTES_MAX} are taken", reason.len());
+            let message = format!(
+                "is {} bytes long; at most {REASON_BYTES_MAX} are taken",
+                reason.len()
+            );
             return Err(Invalid::one("/reason", "too-long", message).into());
         }
-        let change = self.endpoint_change(actor, scope, id, "endpoint.reportfailure", |endpoint, here| {
-            endpoint.status = EndpointStatus::Failed;
-            hold(&mut endpoint.spans, false, here);
-            true
-        });
+        let change = self.endpoint_change(
+            actor,
+            scope,
+            id,
+            "endpoint.reportfailure",
+            |endpoint, here| {
+                endpoint.status = EndpointStatus::Failed;
+                hold(&mut endpoint.spans, false, here);
+                true
+            },
+        );
         change.await?;
         let mut tx = self.db.begin().await?;
         store::endpoint::put_failure(&mut tx, scope, id, reason).await?;
@@ -137,9 +229,12 @@ impl Hub {
             true
         });
         change.await?;
-        let ends = self.registry.subscriptions_where(|s| !s.deleted && (s.publisher == id || s.destination == id));
+        let ends = self
+            .registry
+            .subscriptions_where(|s| !s.deleted && (s.publisher == id || s.destination == id));
         for subscription in ends {
-            self.subscription_delete(actor, scope, subscription.id).await?;
+            self.subscription_delete(actor, scope, subscription.id)
+                .await?;
         }
         self.flow_drop(id);
         self.checkpoint().await?;
@@ -157,9 +252,13 @@ impl Hub {
         change: impl FnOnce(&mut Endpoint, u64) -> bool,
     ) -> Result<(Endpoint, bool)> {
         let mut tx = self.db.begin().await?;
-        let mut endpoint = store::endpoint::get(&mut tx, scope, id).await?.ok_or_else(|| Error::not_found("endpoint", id))?;
+        let mut endpoint = store::endpoint::get(&mut tx, scope, id)
+            .await?
+            .ok_or_else(|| Error::not_found("endpoint", id))?;
         if endpoint.status == EndpointStatus::Deleted {
-            return Err(Error::Conflict(format!("endpoint {id} is DELETED: a user must register a new one")));
+            return Err(Error::Conflict(format!(
+                "endpoint {id} is DELETED: a user must register a new one"
+            )));
         }
         let before = endpoint.clone();
         if !change(&mut endpoint, self.here()) {
@@ -168,7 +267,14 @@ impl Hub {
         endpoint.updated_at = self.now();
         store::endpoint::update(&mut tx, scope, &endpoint).await?;
         let detail = serde_json::json!({ "before": summary(&before), "after": summary(&endpoint) });
-        self.audit(&mut tx, Some(scope), actor, (action, format!("endpoint {id}")), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            (action, format!("endpoint {id}")),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         self.registry.update_endpoint(endpoint.clone());
         self.flow_refresh(id);
@@ -177,8 +283,13 @@ impl Hub {
 
     /// An endpoint of the account, deleted ones included.
     pub fn endpoint(&self, scope: Scope, id: EndpointId) -> Result<Endpoint> {
-        let entry = self.registry.endpoint(id).filter(|entry| entry.endpoint.account == scope.0);
-        entry.map(|entry| entry.endpoint.clone()).ok_or_else(|| Error::not_found("endpoint", id))
+        let entry = self
+            .registry
+            .endpoint(id)
+            .filter(|entry| entry.endpoint.account == scope.0);
+        entry
+            .map(|entry| entry.endpoint.clone())
+            .ok_or_else(|| Error::not_found("endpoint", id))
     }
 
     pub(crate) fn check_endpoint(&self, scope: Scope, id: EndpointId) -> Result<()> {
@@ -192,18 +303,38 @@ impl Hub {
 
     /// Keeps credentials and connection details for calling the endpoint, sealed; in effect at once. Replaces what
     /// an earlier call stated.
-    pub async fn endpoint_set_attributes(&self, actor: &Actor, scope: Scope, id: EndpointId, attributes: HashMap<String, String>) -> Result<()> {
+    pub async fn endpoint_set_attributes(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: EndpointId,
+        attributes: HashMap<String, String>,
+    ) -> Result<()> {
         let mut invalid = Invalid::default();
         if attributes.is_empty() {
             invalid.add("/attributes", "required", "send at least one attribute");
         }
         if attributes.len() > ATTRIBUTES_MAX {
-            invalid.add("/attributes", "too-many", format!("{} attributes; at most {ATTRIBUTES_MAX} are taken", attributes.len()));
+            invalid.add(
+                "/attributes",
+                "too-many",
+                format!(
+                    "{} attributes; at most {ATTRIBUTES_MAX} are taken",
+                    attributes.len()
+                ),
+            );
         }
         for (name, value) in &attributes {
             if value.len() > ATTRIBUTE_BYTES_MAX {
                 let pointer = format!("/attributes/{}", model::invalid::token(name));
-                invalid.add(pointer, "too-long", format!("is {} bytes long; at most {ATTRIBUTE_BYTES_MAX} are taken", value.len()));
+                invalid.add(
+                    pointer,
+                    "too-long",
+                    format!(
+                        "is {} bytes long; at most {ATTRIBUTE_BYTES_MAX} are taken",
+                        value.len()
+                    ),
+                );
             }
         }
         invalid.or(())?;
@@ -214,13 +345,25 @@ impl Hub {
         let mut tx = self.db.begin().await?;
         store::endpoint::put_sealed(&mut tx, scope, id, Sealed::Attributes, sealed).await?;
         let detail = serde_json::json!({ "names": names });
-        self.audit(&mut tx, Some(scope), actor, ("endpoint.attributes", format!("endpoint {id}")), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("endpoint.attributes", format!("endpoint {id}")),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         self.reload_secrets(scope, id).await
     }
 
     /// The event-only key of an endpoint, made at the first call; the same afterwards.
-    pub async fn endpoint_event_key(&self, actor: &Actor, scope: Scope, id: EndpointId) -> Result<Secret> {
+    pub async fn endpoint_event_key(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: EndpointId,
+    ) -> Result<Secret> {
         self.check_endpoint(scope, id)?;
         let mut tx = self.db.begin().await?;
         if let Some(sealed) = store::endpoint::sealed(&mut tx, scope, id, Sealed::EventKey).await? {
@@ -232,10 +375,21 @@ impl Hub {
             }
             // It was revoked: a new one takes its place.
         }
-        let (key, secret) = self.key_issue(&mut tx, scope, Some(id), KeyLevel::Event).await?;
-        let sealed = self.vault.seal(&purpose(id, Sealed::EventKey), secret.expose().as_bytes())?;
+        let (key, secret) = self
+            .key_issue(&mut tx, scope, Some(id), KeyLevel::Event)
+            .await?;
+        let sealed = self
+            .vault
+            .seal(&purpose(id, Sealed::EventKey), secret.expose().as_bytes())?;
         store::endpoint::put_sealed(&mut tx, scope, id, Sealed::EventKey, sealed).await?;
-        self.audit(&mut tx, Some(scope), actor, ("endpoint.eventkey", format!("endpoint {id}")), serde_json::json!({})).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("endpoint.eventkey", format!("endpoint {id}")),
+            serde_json::json!({}),
+        )
+        .await?;
         tx.commit().await?;
         self.registry.put_key(&key);
         Ok(secret)
@@ -244,25 +398,54 @@ impl Hub {
     /// The signing secrets of pushes to the endpoint, newest first.
     pub fn webhook_secrets(&self, scope: Scope, id: EndpointId) -> Result<Vec<Secret>> {
         self.check_endpoint(scope, id)?;
-        Ok(self.registry.endpoint(id).map(|entry| entry.secrets().webhook.clone()).unwrap_or_default())
+        Ok(self
+            .registry
+            .endpoint(id)
+            .map(|entry| entry.secrets().webhook.clone())
+            .unwrap_or_default())
     }
 
     /// A new signing secret; the one before stays valid (pushes are signed with both) until the next rotation.
-    pub async fn webhook_secret_rotate(&self, actor: &Actor, scope: Scope, id: EndpointId) -> Result<Secret> {
+    pub async fn webhook_secret_rotate(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: EndpointId,
+    ) -> Result<Secret> {
         let mut secrets = vec![outbound::signature::generate_secret()];
-        secrets.extend(self.webhook_secrets(scope, id)?.iter().map(|secret| secret.expose().to_owned()));
+        secrets.extend(
+            self.webhook_secrets(scope, id)?
+                .iter()
+                .map(|secret| secret.expose().to_owned()),
+        );
         secrets.truncate(WEBHOOK_SECRETS_MAX);
         let mut tx = self.db.begin().await?;
-        self.put_webhook_secrets(&mut tx, scope, id, &secrets).await?;
-        self.audit(&mut tx, Some(scope), actor, ("endpoint.webhooksecret", format!("endpoint {id}")), serde_json::json!({})).await?;
+        self.put_webhook_secrets(&mut tx, scope, id, &secrets)
+            .await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("endpoint.webhooksecret", format!("endpoint {id}")),
+            serde_json::json!({}),
+        )
+        .await?;
         tx.commit().await?;
         self.reload_secrets(scope, id).await?;
         Ok(Secret::new(secrets.swap_remove(0)))
     }
 
-    async fn put_webhook_secrets(&self, tx: &mut Tx, scope: Scope, id: EndpointId, secrets: &[String]) -> Result<()> {
+    async fn put_webhook_secrets(
+        &self,
+        tx: &mut Tx,
+        scope: Scope,
+        id: EndpointId,
+        secrets: &[String],
+    ) -> Result<()> {
         let clear = serde_json::to_vec(secrets).map_err(Error::internal)?;
-        let sealed = self.vault.seal(&purpose(id, Sealed::WebhookSecrets), &clear)?;
+        let sealed = self
+            .vault
+            .seal(&purpose(id, Sealed::WebhookSecrets), &clear)?;
         Ok(store::endpoint::put_sealed(tx, scope, id, Sealed::WebhookSecrets, sealed).await?)
     }
 }

@@ -61,7 +61,10 @@ impl From<store::StoreError> for Error {
 impl From<engine::DbError> for Error {
     fn from(error: engine::DbError) -> Self {
         if error.is_retryable() {
-            Self::Unavailable { retry_after: UNAVAILABLE_RETRY_AFTER, source: Box::new(error) }
+            Self::Unavailable {
+                retry_after: UNAVAILABLE_RETRY_AFTER,
+                source: Box::new(error),
+            }
         } else {
             Self::Internal(Box::new(error))
         }
@@ -71,10 +74,14 @@ impl From<engine::DbError> for Error {
 impl From<engine::LogError> for Error {
     fn from(error: engine::LogError) -> Self {
         match error {
-            engine::LogError::Full { retry_after } => {
-                Self::Busy { what: "more is being published than can be stored".to_owned(), retry_after }
-            }
-            other => Self::Unavailable { retry_after: UNAVAILABLE_RETRY_AFTER, source: Box::new(other) },
+            engine::LogError::Full { retry_after } => Self::Busy {
+                what: "more is being published than can be stored".to_owned(),
+                retry_after,
+            },
+            other => Self::Unavailable {
+                retry_after: UNAVAILABLE_RETRY_AFTER,
+                source: Box::new(other),
+            },
         }
     }
 }
@@ -87,6 +94,9 @@ impl From<store::vault::VaultError> for Error {
 
 impl From<engine::BlobError> for Error {
     fn from(error: engine::BlobError) -> Self {
-        Self::Unavailable { retry_after: UNAVAILABLE_RETRY_AFTER, source: Box::new(error) }
+        Self::Unavailable {
+            retry_after: UNAVAILABLE_RETRY_AFTER,
+            source: Box::new(error),
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use model::event_type::{NAMESPACE_DEFAULT, VERSION_DEFAULT};
 use model::reader::Reader;
-use model::{AttributeDefinition, EndpointId, EventType, EventTypeId, Invalid, RegistrationType, catalog};
+use model::{
+    AttributeDefinition, EndpointId, EventType, EventTypeId, Invalid, RegistrationType, catalog,
+};
 use serde_json::Value;
 
 use crate::{Actor, Error, Hub, Result, Scope};
@@ -33,17 +35,33 @@ pub struct Which {
 
 impl Hub {
     /// Registers an event type, or updates the registration that there is; answers its id.
-    pub async fn event_type_register(&self, actor: &Actor, scope: Scope, endpoint: EndpointId, body: &Value) -> Result<EventTypeId> {
+    pub async fn event_type_register(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        endpoint: EndpointId,
+        body: &Value,
+    ) -> Result<EventTypeId> {
         let event_type = parse(endpoint, body)?;
         let mut tx = self.db.begin().await?;
         let known = store::event_type::list(&mut tx, scope, endpoint).await?;
         if known.len() >= EVENT_TYPES_MAX {
-            let message = format!("the endpoint has {} event types; at most {EVENT_TYPES_MAX} are kept", known.len());
+            let message = format!(
+                "the endpoint has {} event types; at most {EVENT_TYPES_MAX} are kept",
+                known.len()
+            );
             return Err(Invalid::one("", "too-many", message).into());
         }
         let id = store::event_type::upsert(&mut tx, scope, &event_type).await?;
         let detail = serde_json::json!({ "code": event_type.code, "namespace": event_type.namespace, "registrationType": event_type.registration });
-        self.audit(&mut tx, Some(scope), actor, ("eventtype.register", format!("event type {id}")), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("eventtype.register", format!("event type {id}")),
+            detail,
+        )
+        .await?;
         let all = store::event_type::list(&mut tx, scope, endpoint).await?;
         tx.commit().await?;
         self.registry.put_event_types(endpoint, all);
@@ -53,26 +71,47 @@ impl Hub {
     /// All event types of an endpoint, in the order of their ids.
     pub fn event_types(&self, scope: Scope, endpoint: EndpointId) -> Result<Vec<EventType>> {
         self.check_endpoint(scope, endpoint)?;
-        Ok(self.registry.endpoint(endpoint).map(|entry| entry.event_types.clone()).unwrap_or_default())
+        Ok(self
+            .registry
+            .endpoint(endpoint)
+            .map(|entry| entry.event_types.clone())
+            .unwrap_or_default())
     }
 
     /// Those that the endpoint publishes and somebody subscribes to.
-    pub fn event_types_subscribed(&self, scope: Scope, endpoint: EndpointId) -> Result<Vec<EventType>> {
+    pub fn event_types_subscribed(
+        &self,
+        scope: Scope,
+        endpoint: EndpointId,
+    ) -> Result<Vec<EventType>> {
         let types = self.event_types(scope, endpoint)?;
         let is_taken = |t: &EventType| {
             let subscriptions = self.registry.subscriptions(endpoint, &t.code);
-            subscriptions.iter().any(|s| s.enabled && !s.deleted && s.takes(&t.code, &t.namespace))
+            subscriptions
+                .iter()
+                .any(|s| s.enabled && !s.deleted && s.takes(&t.code, &t.namespace))
         };
-        Ok(types.into_iter().filter(|t| t.registration == RegistrationType::Publish && is_taken(t)).collect())
+        Ok(types
+            .into_iter()
+            .filter(|t| t.registration == RegistrationType::Publish && is_taken(t))
+            .collect())
     }
 
     /// What the endpoint receives, described as its publishers registered it, with their names.
-    pub fn event_types_received(&self, scope: Scope, endpoint: EndpointId) -> Result<Vec<Received>> {
+    pub fn event_types_received(
+        &self,
+        scope: Scope,
+        endpoint: EndpointId,
+    ) -> Result<Vec<Received>> {
         self.check_endpoint(scope, endpoint)?;
-        let mine = self.registry.subscriptions_where(|s| s.destination == endpoint && s.enabled && !s.deleted);
+        let mine = self
+            .registry
+            .subscriptions_where(|s| s.destination == endpoint && s.enabled && !s.deleted);
         let mut received = Vec::new();
         for subscription in mine {
-            let Some(publisher) = self.registry.endpoint(subscription.publisher) else { continue };
+            let Some(publisher) = self.registry.endpoint(subscription.publisher) else {
+                continue;
+            };
             for event_type in publisher.registered(RegistrationType::Publish) {
                 if subscription.takes(&event_type.code, &event_type.namespace) {
                     received.push(Received {
@@ -83,7 +122,8 @@ impl Hub {
                 }
             }
         }
-        received.sort_by(|a, b| (a.event_type.id, &a.publisher).cmp(&(b.event_type.id, &b.publisher)));
+        received
+            .sort_by(|a, b| (a.event_type.id, &a.publisher).cmp(&(b.event_type.id, &b.publisher)));
         received.dedup();
         Ok(received)
     }
@@ -103,13 +143,23 @@ impl Hub {
         let attributes = match body {
             Value::Array(_) => attributes(body, "", &mut invalid),
             _ => {
-                let Some(reader) = Reader::new(body, "", &mut invalid) else { return Err(invalid.into()) };
-                which.code = reader.text("code", CODE_CHARS_MAX, &mut invalid).or(which.code);
-                which.namespace = reader.text("namespace", CODE_CHARS_MAX, &mut invalid).or(which.namespace);
+                let Some(reader) = Reader::new(body, "", &mut invalid) else {
+                    return Err(invalid.into());
+                };
+                which.code = reader
+                    .text("code", CODE_CHARS_MAX, &mut invalid)
+                    .or(which.code);
+                which.namespace = reader
+                    .text("namespace", CODE_CHARS_MAX, &mut invalid)
+                    .or(which.namespace);
                 match reader.get("attributes") {
                     Some(list) => attributes(list, "/attributes", &mut invalid),
                     None => {
-                        invalid.add("/attributes", "required", "send the new attributes as an array, here or as the whole body");
+                        invalid.add(
+                            "/attributes",
+                            "required",
+                            "send the new attributes as an array, here or as the whole body",
+                        );
                         Vec::new()
                     }
                 }
@@ -121,8 +171,19 @@ impl Hub {
         event_type.attributes = attributes;
         let mut tx = self.db.begin().await?;
         store::event_type::upsert(&mut tx, scope, &event_type).await?;
-        let detail = serde_json::json!({ "code": event_type.code, "attributes": event_type.attributes });
-        self.audit(&mut tx, Some(scope), actor, ("eventtype.attributes", format!("event type {}", event_type.id)), detail).await?;
+        let detail =
+            serde_json::json!({ "code": event_type.code, "attributes": event_type.attributes });
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            (
+                "eventtype.attributes",
+                format!("event type {}", event_type.id),
+            ),
+            detail,
+        )
+        .await?;
         let all = store::event_type::list(&mut tx, scope, endpoint).await?;
         tx.commit().await?;
         self.registry.put_event_types(endpoint, all);
@@ -130,7 +191,13 @@ impl Hub {
     }
 
     /// Removes every registration of a code; `false` when there is none.
-    pub async fn event_type_delete(&self, actor: &Actor, scope: Scope, endpoint: EndpointId, code: &str) -> Result<bool> {
+    pub async fn event_type_delete(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        endpoint: EndpointId,
+        code: &str,
+    ) -> Result<bool> {
         let types = self.event_types(scope, endpoint)?;
         let mut tx = self.db.begin().await?;
         let mut removed = false;
@@ -141,7 +208,14 @@ impl Hub {
             return Ok(false);
         }
         let detail = serde_json::json!({ "code": code });
-        self.audit(&mut tx, Some(scope), actor, ("eventtype.delete", format!("endpoint {endpoint}")), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("eventtype.delete", format!("endpoint {endpoint}")),
+            detail,
+        )
+        .await?;
         let left = store::event_type::list(&mut tx, scope, endpoint).await?;
         tx.commit().await?;
         self.registry.put_event_types(endpoint, left);
@@ -151,14 +225,30 @@ impl Hub {
 
 fn parse(endpoint: EndpointId, body: &Value) -> Result<EventType> {
     let mut invalid = Invalid::default();
-    let Some(reader) = Reader::new(body, "", &mut invalid) else { return Err(invalid.into()) };
-    let code = reader.required_text("code", CODE_CHARS_MAX, &mut invalid).unwrap_or_default();
-    let name = reader.required_text("name", CODE_CHARS_MAX, &mut invalid).unwrap_or_default();
-    let version = reader.integer("version", &mut invalid).unwrap_or(VERSION_DEFAULT);
+    let Some(reader) = Reader::new(body, "", &mut invalid) else {
+        return Err(invalid.into());
+    };
+    let code = reader
+        .required_text("code", CODE_CHARS_MAX, &mut invalid)
+        .unwrap_or_default();
+    let name = reader
+        .required_text("name", CODE_CHARS_MAX, &mut invalid)
+        .unwrap_or_default();
+    let version = reader
+        .integer("version", &mut invalid)
+        .unwrap_or(VERSION_DEFAULT);
     if version != VERSION_DEFAULT {
-        invalid.add("/version", "unknown-value", format!("version {version} of the catalog does not exist: the only one is {VERSION_DEFAULT}"));
+        invalid.add(
+            "/version",
+            "unknown-value",
+            format!(
+                "version {version} of the catalog does not exist: the only one is {VERSION_DEFAULT}"
+            ),
+        );
     }
-    let namespace = reader.text("namespace", CODE_CHARS_MAX, &mut invalid).filter(|n| !n.trim().is_empty());
+    let namespace = reader
+        .text("namespace", CODE_CHARS_MAX, &mut invalid)
+        .filter(|n| !n.trim().is_empty());
     let event_type = EventType {
         id: EventTypeId(0),
         endpoint,
@@ -169,44 +259,88 @@ fn parse(endpoint: EndpointId, body: &Value) -> Result<EventType> {
         namespace: namespace.unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned()),
         version,
         registration: reader
-            .word("registrationType", "PUBLISH or SUBSCRIBE", RegistrationType::parse, &mut invalid)
+            .word(
+                "registrationType",
+                "PUBLISH or SUBSCRIBE",
+                RegistrationType::parse,
+                &mut invalid,
+            )
             .unwrap_or_default(),
-        attributes: reader.get("attributes").map(|list| attributes(list, "/attributes", &mut invalid)).unwrap_or_default(),
+        attributes: reader
+            .get("attributes")
+            .map(|list| attributes(list, "/attributes", &mut invalid))
+            .unwrap_or_default(),
     };
     Ok(invalid.or(event_type)?)
 }
 
 fn attributes(list: &Value, pointer: &str, invalid: &mut Invalid) -> Vec<AttributeDefinition> {
     let Some(items) = list.as_array() else {
-        invalid.add(pointer, "type", format!("expected an array, found {}", model::reader::type_name(list)));
+        invalid.add(
+            pointer,
+            "type",
+            format!(
+                "expected an array, found {}",
+                model::reader::type_name(list)
+            ),
+        );
         return Vec::new();
     };
     if items.len() > ATTRIBUTES_MAX {
-        invalid.add(pointer, "too-many", format!("{} attributes; at most {ATTRIBUTES_MAX} are taken", items.len()));
+        invalid.add(
+            pointer,
+            "too-many",
+            format!(
+                "{} attributes; at most {ATTRIBUTES_MAX} are taken",
+                items.len()
+            ),
+        );
         return Vec::new();
     }
     let mut seen = std::collections::HashSet::new();
     let mut attributes = Vec::with_capacity(items.len());
     for (i, item) in items.iter().enumerate() {
-        let Some(reader) = Reader::new(item, format!("{pointer}/{i}"), invalid) else { continue };
-        let Some(name) = reader.required_text("name", CODE_CHARS_MAX, invalid) else { continue };
-        let kind = reader.text("type", CODE_CHARS_MAX, invalid).filter(|kind| !kind.trim().is_empty());
+        let Some(reader) = Reader::new(item, format!("{pointer}/{i}"), invalid) else {
+            continue;
+        };
+        let Some(name) = reader.required_text("name", CODE_CHARS_MAX, invalid) else {
+            continue;
+        };
+        let kind = reader
+            .text("type", CODE_CHARS_MAX, invalid)
+            .filter(|kind| !kind.trim().is_empty());
         if !seen.insert(name.clone()) {
-            invalid.add(reader.pointer("name"), "duplicate", format!("`{name}` is defined twice"));
+            invalid.add(
+                reader.pointer("name"),
+                "duplicate",
+                format!("`{name}` is defined twice"),
+            );
         }
-        attributes.push(AttributeDefinition { name, kind: kind.unwrap_or_else(|| "string".to_owned()) });
+        attributes.push(AttributeDefinition {
+            name,
+            kind: kind.unwrap_or_else(|| "string".to_owned()),
+        });
     }
     attributes
 }
 
 /// The one event type that is meant, or what to do to name it.
-fn pick(types: Vec<EventType>, endpoint: EndpointId, registration: RegistrationType, id: i64, which: &Which) -> Result<EventType> {
+fn pick(
+    types: Vec<EventType>,
+    endpoint: EndpointId,
+    registration: RegistrationType,
+    id: i64,
+    which: &Which,
+) -> Result<EventType> {
     let is_endpoint = id == endpoint.0;
     let fits = |t: &EventType| {
         t.registration == registration
             && (is_endpoint || t.id.0 == id)
             && which.code.as_ref().is_none_or(|code| *code == t.code)
-            && which.namespace.as_ref().is_none_or(|namespace| *namespace == t.namespace)
+            && which
+                .namespace
+                .as_ref()
+                .is_none_or(|namespace| *namespace == t.namespace)
     };
     let role = registration.as_str();
     let mut found: Vec<EventType> = types.into_iter().filter(fits).collect();
@@ -218,7 +352,9 @@ fn pick(types: Vec<EventType>, endpoint: EndpointId, registration: RegistrationT
         }
         1 => Ok(found.swap_remove(0)),
         many => {
-            let message = format!("the endpoint has {many} event types registered as {role}: name one by `code` (and `namespace`), or use its id in the path");
+            let message = format!(
+                "the endpoint has {many} event types registered as {role}: name one by `code` (and `namespace`), or use its id in the path"
+            );
             Err(Invalid::one("/code", "ambiguous", message).into())
         }
     }

@@ -96,7 +96,10 @@ struct Refused {
 
 impl Found {
     fn is_empty(&self) -> bool {
-        self.event_keys.is_empty() && self.idempotency_keys.is_empty() && self.refused.is_empty() && self.files.is_empty()
+        self.event_keys.is_empty()
+            && self.idempotency_keys.is_empty()
+            && self.refused.is_empty()
+            && self.files.is_empty()
     }
 
     fn append(&mut self, mut later: Self) {
@@ -125,14 +128,24 @@ impl Flow {
         for chunk in store::flow::chunks(&mut tx).await? {
             // The account is filled in by `flow_refresh_all`, which knows the endpoints.
             let destination = schedule.destination(chunk.endpoint, AccountId(0));
-            destination.pending.load(chunk.chunk, &chunk.bits).map_err(crate::Error::internal)?;
+            destination
+                .pending
+                .load(chunk.chunk, &chunk.bits)
+                .map_err(crate::Error::internal)?;
         }
         for exception in store::delivery::retrying(&mut tx).await? {
-            schedule.destination(exception.endpoint, exception.account).load_exception(exception);
+            schedule
+                .destination(exception.endpoint, exception.account)
+                .load_exception(exception);
         }
         let next_seq = store::flow::cursor(&mut tx, SHARD).await?;
         Ok(Self {
-            state: Mutex::new(State { schedule, next_seq, saved_seq: next_seq, found: Found::default() }),
+            state: Mutex::new(State {
+                schedule,
+                next_seq,
+                saved_seq: next_seq,
+                found: Found::default(),
+            }),
             cache: BatchCache::new(delivery.cache_bytes_max),
             changed: Notify::new(),
             pump: Notify::new(),
@@ -198,12 +211,17 @@ impl Hub {
 
     /// Batches that the router has not seen yet.
     pub fn router_lag(&self) -> u64 {
-        self.log.ends().next_seq.saturating_sub(self.flow.state().next_seq)
+        self.log
+            .ends()
+            .next_seq
+            .saturating_sub(self.flow.state().next_seq)
     }
 
     /// An endpoint changed: whether and how it may be called.
     pub(crate) fn flow_refresh(&self, id: EndpointId) {
-        let Some(entry) = self.registry.endpoint(id) else { return };
+        let Some(entry) = self.registry.endpoint(id) else {
+            return;
+        };
         let now = self.now();
         let mut state = self.flow.state();
         if !state.schedule.destinations.contains_key(&id) && entry.target.is_none() {
@@ -254,9 +272,16 @@ impl Hub {
     /// Where a position stands at one destination: `(waiting or under way, retrying)`.
     pub(crate) fn flow_holds(&self, id: EndpointId, position: u64) -> (bool, bool) {
         let state = self.flow.state();
-        state.schedule.destinations.get(&id).map_or((false, false), |destination| {
-            (destination.pending.contains(position), destination.retrying.contains_key(&position))
-        })
+        state
+            .schedule
+            .destinations
+            .get(&id)
+            .map_or((false, false), |destination| {
+                (
+                    destination.pending.contains(position),
+                    destination.retrying.contains_key(&position),
+                )
+            })
     }
 }
 
@@ -268,5 +293,9 @@ fn waiting(position: u64, document: &model::record::Document<'_>, bytes: usize) 
         // Never 0, which stands for nobody.
         i64::from_be_bytes(eight) | 1
     });
-    Waiting { position, person, cost: u32::try_from(bytes).unwrap_or(u32::MAX) }
+    Waiting {
+        position,
+        person,
+        cost: u32::try_from(bytes).unwrap_or(u32::MAX),
+    }
 }

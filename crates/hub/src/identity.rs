@@ -11,7 +11,16 @@ use uuid::Uuid;
 use crate::Hub;
 
 /// Values that stand for nobody, in lower case: they would join strangers.
-const JUNK: [&str; 8] = ["", "0", "null", "none", "unknown", "undefined", "n/a", "anonymous"];
+const JUNK: [&str; 8] = [
+    "",
+    "0",
+    "null",
+    "none",
+    "unknown",
+    "undefined",
+    "n/a",
+    "anonymous",
+];
 
 impl Hub {
     /// The person whom these identifiers name, if they name one.
@@ -22,13 +31,19 @@ impl Hub {
         definitions: &std::collections::HashMap<String, IdentifierDefinition>,
     ) -> Option<X1Id> {
         identifiers.iter().find_map(|identifier| {
-            let is_case_sensitive = definitions.get(&*identifier.name).is_none_or(|d| d.is_case_sensitive);
+            let is_case_sensitive = definitions
+                .get(&*identifier.name)
+                .is_none_or(|d| d.is_case_sensitive);
             person(account, identifier, is_case_sensitive)
         })
     }
 }
 
-fn person(account: AccountId, identifier: &Identifier<'_>, is_case_sensitive: bool) -> Option<X1Id> {
+fn person(
+    account: AccountId,
+    identifier: &Identifier<'_>,
+    is_case_sensitive: bool,
+) -> Option<X1Id> {
     let value = identifier.value.trim();
     let lower = value.to_lowercase();
     if JUNK.contains(&lower.as_str()) || value.bytes().all(|b| matches!(b, b'0' | b'-')) {
@@ -39,10 +54,13 @@ fn person(account: AccountId, identifier: &Identifier<'_>, is_case_sensitive: bo
         .chain_update(account.0.to_be_bytes())
         .chain_update(identifier.kind.to_ascii_lowercase().as_bytes())
         .chain_update([0])
-        .chain_update(if is_case_sensitive { value.as_bytes() } else { lower.as_bytes() })
+        .chain_update(if is_case_sensitive {
+            value.as_bytes()
+        } else {
+            lower.as_bytes()
+        })
         .finalize();
     let mut bytes = [0u8; 16];
     bytes.copy_from_slice(&digest[..16]);
     Some(X1Id(Uuid::new_v8(bytes)))
 }
-

@@ -13,16 +13,25 @@ use crate::{Actor, Error, Hub, Result, Scope};
 
 impl Hub {
     /// Makes a key in a transaction. The caller puts it into the registry once that has committed.
-    pub(crate) async fn key_issue(&self, tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>, level: KeyLevel) -> Result<(Key, Secret)> {
+    pub(crate) async fn key_issue(
+        &self,
+        tx: &mut Tx,
+        scope: Scope,
+        endpoint: Option<EndpointId>,
+        level: KeyLevel,
+    ) -> Result<(Key, Secret)> {
         let mut random = [0u8; 32];
         getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
         let secret = key::compose(level, random);
         let shown = key::prefix(secret.expose());
         let hash = KeyHash::of(secret.expose());
-        let key = store::key::insert(tx, scope, endpoint, level, (hash, &shown), self.now()).await?;
+        let key =
+            store::key::insert(tx, scope, endpoint, level, (hash, &shown), self.now()).await?;
         if let (Some(id), KeyLevel::Endpoint) = (endpoint, level) {
             // Calls to the endpoint carry its key, so it is kept, sealed, beside the hash.
-            let sealed = self.vault.seal(&purpose(id, Sealed::CallKey), secret.expose().as_bytes())?;
+            let sealed = self
+                .vault
+                .seal(&purpose(id, Sealed::CallKey), secret.expose().as_bytes())?;
             store::endpoint::put_sealed(tx, scope, id, Sealed::CallKey, sealed).await?;
         }
         Ok((key, secret))
@@ -34,7 +43,14 @@ impl Hub {
     }
 
     /// A new key of the same level beside the old ones, which end after `overlap`.
-    pub async fn key_rotate(&self, actor: &Actor, scope: Scope, endpoint: Option<EndpointId>, level: KeyLevel, overlap: Duration) -> Result<(Key, Secret)> {
+    pub async fn key_rotate(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        endpoint: Option<EndpointId>,
+        level: KeyLevel,
+        overlap: Duration,
+    ) -> Result<(Key, Secret)> {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         if let Some(id) = endpoint {
@@ -53,7 +69,14 @@ impl Hub {
         }
         let (key, secret) = self.key_issue(&mut tx, scope, endpoint, level).await?;
         let detail = serde_json::json!({ "level": level, "endpointId": endpoint, "overlapSeconds": overlap.as_secs() });
-        self.audit(&mut tx, Some(scope), actor, ("key.rotate", format!("key {}", key.id)), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("key.rotate", format!("key {}", key.id)),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         for old in &ended {
             self.registry.put_key(old);
@@ -70,9 +93,19 @@ impl Hub {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let keys = store::key::list(&mut tx, scope, None).await?;
-        let mut key = keys.into_iter().find(|key| key.id == id).ok_or_else(|| Error::not_found("key", id))?;
+        let mut key = keys
+            .into_iter()
+            .find(|key| key.id == id)
+            .ok_or_else(|| Error::not_found("key", id))?;
         store::key::revoke(&mut tx, scope, id, now).await?;
-        self.audit(&mut tx, Some(scope), actor, ("key.revoke", format!("key {id}")), serde_json::json!({})).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("key.revoke", format!("key {id}")),
+            serde_json::json!({}),
+        )
+        .await?;
         tx.commit().await?;
         key.revoked_at = Some(now);
         self.registry.put_key(&key);

@@ -86,7 +86,13 @@ impl Hub {
     /// Migrates the schema, fills the registry and the flow from what is stored, and answers a hub that is ready
     /// for calls. Nothing runs by itself until [`Hub::run`].
     pub async fn open(engines: Engines, options: Options) -> Result<Arc<Self>> {
-        let Engines { db, log, blobs, clock, vault } = engines;
+        let Engines {
+            db,
+            log,
+            blobs,
+            clock,
+            vault,
+        } = engines;
         store::migrate(&db).await?;
         let client = outbound::Client::new(options.outbound.clone());
         let registry = registry::Registry::load(&db, &vault).await?;
@@ -155,7 +161,9 @@ impl Hub {
     /// What keeps this process from serving, in sentences; empty when it is ready.
     pub async fn missing(&self) -> Vec<String> {
         let say = |what: &str, error: &dyn std::error::Error| {
-            let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+            let cause = error
+                .source()
+                .map_or_else(String::new, |source| format!(": {source}"));
             format!("{what}: {error}{cause}")
         };
         let mut missing = Vec::new();

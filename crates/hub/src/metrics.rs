@@ -21,8 +21,10 @@ type ByDestination = Family<[(&'static str, String); 1], Gauge>;
 type ByResult = Family<[(&'static str, String); 1], Count>;
 
 /// Upper bounds in seconds: from a commit on fast storage to a receiver's timeout.
-const SECONDS: [f64; 16] =
-    [0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 4.0, 16.0, 64.0];
+const SECONDS: [f64; 16] = [
+    0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 4.0,
+    16.0, 64.0,
+];
 
 pub struct Metrics {
     /// Events that publishers got an answer for.
@@ -84,12 +86,18 @@ impl Metrics {
     }
 
     pub(crate) fn pushed(&self, attempt: &Attempt, is_delivered: bool) {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of one call fit a double")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of one call fit a double"
+        )]
         self.push.observe(attempt.duration_ms as f64 / 1_000.0);
         if is_delivered {
             self.delivered.inc();
         }
-        let result = attempt.status.map_or_else(|| attempt.failure.clone().unwrap_or_default(), |s| s.to_string());
+        let result = attempt.status.map_or_else(
+            || attempt.failure.clone().unwrap_or_default(),
+            |s| s.to_string(),
+        );
         self.attempts.get_or_create(&[("result", result)]).inc();
     }
 
@@ -104,30 +112,86 @@ impl Metrics {
     fn register(&self, registry: &mut Registry) {
         let counters = [
             ("published", "Events taken from publishers", &self.published),
-            ("rejected_calls", "Publish calls that were refused", &self.rejected),
-            ("quarantined", "Events kept because they broke a rule", &self.quarantined),
-            ("deduplicated", "Events answered as already published", &self.deduplicated),
-            ("routed", "Documents routed, once for each destination", &self.routed),
-            ("delivered", "Calls by which documents were delivered", &self.delivered),
+            (
+                "rejected_calls",
+                "Publish calls that were refused",
+                &self.rejected,
+            ),
+            (
+                "quarantined",
+                "Events kept because they broke a rule",
+                &self.quarantined,
+            ),
+            (
+                "deduplicated",
+                "Events answered as already published",
+                &self.deduplicated,
+            ),
+            (
+                "routed",
+                "Documents routed, once for each destination",
+                &self.routed,
+            ),
+            (
+                "delivered",
+                "Calls by which documents were delivered",
+                &self.delivered,
+            ),
             ("packed", "Documents put into event files", &self.packed),
-            ("collected", "Files collected from pull publishers", &self.collected),
+            (
+                "collected",
+                "Files collected from pull publishers",
+                &self.collected,
+            ),
             ("retried", "Attempts that will be made again", &self.retried),
             ("dead", "Documents that became dead letters", &self.dead),
-            ("expired", "Documents given up because the log is kept no longer", &self.expired),
-            ("unhashable_identifiers", "Identifiers left out because they could not be hashed", &self.unhashable),
-            ("unreadable_records", "Log records that could not be read", &self.unreadable),
+            (
+                "expired",
+                "Documents given up because the log is kept no longer",
+                &self.expired,
+            ),
+            (
+                "unhashable_identifiers",
+                "Identifiers left out because they could not be hashed",
+                &self.unhashable,
+            ),
+            (
+                "unreadable_records",
+                "Log records that could not be read",
+                &self.unreadable,
+            ),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
-        registry.register("push_attempts", "Push attempts by HTTP status or failure", self.attempts.clone());
+        registry.register(
+            "push_attempts",
+            "Push attempts by HTTP status or failure",
+            self.attempts.clone(),
+        );
         let histograms = [
-            ("publish_seconds", "From the arrival of a publish call to its answer", &self.publish),
+            (
+                "publish_seconds",
+                "From the arrival of a publish call to its answer",
+                &self.publish,
+            ),
             ("commit_seconds", "Group commits of the log", &self.commit),
-            ("checkpoint_seconds", "Checkpoints of the flow", &self.checkpoint),
+            (
+                "checkpoint_seconds",
+                "Checkpoints of the flow",
+                &self.checkpoint,
+            ),
             ("push_seconds", "Calls to push destinations", &self.push),
-            ("inside_seconds", "From arrival to the start of the first push", &self.inside),
-            ("end_to_end_seconds", "From arrival to the receiver's answer", &self.end_to_end),
+            (
+                "inside_seconds",
+                "From arrival to the start of the first push",
+                &self.inside,
+            ),
+            (
+                "end_to_end_seconds",
+                "From arrival to the receiver's answer",
+                &self.end_to_end,
+            ),
         ];
         for (name, help, histogram) in histograms {
             registry.register(name, help, histogram.clone());
@@ -136,7 +200,9 @@ impl Metrics {
 }
 
 fn seconds(now: Timestamp, since: Timestamp) -> f64 {
-    Duration::try_from(now.duration_since(since)).unwrap_or_default().as_secs_f64()
+    Duration::try_from(now.duration_since(since))
+        .unwrap_or_default()
+        .as_secs_f64()
 }
 
 impl Hub {
@@ -152,16 +218,39 @@ impl Hub {
             let label = [("endpoint_id", standing.endpoint.to_string())];
             waiting.get_or_create(&label).set(gauge(standing.waiting));
             retrying.get_or_create(&label).set(gauge(standing.retrying));
-            lag.get_or_create(&label).set(gauge(standing.lag.unwrap_or_default().as_secs()));
-            circuit.get_or_create(&label).set(i64::from(!standing.circuit_closed));
+            lag.get_or_create(&label)
+                .set(gauge(standing.lag.unwrap_or_default().as_secs()));
+            circuit
+                .get_or_create(&label)
+                .set(i64::from(!standing.circuit_closed));
         }
-        registry.register("destination_waiting", "Documents waiting for a destination", waiting);
-        registry.register("destination_retrying", "Documents being retried at a destination", retrying);
-        registry.register("destination_lag_seconds", "Age of the oldest waiting document", lag);
-        registry.register("destination_circuit_open", "1 while the destination is only probed", circuit);
+        registry.register(
+            "destination_waiting",
+            "Documents waiting for a destination",
+            waiting,
+        );
+        registry.register(
+            "destination_retrying",
+            "Documents being retried at a destination",
+            retrying,
+        );
+        registry.register(
+            "destination_lag_seconds",
+            "Age of the oldest waiting document",
+            lag,
+        );
+        registry.register(
+            "destination_circuit_open",
+            "1 while the destination is only probed",
+            circuit,
+        );
         let router = Gauge::<i64>::default();
         router.set(gauge(self.router_lag()));
-        registry.register("router_lag_batches", "Batches of the log not yet routed", router);
+        registry.register(
+            "router_lag_batches",
+            "Batches of the log not yet routed",
+            router,
+        );
         let log = Gauge::<i64>::default();
         log.set(gauge(self.log.ends().bytes));
         registry.register("log_bytes", "Size of the log", log);

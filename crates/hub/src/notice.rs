@@ -6,8 +6,19 @@ use store::notice::Notice;
 use crate::{Hub, Page, Result, Scope};
 
 impl Hub {
-    pub(crate) async fn notify_people(&self, scope: Scope, endpoint: Option<EndpointId>, kind: &str, message: &str) -> Result<()> {
-        tracing::warn!(account_id = scope.0.0, endpoint_id = endpoint.map(|e| e.0), kind, "{message}");
+    pub(crate) async fn notify_people(
+        &self,
+        scope: Scope,
+        endpoint: Option<EndpointId>,
+        kind: &str,
+        message: &str,
+    ) -> Result<()> {
+        tracing::warn!(
+            account_id = scope.0.0,
+            endpoint_id = endpoint.map(|e| e.0),
+            kind,
+            "{message}"
+        );
         let mut tx = self.db.begin().await?;
         store::notice::insert(&mut tx, scope, endpoint, kind, message, self.now()).await?;
         Ok(tx.commit().await?)

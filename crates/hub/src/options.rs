@@ -111,7 +111,10 @@ impl Default for Options {
                 event_window: Duration::from_secs(24 * HOUR),
                 idempotency_window: Duration::from_secs(24 * HOUR),
             },
-            collect: CollectOptions { every: Duration::from_secs(60), file_bytes_max: 64 * MIB },
+            collect: CollectOptions {
+                every: Duration::from_secs(60),
+                file_bytes_max: 64 * MIB,
+            },
             outbound: outbound::ClientOptions {
                 guard: outbound::Guard::default(),
                 connect_timeout: Duration::from_secs(5),

@@ -12,7 +12,12 @@ pub(crate) const NAME_CHARS_MAX: usize = 256;
 pub(crate) fn check_name(name: &str) -> Result<&str> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(Invalid::one("/name", "required", "`name` is required: send a non-empty string").into());
+        return Err(Invalid::one(
+            "/name",
+            "required",
+            "`name` is required: send a non-empty string",
+        )
+        .into());
     }
     if name.chars().count() > NAME_CHARS_MAX {
         let message = format!("is longer than {NAME_CHARS_MAX} characters");
@@ -28,11 +33,20 @@ impl Hub {
         let now: Timestamp = self.now();
         let mut tx = self.db.begin().await?;
         if store::provider::by_name(&mut tx, name).await?.is_some() {
-            return Err(Error::Conflict(format!("there is a provider named {name} already")));
+            return Err(Error::Conflict(format!(
+                "there is a provider named {name} already"
+            )));
         }
         let provider = store::provider::insert(&mut tx, name, now).await?;
         let detail = serde_json::json!({ "name": name });
-        self.audit(&mut tx, None, actor, ("provider.create", format!("provider {}", provider.id)), detail).await?;
+        self.audit(
+            &mut tx,
+            None,
+            actor,
+            ("provider.create", format!("provider {}", provider.id)),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         Ok(provider)
     }

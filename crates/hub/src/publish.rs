@@ -30,29 +30,45 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 impl Hub {
     /// Publishes the body of `POST /v1/event` for an endpoint. When this answers, the events are durable.
-    pub async fn publish(self: &Arc<Self>, endpoint: EndpointId, body: &[u8], idempotency_key: Option<&str>) -> Result<Published> {
+    pub async fn publish(
+        self: &Arc<Self>,
+        endpoint: EndpointId,
+        body: &[u8],
+        idempotency_key: Option<&str>,
+    ) -> Result<Published> {
         let started = std::time::Instant::now();
         let published = self.publish_inner(endpoint, body, idempotency_key).await;
         match &published {
             Ok(published) => {
                 self.metrics.published.inc_by(u64::from(published.accepted));
-                self.metrics.quarantined.inc_by(u64::from(published.quarantined));
+                self.metrics
+                    .quarantined
+                    .inc_by(u64::from(published.quarantined));
             }
             Err(_) => {
                 self.metrics.rejected.inc();
             }
         }
-        self.metrics.publish.observe(started.elapsed().as_secs_f64());
+        self.metrics
+            .publish
+            .observe(started.elapsed().as_secs_f64());
         published
     }
 
-    async fn publish_inner(self: &Arc<Self>, endpoint: EndpointId, body: &[u8], idempotency_key: Option<&str>) -> Result<Published> {
+    async fn publish_inner(
+        self: &Arc<Self>,
+        endpoint: EndpointId,
+        body: &[u8],
+        idempotency_key: Option<&str>,
+    ) -> Result<Published> {
         let publisher = self.may_publish(endpoint)?;
         let now = self.now();
         let mut parsed = event_post::parse(body, &publisher, now, &self.options.limits)?;
         self.note_drift(&publisher, &parsed, now);
         self.identify(&publisher, &mut parsed);
-        let call = idempotency_key.map(|key| idempotency_digest(endpoint, key)).transpose()?;
+        let call = idempotency_key
+            .map(|key| idempotency_digest(endpoint, key))
+            .transpose()?;
         if call.is_none() && parsed.keys.is_empty() {
             let counts = (parsed.accepted, parsed.quarantined);
             let records = encode(&parsed.entries);
@@ -64,16 +80,24 @@ impl Hub {
 
     /// The publisher, if it may publish now.
     fn may_publish(&self, endpoint: EndpointId) -> Result<Arc<Publisher>> {
-        let entry = self.registry.endpoint(endpoint).ok_or_else(|| Error::not_found("endpoint", endpoint))?;
+        let entry = self
+            .registry
+            .endpoint(endpoint)
+            .ok_or_else(|| Error::not_found("endpoint", endpoint))?;
         let say = |why: &str| Err(Error::Forbidden(format!("endpoint {endpoint} {why}")));
         if entry.endpoint.status != model::EndpointStatus::Active {
-            return say(&format!("is {}, not ACTIVE: register it with PUT /v1/endpoint first", entry.endpoint.status.as_str()));
+            return say(&format!(
+                "is {}, not ACTIVE: register it with PUT /v1/endpoint first",
+                entry.endpoint.status.as_str()
+            ));
         }
         if !entry.endpoint.enabled {
             return say("is disabled: enable it with PUT /v1/endpoint/enable");
         }
         if entry.endpoint.definition.event_source().is_none() {
-            return say("is not registered as a source of events: enable `endpointTypes.event.source` with PUT /v1/endpoint");
+            return say(
+                "is not registered as a source of events: enable `endpointTypes.event.source` with PUT /v1/endpoint",
+            );
         }
         Ok(Arc::clone(&entry.publisher))
     }
@@ -82,16 +106,27 @@ impl Hub {
         for drift in &parsed.drift {
             let what = match drift.what {
                 DriftKind::Undeclared => "undeclared".to_owned(),
-                DriftKind::Type { declared, seen } => format!("declared {declared}, came as {seen}"),
+                DriftKind::Type { declared, seen } => {
+                    format!("declared {declared}, came as {seen}")
+                }
             };
-            self.drift.add(publisher.account, publisher.endpoint, (&drift.code, &drift.attribute, &what), now);
+            self.drift.add(
+                publisher.account,
+                publisher.endpoint,
+                (&drift.code, &drift.attribute, &what),
+                now,
+            );
         }
     }
 
     fn identify(&self, publisher: &Publisher, parsed: &mut Parsed<'_>) {
         for entry in &mut parsed.entries {
             if let Entry::Document(document) = entry {
-                let person = self.resolve(publisher.account, &document.identifiers, &publisher.identifiers);
+                let person = self.resolve(
+                    publisher.account,
+                    &document.identifiers,
+                    &publisher.identifiers,
+                );
                 document.x1_id = person.map(|id| id.0.into_bytes());
             }
         }
@@ -111,22 +146,38 @@ impl Hub {
                 return Err(Error::Conflict("this Idempotency-Key was used with another body in the last 24 hours: use a new key for a new call".to_owned()));
             }
             self.metrics.deduplicated.inc_by(u64::from(before.accepted));
-            return Ok(answer((before.accepted, before.quarantined), before.position, publisher));
+            return Ok(answer(
+                (before.accepted, before.quarantined),
+                before.position,
+                publisher,
+            ));
         }
         let counts = (parsed.accepted, parsed.quarantined);
         let mut earlier = None;
         for entry in &mut parsed.entries {
-            let Entry::Document(document) = entry else { continue };
+            let Entry::Document(document) = entry else {
+                continue;
+            };
             document.events.retain(|event| {
-                let Some(Known::Event { position }) = event.key.and_then(|key| known.get(&key)) else { return true };
+                let Some(Known::Event { position }) = event.key.and_then(|key| known.get(&key))
+                else {
+                    return true;
+                };
                 earlier.get_or_insert(*position);
                 self.metrics.deduplicated.inc();
                 false
             });
         }
-        parsed.entries.retain(|entry| !matches!(entry, Entry::Document(document) if document.events.is_empty()));
+        parsed.entries.retain(
+            |entry| !matches!(entry, Entry::Document(document) if document.events.is_empty()),
+        );
         if let Some(key) = call {
-            let idempotency = Idempotency { key, body: body_digest, accepted: counts.0, quarantined: counts.1 };
+            let idempotency = Idempotency {
+                key,
+                body: body_digest,
+                accepted: counts.0,
+                quarantined: counts.1,
+            };
             match parsed.entries.first_mut() {
                 Some(Entry::Document(document)) => document.idempotency = Some(idempotency),
                 Some(Entry::Refused(refused)) => refused.idempotency = Some(idempotency),
@@ -142,23 +193,45 @@ impl Hub {
     }
 
     /// Appends in a task of its own, so that the keys are settled even if the caller is gone by then.
-    async fn append_with_keys(self: &Arc<Self>, entries: &[Entry<'_>], reservation: Reservation) -> Result<u64> {
+    async fn append_with_keys(
+        self: &Arc<Self>,
+        entries: &[Entry<'_>],
+        reservation: Reservation,
+    ) -> Result<u64> {
         let mut events: Vec<(Digest16, u64)> = Vec::new();
         for (offset, entry) in (0u64..).zip(entries) {
             if let Entry::Document(document) = entry {
-                events.extend(document.events.iter().filter_map(|event| event.key).map(|key| (key, offset)));
+                events.extend(
+                    document
+                        .events
+                        .iter()
+                        .filter_map(|event| event.key)
+                        .map(|key| (key, offset)),
+                );
             }
         }
-        let call = entries.first().and_then(|first| Some((first.idempotency()?, first.account())));
+        let call = entries
+            .first()
+            .and_then(|first| Some((first.idempotency()?, first.account())));
         let records = encode(entries);
         let hub = Arc::clone(self);
         let now_us = self.now().as_microsecond();
         let append = tokio::spawn(async move {
             let first = hub.log.append(records).await?.first.as_u64();
             let mut known: Vec<(Digest16, Known)> = Vec::new();
-            known.extend(events.into_iter().map(|(key, offset)| (key, Known::Event { position: first + offset })));
+            known.extend(events.into_iter().map(|(key, offset)| {
+                (
+                    key,
+                    Known::Event {
+                        position: first + offset,
+                    },
+                )
+            }));
             known.extend(call.map(|(idempotency, account)| {
-                (idempotency.key, Known::Call(hub.idempotency_key(first, account, idempotency, now_us)))
+                (
+                    idempotency.key,
+                    Known::Call(hub.idempotency_key(first, account, idempotency, now_us)),
+                )
             }));
             reservation.fulfil(known);
             Ok(first)
@@ -172,7 +245,11 @@ fn encode(entries: &[Entry<'_>]) -> Vec<Vec<u8>> {
 }
 
 fn answer((accepted, quarantined): (u32, u32), position: u64, publisher: &Publisher) -> Published {
-    Published { accepted, quarantined, publication: DocumentId::new(position, publisher.account) }
+    Published {
+        accepted,
+        quarantined,
+        publication: DocumentId::new(position, publisher.account),
+    }
 }
 
 fn digest(parts: &[&[u8]]) -> Digest16 {
@@ -188,8 +265,15 @@ fn digest(parts: &[&[u8]]) -> Digest16 {
 
 fn idempotency_digest(endpoint: EndpointId, key: &str) -> Result<Digest16> {
     if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
-        let message = format!("the Idempotency-Key header has {} bytes: send 1 to {IDEMPOTENCY_KEY_BYTES_MAX}", key.len());
+        let message = format!(
+            "the Idempotency-Key header has {} bytes: send 1 to {IDEMPOTENCY_KEY_BYTES_MAX}",
+            key.len()
+        );
         return Err(Invalid::one("", "idempotency-key", message).into());
     }
-    Ok(digest(&[b"rialto idempotency", &endpoint.0.to_be_bytes(), key.as_bytes()]))
+    Ok(digest(&[
+        b"rialto idempotency",
+        &endpoint.0.to_be_bytes(),
+        key.as_bytes(),
+    ]))
 }

@@ -33,7 +33,13 @@ pub struct Repaired {
 }
 
 impl Hub {
-    pub async fn quarantine(&self, scope: Scope, state: QuarantineState, endpoint: Option<EndpointId>, page: Page) -> Result<Vec<Quarantined>> {
+    pub async fn quarantine(
+        &self,
+        scope: Scope,
+        state: QuarantineState,
+        endpoint: Option<EndpointId>,
+        page: Page,
+    ) -> Result<Vec<Quarantined>> {
         while self.route().await?.batches > 0 {}
         self.checkpoint().await?;
         let mut tx = self.db.read().await?;
@@ -42,36 +48,59 @@ impl Hub {
 
     pub async fn quarantined(&self, scope: Scope, id: QuarantineId) -> Result<Quarantined> {
         let mut tx = self.db.read().await?;
-        store::quarantine::get(&mut tx, scope, id).await?.ok_or_else(|| Error::not_found("quarantined event", id))
+        store::quarantine::get(&mut tx, scope, id)
+            .await?
+            .ok_or_else(|| Error::not_found("quarantined event", id))
     }
 
     /// Publishes a held event as `body` says now; the event leaves the quarantine when it is durable.
-    pub async fn quarantine_repair(self: &Arc<Self>, actor: &Actor, scope: Scope, id: QuarantineId, body: &Value) -> Result<Published> {
+    pub async fn quarantine_repair(
+        self: &Arc<Self>,
+        actor: &Actor,
+        scope: Scope,
+        id: QuarantineId,
+        body: &Value,
+    ) -> Result<Published> {
         let event = self.quarantined(scope, id).await?;
         if event.state != QuarantineState::Held {
-            return Err(Error::Conflict(format!("quarantined event {id} is {} already", event.state.as_str())));
+            return Err(Error::Conflict(format!(
+                "quarantined event {id} is {} already",
+                event.state.as_str()
+            )));
         }
         let published = self.publish_repaired(&event, body).await?;
-        self.quarantine_move(actor, scope, id, QuarantineState::Published).await?;
+        self.quarantine_move(actor, scope, id, QuarantineState::Published)
+            .await?;
         Ok(published)
     }
 
     /// Repairs and publishes every held event of an endpoint that a mapping makes valid.
-    pub async fn quarantine_repair_all(self: &Arc<Self>, actor: &Actor, scope: Scope, endpoint: EndpointId, mapping: &Mapping) -> Result<Repaired> {
+    pub async fn quarantine_repair_all(
+        self: &Arc<Self>,
+        actor: &Actor,
+        scope: Scope,
+        endpoint: EndpointId,
+        mapping: &Mapping,
+    ) -> Result<Repaired> {
         const PAGE: i64 = 200;
         let mut repaired = Repaired::default();
         let mut after = 0;
         loop {
             let page = Page { after, limit: PAGE };
-            let held = self.quarantine(scope, QuarantineState::Held, Some(endpoint), page).await?;
-            let Some(last) = held.last() else { return Ok(repaired) };
+            let held = self
+                .quarantine(scope, QuarantineState::Held, Some(endpoint), page)
+                .await?;
+            let Some(last) = held.last() else {
+                return Ok(repaired);
+            };
             after = last.id.0;
             for event in &held {
                 let mut body: Value = serde_json::from_str(&event.body).map_err(Error::internal)?;
                 mapping.apply(&mut body);
                 match self.publish_repaired(event, &body).await {
                     Ok(_) => {
-                        self.quarantine_move(actor, scope, event.id, QuarantineState::Published).await?;
+                        self.quarantine_move(actor, scope, event.id, QuarantineState::Published)
+                            .await?;
                         repaired.published.push(event.id);
                     }
                     Err(Error::Invalid(invalid)) => repaired.refused.push((event.id, invalid)),
@@ -82,34 +111,79 @@ impl Hub {
     }
 
     /// Gives a held event up.
-    pub async fn quarantine_discard(&self, actor: &Actor, scope: Scope, id: QuarantineId) -> Result<()> {
+    pub async fn quarantine_discard(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: QuarantineId,
+    ) -> Result<()> {
         self.quarantined(scope, id).await?;
-        self.quarantine_move(actor, scope, id, QuarantineState::Discarded).await
+        self.quarantine_move(actor, scope, id, QuarantineState::Discarded)
+            .await
     }
 
     /// The quarantine's id is the idempotency key, so a repair that is repeated after a crash publishes once.
-    async fn publish_repaired(self: &Arc<Self>, event: &Quarantined, body: &Value) -> Result<Published> {
+    async fn publish_repaired(
+        self: &Arc<Self>,
+        event: &Quarantined,
+        body: &Value,
+    ) -> Result<Published> {
         let bytes = serde_json::to_vec(body).map_err(Error::internal)?;
-        let entry = self.registry.endpoint(event.endpoint).ok_or_else(|| Error::not_found("endpoint", event.endpoint))?;
+        let entry = self
+            .registry
+            .endpoint(event.endpoint)
+            .ok_or_else(|| Error::not_found("endpoint", event.endpoint))?;
         let mut publisher = (*entry.publisher).clone();
         publisher.policy.refused_events = model::RefusedEvents::Reject;
         model::event_post::parse(&bytes, &publisher, self.now(), &self.options.limits)?;
-        self.publish(event.endpoint, &bytes, Some(&format!("quarantine:{}", event.id))).await
+        self.publish(
+            event.endpoint,
+            &bytes,
+            Some(&format!("quarantine:{}", event.id)),
+        )
+        .await
     }
 
-    async fn quarantine_move(&self, actor: &Actor, scope: Scope, id: QuarantineId, state: QuarantineState) -> Result<()> {
+    async fn quarantine_move(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: QuarantineId,
+        state: QuarantineState,
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         if !store::quarantine::put_state(&mut tx, scope, id, state, self.now()).await? {
-            return Err(Error::Conflict(format!("quarantined event {id} is not held any more")));
+            return Err(Error::Conflict(format!(
+                "quarantined event {id} is not held any more"
+            )));
         }
-        let action = if state == QuarantineState::Published { "quarantine.publish" } else { "quarantine.discard" };
-        self.audit(&mut tx, Some(scope), actor, (action, format!("quarantined event {id}")), serde_json::json!({})).await?;
+        let action = if state == QuarantineState::Published {
+            "quarantine.publish"
+        } else {
+            "quarantine.discard"
+        };
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            (action, format!("quarantined event {id}")),
+            serde_json::json!({}),
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     /// Keeps a refused publish body whose sender hears no answer.
-    pub(crate) async fn keep_refused(&self, endpoint: EndpointId, body: &str, invalid: &Invalid) -> Result<()> {
-        let entry = self.registry.endpoint(endpoint).ok_or_else(|| Error::not_found("endpoint", endpoint))?;
+    pub(crate) async fn keep_refused(
+        &self,
+        endpoint: EndpointId,
+        body: &str,
+        invalid: &Invalid,
+    ) -> Result<()> {
+        let entry = self
+            .registry
+            .endpoint(endpoint)
+            .ok_or_else(|| Error::not_found("endpoint", endpoint))?;
         let violations = serde_json::to_string(&invalid.violations).map_err(Error::internal)?;
         let record = Entry::Refused(Refused {
             account: entry.endpoint.account,
@@ -131,14 +205,22 @@ impl Mapping {
     pub fn apply(&self, body: &mut Value) {
         if let (Some(channel), Some(members)) = (&self.channel, body.as_object_mut()) {
             let has_one = |value: &Value| value.get("channel").is_some_and(|c| !c.is_null());
-            let in_events = members.get("events").and_then(Value::as_array).is_some_and(|events| events.iter().any(has_one));
+            let in_events = members
+                .get("events")
+                .and_then(Value::as_array)
+                .is_some_and(|events| events.iter().any(has_one));
             let at_top = members.get("channel").is_some_and(|c| !c.is_null());
             if !at_top && !in_events {
                 members.insert("channel".to_owned(), Value::String(channel.clone()));
             }
         }
         rename_all(body.get_mut("identifiers"), "name", &self.identifiers);
-        for event in body.get_mut("events").and_then(Value::as_array_mut).into_iter().flatten() {
+        for event in body
+            .get_mut("events")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             rename(event, "code", &self.codes);
             rename_all(event.get_mut("identifiers"), "name", &self.identifiers);
             rename_all(event.get_mut("attributes"), "name", &self.attributes);
@@ -153,7 +235,9 @@ fn rename_all(list: Option<&mut Value>, member: &str, names: &HashMap<String, St
 }
 
 fn rename(item: &mut Value, member: &str, names: &HashMap<String, String>) {
-    let Some(value) = item.get_mut(member) else { return };
+    let Some(value) = item.get_mut(member) else {
+        return;
+    };
     if let Some(new) = value.as_str().and_then(|old| names.get(old)) {
         *value = Value::String(new.clone());
     }

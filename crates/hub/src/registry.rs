@@ -13,14 +13,15 @@ use engine::Db;
 use jiff::Timestamp;
 use model::key::{KeyHash, KeyLevel};
 use model::{
-    Account, AccountId, Endpoint, EndpointId, Environment, EventType, KeyId, Publisher, RegistrationType, Subscription,
+    Account, AccountId, Endpoint, EndpointId, Environment, EventType, KeyId, Publisher,
+    RegistrationType, Subscription,
 };
 use store::key::Key;
 use store::vault::Vault;
 use store::{Page, Scope};
 
-pub use target::{Secrets, Target};
 pub(crate) use target::purpose;
+pub use target::{Secrets, Target};
 
 use crate::Result;
 
@@ -68,7 +69,14 @@ macro_rules! every_page {
     ($tx:expr, $all:path, $id:expr, $each:expr) => {{
         let mut after = 0;
         loop {
-            let rows = $all($tx, Page { after, limit: LOAD_PAGE }).await?;
+            let rows = $all(
+                $tx,
+                Page {
+                    after,
+                    limit: LOAD_PAGE,
+                },
+            )
+            .await?;
             let Some(last) = rows.last() else { break };
             after = $id(last);
             for row in rows {
@@ -83,20 +91,40 @@ impl Registry {
     pub(crate) async fn load(db: &Db, vault: &Vault) -> Result<Self> {
         let mut tx = db.read().await?;
         let registry = Self::default();
-        every_page!(&mut tx, store::account::list, |a: &Account| a.id.0, |account| registry.put_account(account));
+        every_page!(
+            &mut tx,
+            store::account::list,
+            |a: &Account| a.id.0,
+            |account| registry.put_account(account)
+        );
         let mut types: HashMap<EndpointId, Vec<EventType>> = HashMap::new();
-        every_page!(&mut tx, store::event_type::all, |t: &EventType| t.id.0, |t: EventType| {
-            types.entry(t.endpoint).or_default().push(t);
-        });
+        every_page!(
+            &mut tx,
+            store::event_type::all,
+            |t: &EventType| t.id.0,
+            |t: EventType| {
+                types.entry(t.endpoint).or_default().push(t);
+            }
+        );
         let mut endpoints: Vec<Endpoint> = Vec::new();
-        every_page!(&mut tx, store::endpoint::all, |e: &Endpoint| e.id.0, |e| endpoints.push(e));
+        every_page!(&mut tx, store::endpoint::all, |e: &Endpoint| e.id.0, |e| {
+            endpoints.push(e)
+        });
         for endpoint in endpoints {
-            let secrets = Secrets::load(&mut tx, vault, Scope(endpoint.account), endpoint.id).await?;
+            let secrets =
+                Secrets::load(&mut tx, vault, Scope(endpoint.account), endpoint.id).await?;
             let event_types = types.remove(&endpoint.id).unwrap_or_default();
             registry.put_endpoint(endpoint, event_types, secrets);
         }
-        every_page!(&mut tx, store::key::all, |k: &Key| k.id.0, |key: Key| registry.put_key(&key));
-        every_page!(&mut tx, store::subscription::all, |s: &Subscription| s.id.0, |s| registry.put_subscription(s));
+        every_page!(&mut tx, store::key::all, |k: &Key| k.id.0, |key: Key| {
+            registry.put_key(&key)
+        });
+        every_page!(
+            &mut tx,
+            store::subscription::all,
+            |s: &Subscription| s.id.0,
+            |s| registry.put_subscription(s)
+        );
         Ok(registry)
     }
 
@@ -110,7 +138,11 @@ impl Registry {
 
     /// Who this key stands for, if it is valid at `now`.
     pub fn key(&self, hash: &KeyHash, now: Timestamp) -> Option<KeyEntry> {
-        self.read().keys.get(hash).copied().filter(|key| key.expires_at.is_none_or(|end| now < end))
+        self.read()
+            .keys
+            .get(hash)
+            .copied()
+            .filter(|key| key.expires_at.is_none_or(|end| now < end))
     }
 
     pub fn account(&self, id: AccountId) -> Option<Arc<Account>> {
@@ -128,22 +160,43 @@ impl Registry {
 
     /// The subscriptions to a publisher's code, ended ones included: ask each whether it held at a position.
     pub fn subscriptions(&self, publisher: EndpointId, code: &str) -> Vec<Arc<Subscription>> {
-        self.read().routes.get(&publisher).and_then(|codes| codes.get(code)).cloned().unwrap_or_default()
+        self.read()
+            .routes
+            .get(&publisher)
+            .and_then(|codes| codes.get(code))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Calls `each` for every subscription to a publisher's code, without copying the list.
-    pub(crate) fn with_subscriptions(&self, publisher: EndpointId, code: &str, mut each: impl FnMut(&Subscription)) {
+    pub(crate) fn with_subscriptions(
+        &self,
+        publisher: EndpointId,
+        code: &str,
+        mut each: impl FnMut(&Subscription),
+    ) {
         let inner = self.read();
-        for subscription in inner.routes.get(&publisher).and_then(|codes| codes.get(code)).into_iter().flatten() {
+        for subscription in inner
+            .routes
+            .get(&publisher)
+            .and_then(|codes| codes.get(code))
+            .into_iter()
+            .flatten()
+        {
             each(subscription);
         }
     }
 
     /// All subscriptions of all publishers that satisfy `wanted`.
-    pub fn subscriptions_where(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<Subscription>> {
+    pub fn subscriptions_where(
+        &self,
+        wanted: impl Fn(&Subscription) -> bool,
+    ) -> Vec<Arc<Subscription>> {
         let inner = self.read();
         let all = inner.routes.values().flat_map(HashMap::values).flatten();
-        all.filter(|subscription| wanted(subscription)).cloned().collect()
+        all.filter(|subscription| wanted(subscription))
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn put_account(&self, account: Account) {
@@ -151,17 +204,28 @@ impl Registry {
         let endpoints: Vec<_> = {
             let mut inner = self.write();
             inner.accounts.insert(id, Arc::new(account));
-            inner.endpoints.values().filter(|e| e.endpoint.account == id).cloned().collect()
+            inner
+                .endpoints
+                .values()
+                .filter(|e| e.endpoint.account == id)
+                .cloned()
+                .collect()
         };
         // Publishers carry their account's policy.
         for entry in endpoints {
-            self.put_endpoint(entry.endpoint.clone(), entry.event_types.clone(), entry.secrets.clone());
+            self.put_endpoint(
+                entry.endpoint.clone(),
+                entry.event_types.clone(),
+                entry.secrets.clone(),
+            );
         }
     }
 
     pub(crate) fn put_key(&self, key: &Key) {
         let mut inner = self.write();
-        let Some(environment) = inner.accounts.get(&key.account).map(|a| a.environment) else { return };
+        let Some(environment) = inner.accounts.get(&key.account).map(|a| a.environment) else {
+            return;
+        };
         if key.revoked_at.is_some() {
             inner.keys.remove(&key.hash);
             return;
@@ -178,20 +242,36 @@ impl Registry {
     }
 
     /// Puts an endpoint with what hangs on it, replacing what was known.
-    pub(crate) fn put_endpoint(&self, endpoint: Endpoint, event_types: Vec<EventType>, secrets: Secrets) {
+    pub(crate) fn put_endpoint(
+        &self,
+        endpoint: Endpoint,
+        event_types: Vec<EventType>,
+        secrets: Secrets,
+    ) {
         let mut inner = self.write();
-        let policy = inner.accounts.get(&endpoint.account).map(|a| a.policy.clone()).unwrap_or_default();
+        let policy = inner
+            .accounts
+            .get(&endpoint.account)
+            .map(|a| a.policy.clone())
+            .unwrap_or_default();
         let publisher = Arc::new(publisher(&endpoint, &event_types, policy.clone()));
         let target = Target::of(&endpoint, &secrets, &policy).map(Arc::new);
-        let entry = EndpointEntry { publisher, target, event_types, secrets, endpoint };
+        let entry = EndpointEntry {
+            publisher,
+            target,
+            event_types,
+            secrets,
+            endpoint,
+        };
         inner.endpoints.insert(entry.endpoint.id, Arc::new(entry));
     }
 
     /// The same endpoint with another state; what hangs on it stays.
     pub(crate) fn update_endpoint(&self, endpoint: Endpoint) {
         let known = self.endpoint(endpoint.id);
-        let (types, secrets) =
-            known.map(|e| (e.event_types.clone(), e.secrets.clone())).unwrap_or_default();
+        let (types, secrets) = known
+            .map(|e| (e.event_types.clone(), e.secrets.clone()))
+            .unwrap_or_default();
         self.put_endpoint(endpoint, types, secrets);
     }
 
@@ -221,7 +301,11 @@ impl Registry {
 
     pub(crate) fn forget_subscription(&self, subscription: &Subscription) {
         let mut inner = self.write();
-        if let Some(list) = inner.routes.get_mut(&subscription.publisher).and_then(|c| c.get_mut(&subscription.code)) {
+        if let Some(list) = inner
+            .routes
+            .get_mut(&subscription.publisher)
+            .and_then(|c| c.get_mut(&subscription.code))
+        {
             list.retain(|known| known.id != subscription.id);
         }
     }
@@ -234,14 +318,26 @@ impl EndpointEntry {
 
     /// The event types that it publishes, or that it receives.
     pub fn registered(&self, registration: RegistrationType) -> impl Iterator<Item = &EventType> {
-        self.event_types.iter().filter(move |t| t.registration == registration)
+        self.event_types
+            .iter()
+            .filter(move |t| t.registration == registration)
     }
 }
 
-fn publisher(endpoint: &Endpoint, event_types: &[EventType], policy: model::AccountPolicy) -> Publisher {
+fn publisher(
+    endpoint: &Endpoint,
+    event_types: &[EventType],
+    policy: model::AccountPolicy,
+) -> Publisher {
     let mut by_code: HashMap<String, Vec<EventType>> = HashMap::new();
-    for event_type in event_types.iter().filter(|t| t.registration == RegistrationType::Publish) {
-        by_code.entry(event_type.code.clone()).or_default().push(event_type.clone());
+    for event_type in event_types
+        .iter()
+        .filter(|t| t.registration == RegistrationType::Publish)
+    {
+        by_code
+            .entry(event_type.code.clone())
+            .or_default()
+            .push(event_type.clone());
     }
     let definition = &endpoint.definition;
     Publisher {
@@ -249,7 +345,10 @@ fn publisher(endpoint: &Endpoint, event_types: &[EventType], policy: model::Acco
         endpoint: endpoint.id,
         provider: definition.provider_name.clone(),
         source: definition.name.clone(),
-        identifiers: definition.identifiers().map(|i| (i.name.clone(), i.clone())).collect(),
+        identifiers: definition
+            .identifiers()
+            .map(|i| (i.name.clone(), i.clone()))
+            .collect(),
         event_types: by_code,
         policy,
     }

@@ -26,9 +26,20 @@ impl DriftBook {
     }
 
     /// Counts one; `what` says what was declared and what came.
-    pub(crate) fn add(&self, account: AccountId, endpoint: EndpointId, (code, attribute, what): (&str, &str, &str), now: Timestamp) {
+    pub(crate) fn add(
+        &self,
+        account: AccountId,
+        endpoint: EndpointId,
+        (code, attribute, what): (&str, &str, &str),
+        now: Timestamp,
+    ) {
         let mut seen = self.seen();
-        let key = (endpoint, code.to_owned(), attribute.to_owned(), what.to_owned());
+        let key = (
+            endpoint,
+            code.to_owned(),
+            attribute.to_owned(),
+            what.to_owned(),
+        );
         if let Some(known) = seen.get_mut(&key) {
             known.seen += 1;
             known.last_seen_at = now;
@@ -55,7 +66,12 @@ impl DriftBook {
     pub(crate) fn put_back(&self, drifts: Vec<SchemaDrift>) {
         let mut seen = self.seen();
         for mut drift in drifts {
-            let key = (drift.endpoint, drift.code.clone(), drift.attribute.clone(), drift.what.clone());
+            let key = (
+                drift.endpoint,
+                drift.code.clone(),
+                drift.attribute.clone(),
+                drift.what.clone(),
+            );
             if let Some(since) = seen.get(&key) {
                 drift.seen += since.seen;
                 drift.last_seen_at = since.last_seen_at;
@@ -67,7 +83,11 @@ impl DriftBook {
 
 impl Hub {
     /// What drifted, the latest first.
-    pub async fn schema_drift(&self, scope: Scope, endpoint: Option<EndpointId>) -> Result<Vec<SchemaDrift>> {
+    pub async fn schema_drift(
+        &self,
+        scope: Scope,
+        endpoint: Option<EndpointId>,
+    ) -> Result<Vec<SchemaDrift>> {
         self.checkpoint().await?;
         let mut tx = self.db.read().await?;
         Ok(store::schema_drift::list(&mut tx, scope, endpoint, LISTED_MAX).await?)

@@ -17,13 +17,28 @@ pub struct NewSubscription {
 
 impl Hub {
     /// Subscribes: what is published from now on goes to the destination.
-    pub async fn subscription_create(&self, actor: &Actor, scope: Scope, new: NewSubscription) -> Result<Subscription> {
+    pub async fn subscription_create(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        new: NewSubscription,
+    ) -> Result<Subscription> {
         self.check_subscription(scope, &new)?;
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        let is_same = |s: &Subscription| !s.deleted && s.destination == new.destination && s.namespace == new.namespace;
-        if let Some(known) = self.registry.subscriptions(new.publisher, &new.code).iter().find(|s| is_same(s)) {
-            return Err(Error::Conflict(format!("subscription {} is the same", known.id)));
+        let is_same = |s: &Subscription| {
+            !s.deleted && s.destination == new.destination && s.namespace == new.namespace
+        };
+        if let Some(known) = self
+            .registry
+            .subscriptions(new.publisher, &new.code)
+            .iter()
+            .find(|s| is_same(s))
+        {
+            return Err(Error::Conflict(format!(
+                "subscription {} is the same",
+                known.id
+            )));
         }
         let mut subscription = Subscription {
             id: SubscriptionId(0),
@@ -34,7 +49,10 @@ impl Hub {
             destination: new.destination,
             enabled: true,
             deleted: false,
-            spans: vec![Span { from: self.here(), to: None }],
+            spans: vec![Span {
+                from: self.here(),
+                to: None,
+            }],
         };
         subscription.id = store::subscription::insert(&mut tx, scope, &subscription, now).await?;
         let detail = serde_json::json!({
@@ -42,7 +60,14 @@ impl Hub {
             "namespace": subscription.namespace, "destinationEndpointId": subscription.destination,
         });
         let subject = format!("subscription {}", subscription.id);
-        self.audit(&mut tx, Some(scope), actor, ("subscription.create", subject), detail).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            ("subscription.create", subject),
+            detail,
+        )
+        .await?;
         tx.commit().await?;
         self.registry.put_subscription(subscription.clone());
         Ok(subscription)
@@ -51,26 +76,42 @@ impl Hub {
     fn check_subscription(&self, scope: Scope, new: &NewSubscription) -> Result<()> {
         let mut invalid = Invalid::default();
         let mut look = |id: EndpointId, pointer: &str| {
-            let entry = self.registry.endpoint(id).filter(|e| e.endpoint.account == scope.0 && e.endpoint.status != EndpointStatus::Deleted);
+            let entry = self.registry.endpoint(id).filter(|e| {
+                e.endpoint.account == scope.0 && e.endpoint.status != EndpointStatus::Deleted
+            });
             if entry.is_none() {
-                invalid.add(pointer, "unknown-endpoint", format!("there is no endpoint {id} in this account"));
+                invalid.add(
+                    pointer,
+                    "unknown-endpoint",
+                    format!("there is no endpoint {id} in this account"),
+                );
             }
             entry
         };
         let publisher = look(new.publisher, "/publisherEndpointId");
         let destination = look(new.destination, "/destinationEndpointId");
         if let Some(entry) = publisher {
-            let takes = |namespace: &str| new.namespace.as_deref().is_none_or(|wanted| wanted == namespace);
+            let takes = |namespace: &str| {
+                new.namespace
+                    .as_deref()
+                    .is_none_or(|wanted| wanted == namespace)
+            };
             let known = entry.publisher.event_types.get(&new.code);
             if !known.is_some_and(|types| types.iter().any(|t| takes(&t.namespace))) {
-                let message = format!("endpoint {} does not publish `{}`: it must register it with POST /v1/eventtype first", new.publisher, new.code);
+                let message = format!(
+                    "endpoint {} does not publish `{}`: it must register it with POST /v1/eventtype first",
+                    new.publisher, new.code
+                );
                 invalid.add("/eventCode", "unknown-event-type", message);
             }
         }
         if let Some(entry) = destination
             && entry.endpoint.definition.event_destination().is_none()
         {
-            let message = format!("endpoint {} is not registered as a destination for events", new.destination);
+            let message = format!(
+                "endpoint {} is not registered as a destination for events",
+                new.destination
+            );
             invalid.add("/destinationEndpointId", "not-a-destination", message);
         }
         Ok(invalid.or(())?)
@@ -83,12 +124,24 @@ impl Hub {
 
     pub async fn subscription(&self, scope: Scope, id: SubscriptionId) -> Result<Subscription> {
         let mut tx = self.db.read().await?;
-        store::subscription::get(&mut tx, scope, id).await?.ok_or_else(|| Error::not_found("subscription", id))
+        store::subscription::get(&mut tx, scope, id)
+            .await?
+            .ok_or_else(|| Error::not_found("subscription", id))
     }
 
     /// Enables or disables; what is published while it is disabled is not the destination's.
-    pub async fn subscription_enable(&self, actor: &Actor, scope: Scope, id: SubscriptionId, enabled: bool) -> Result<Subscription> {
-        let action = if enabled { "subscription.enable" } else { "subscription.disable" };
+    pub async fn subscription_enable(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: SubscriptionId,
+        enabled: bool,
+    ) -> Result<Subscription> {
+        let action = if enabled {
+            "subscription.enable"
+        } else {
+            "subscription.disable"
+        };
         self.subscription_change(actor, scope, id, action, |subscription, here| {
             subscription.enabled = enabled;
             hold(&mut subscription.spans, enabled, here);
@@ -97,12 +150,23 @@ impl Hub {
     }
 
     /// Ends it for good; what was published while it held is still delivered.
-    pub async fn subscription_delete(&self, actor: &Actor, scope: Scope, id: SubscriptionId) -> Result<()> {
-        self.subscription_change(actor, scope, id, "subscription.delete", |subscription, here| {
-            subscription.enabled = false;
-            subscription.deleted = true;
-            hold(&mut subscription.spans, false, here);
-        })
+    pub async fn subscription_delete(
+        &self,
+        actor: &Actor,
+        scope: Scope,
+        id: SubscriptionId,
+    ) -> Result<()> {
+        self.subscription_change(
+            actor,
+            scope,
+            id,
+            "subscription.delete",
+            |subscription, here| {
+                subscription.enabled = false;
+                subscription.deleted = true;
+                hold(&mut subscription.spans, false, here);
+            },
+        )
         .await
         .map(drop)
     }
@@ -120,7 +184,14 @@ impl Hub {
         let mut subscription = found.ok_or_else(|| Error::not_found("subscription", id))?;
         change(&mut subscription, self.here());
         store::subscription::update(&mut tx, scope, &subscription, self.now()).await?;
-        self.audit(&mut tx, Some(scope), actor, (action, format!("subscription {id}")), serde_json::json!({})).await?;
+        self.audit(
+            &mut tx,
+            Some(scope),
+            actor,
+            (action, format!("subscription {id}")),
+            serde_json::json!({}),
+        )
+        .await?;
         tx.commit().await?;
         self.registry.put_subscription(subscription.clone());
         Ok(subscription)
@@ -131,7 +202,10 @@ impl Hub {
 pub(crate) fn hold(spans: &mut Vec<Span>, holds: bool, here: u64) {
     match (spans.last_mut().filter(|span| span.to.is_none()), holds) {
         (Some(open), false) => open.to = Some(here),
-        (None, true) => spans.push(Span { from: here, to: None }),
+        (None, true) => spans.push(Span {
+            from: here,
+            to: None,
+        }),
         _ => {}
     }
 }

@@ -28,7 +28,9 @@ impl Environment {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pilot, Self::Production].into_iter().find(|e| e.as_str() == text)
+        [Self::Pilot, Self::Production]
+            .into_iter()
+            .find(|e| e.as_str() == text)
     }
 }
 

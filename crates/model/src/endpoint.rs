@@ -34,7 +34,9 @@ impl EndpointStatus {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Active, Self::Failed, Self::Deleted].into_iter().find(|s| s.as_str() == text)
+        [Self::Pending, Self::Active, Self::Failed, Self::Deleted]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 
@@ -156,7 +158,9 @@ pub struct EndpointDefinition {
 impl EndpointDefinition {
     /// All identifiers of all marketing databases.
     pub fn identifiers(&self) -> impl Iterator<Item = &IdentifierDefinition> {
-        self.databases.iter().flat_map(|database| &database.identifiers)
+        self.databases
+            .iter()
+            .flat_map(|database| &database.identifiers)
     }
 
     /// The URL of a role: its own, else the endpoint's.
@@ -166,7 +170,10 @@ impl EndpointDefinition {
 
     /// The role in which events are received, while the provider has it enabled.
     pub fn event_destination(&self) -> Option<&Role> {
-        self.roles.event_destination.as_ref().filter(|role| role.enabled)
+        self.roles
+            .event_destination
+            .as_ref()
+            .filter(|role| role.enabled)
     }
 
     /// The role in which events are published, while the provider has it enabled.
@@ -195,7 +202,9 @@ pub struct Endpoint {
 impl Endpoint {
     /// Whether events may be delivered to it now.
     pub fn receives(&self) -> bool {
-        self.enabled && self.status == EndpointStatus::Active && self.definition.event_destination().is_some()
+        self.enabled
+            && self.status == EndpointStatus::Active
+            && self.definition.event_destination().is_some()
     }
 
     /// Whether an event at `position` may be routed to it.

@@ -29,7 +29,9 @@ impl RegistrationType {
 
     /// Any letter case.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Publish, Self::Subscribe].into_iter().find(|t| t.as_str().eq_ignore_ascii_case(text))
+        [Self::Publish, Self::Subscribe]
+            .into_iter()
+            .find(|t| t.as_str().eq_ignore_ascii_case(text))
     }
 }
 

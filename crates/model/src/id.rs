@@ -136,7 +136,12 @@ impl fmt::Display for EventRef {
 impl FromStr for EventRef {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        let bad = || BadId(text.chars().take(60).collect(), "<publicationId> or <publicationId>.<n>");
+        let bad = || {
+            BadId(
+                text.chars().take(60).collect(),
+                "<publicationId> or <publicationId>.<n>",
+            )
+        };
         let (id, ordinal) = text.split_once('.').unwrap_or((text, "0"));
         Ok(Self {
             publication: DocumentId(Uuid::try_parse(id).map_err(|_| bad())?),
@@ -151,7 +156,14 @@ mod tests {
 
     #[test]
     fn a_document_id_names_its_position_to_its_own_account_only() {
-        for position in [0, 1, 4095, 4096, (123_456_789 << 12) | 77, ((1 << 48) - 1) << 12 | 4095] {
+        for position in [
+            0,
+            1,
+            4095,
+            4096,
+            (123_456_789 << 12) | 77,
+            ((1 << 48) - 1) << 12 | 4095,
+        ] {
             let id = DocumentId::new(position, AccountId(7));
             assert_eq!(id.position(AccountId(7)), Some(position));
             assert_eq!(id.position(AccountId(8)), None);
@@ -162,15 +174,34 @@ mod tests {
     fn an_event_is_named_by_publication_and_ordinal() {
         let id = DocumentId::new(99, AccountId(1));
         let text = format!("{id}.3");
-        assert_eq!(text.parse(), Ok(EventRef { publication: id, ordinal: 3 }));
-        assert_eq!(id.to_string().parse(), Ok(EventRef { publication: id, ordinal: 0 }));
+        assert_eq!(
+            text.parse(),
+            Ok(EventRef {
+                publication: id,
+                ordinal: 3
+            })
+        );
+        assert_eq!(
+            id.to_string().parse(),
+            Ok(EventRef {
+                publication: id,
+                ordinal: 0
+            })
+        );
         assert!("x.1".parse::<EventRef>().is_err());
     }
 
     #[test]
     fn numeric_ids_fit_a_double() {
         assert_eq!("17".parse(), Ok(EndpointId(17)));
-        for bad in ["0", "-1", "9007199254740992", "", "1e3", "99999999999999999999"] {
+        for bad in [
+            "0",
+            "-1",
+            "9007199254740992",
+            "",
+            "1e3",
+            "99999999999999999999",
+        ] {
             assert!(bad.parse::<EndpointId>().is_err(), "{bad}");
         }
     }

@@ -19,13 +19,21 @@ pub struct Violation {
 
 impl Violation {
     pub fn new(pointer: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code: code.to_owned(), message: message.into() }
+        Self {
+            pointer: pointer.into(),
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = if self.pointer.is_empty() { "/" } else { &self.pointer };
+        let pointer = if self.pointer.is_empty() {
+            "/"
+        } else {
+            &self.pointer
+        };
         write!(f, "{pointer}: {}", self.message)
     }
 }
@@ -43,7 +51,10 @@ pub struct Invalid {
 
 impl Invalid {
     pub fn one(pointer: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
-        Self { violations: vec![Violation::new(pointer, code, message)], more: 0 }
+        Self {
+            violations: vec![Violation::new(pointer, code, message)],
+            more: 0,
+        }
     }
 
     pub fn push(&mut self, violation: Violation) {
@@ -64,7 +75,11 @@ impl Invalid {
 
     /// `Ok(value)` when nothing was found wrong.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.is_empty() { Ok(value) } else { Err(self) }
+        if self.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 

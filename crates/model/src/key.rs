@@ -29,7 +29,9 @@ impl KeyLevel {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Account, Self::Endpoint, Self::Event].into_iter().find(|level| level.as_str() == text)
+        [Self::Account, Self::Endpoint, Self::Event]
+            .into_iter()
+            .find(|level| level.as_str() == text)
     }
 }
 

@@ -28,12 +28,20 @@ pub struct Reader<'v> {
 
 impl<'v> Reader<'v> {
     /// The object at `pointer`, or a violation.
-    pub fn new(value: &'v Value, pointer: impl Into<String>, invalid: &mut Invalid) -> Option<Self> {
+    pub fn new(
+        value: &'v Value,
+        pointer: impl Into<String>,
+        invalid: &mut Invalid,
+    ) -> Option<Self> {
         let pointer = pointer.into();
         match value {
             Value::Object(members) => Some(Self { members, pointer }),
             other => {
-                invalid.add(pointer, "type", format!("expected an object, found {}", type_name(other)));
+                invalid.add(
+                    pointer,
+                    "type",
+                    format!("expected an object, found {}", type_name(other)),
+                );
                 None
             }
         }
@@ -55,7 +63,9 @@ impl<'v> Reader<'v> {
 
     /// The first of several spellings that is present, with its name.
     pub fn get_any(&self, names: &[&'static str]) -> Option<(&'static str, &'v Value)> {
-        names.iter().find_map(|name| self.get(name).map(|value| (*name, value)))
+        names
+            .iter()
+            .find_map(|name| self.get(name).map(|value| (*name, value)))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'v String> {
@@ -63,7 +73,8 @@ impl<'v> Reader<'v> {
     }
 
     pub fn object(&self, name: &str, invalid: &mut Invalid) -> Option<Self> {
-        self.get(name).and_then(|value| Self::new(value, self.pointer(name), invalid))
+        self.get(name)
+            .and_then(|value| Self::new(value, self.pointer(name), invalid))
     }
 
     /// The elements of an array member, each with its pointer.
@@ -72,10 +83,18 @@ impl<'v> Reader<'v> {
             None => Vec::new(),
             Some(Value::Array(items)) => {
                 let base = self.pointer(name);
-                items.iter().enumerate().map(|(i, item)| (format!("{base}/{i}"), item)).collect()
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(i, item)| (format!("{base}/{i}"), item))
+                    .collect()
             }
             Some(other) => {
-                invalid.add(self.pointer(name), "type", format!("expected an array, found {}", type_name(other)));
+                invalid.add(
+                    self.pointer(name),
+                    "type",
+                    format!("expected an array, found {}", type_name(other)),
+                );
                 Vec::new()
             }
         }
@@ -87,7 +106,11 @@ impl<'v> Reader<'v> {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             other => {
-                invalid.add(self.pointer(name), "type", format!("expected a string, found {}", type_name(other)));
+                invalid.add(
+                    self.pointer(name),
+                    "type",
+                    format!("expected a string, found {}", type_name(other)),
+                );
                 return None;
             }
         };
@@ -101,11 +124,22 @@ impl<'v> Reader<'v> {
     }
 
     /// A string that must be there and not be blank.
-    pub fn required_text(&self, name: &str, chars_max: usize, invalid: &mut Invalid) -> Option<String> {
+    pub fn required_text(
+        &self,
+        name: &str,
+        chars_max: usize,
+        invalid: &mut Invalid,
+    ) -> Option<String> {
         let before = invalid.violations.len() + invalid.more;
-        let text = self.text(name, chars_max, invalid).filter(|text| !text.trim().is_empty());
+        let text = self
+            .text(name, chars_max, invalid)
+            .filter(|text| !text.trim().is_empty());
         if text.is_none() && before == invalid.violations.len() + invalid.more {
-            invalid.add(self.pointer(name), "required", format!("`{name}` is required: send a non-empty string"));
+            invalid.add(
+                self.pointer(name),
+                "required",
+                format!("`{name}` is required: send a non-empty string"),
+            );
         }
         text
     }
@@ -115,10 +149,18 @@ impl<'v> Reader<'v> {
         match self.get(name)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-            Value::String(text) if text.eq_ignore_ascii_case("false") || text.is_empty() => Some(false),
+            Value::String(text) if text.eq_ignore_ascii_case("false") || text.is_empty() => {
+                Some(false)
+            }
             other => {
-                let found = other.as_str().map_or_else(|| type_name(other).to_owned(), shown);
-                invalid.add(self.pointer(name), "type", format!("expected true or false, found {found}"));
+                let found = other
+                    .as_str()
+                    .map_or_else(|| type_name(other).to_owned(), shown);
+                invalid.add(
+                    self.pointer(name),
+                    "type",
+                    format!("expected true or false, found {found}"),
+                );
                 None
             }
         }
@@ -133,8 +175,14 @@ impl<'v> Reader<'v> {
             _ => None,
         };
         if number.is_none() {
-            let found = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            invalid.add(self.pointer(name), "type", format!("expected a whole number, found {}", shown(&found)));
+            let found = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            invalid.add(
+                self.pointer(name),
+                "type",
+                format!("expected a whole number, found {}", shown(&found)),
+            );
         }
         number
     }
@@ -147,7 +195,9 @@ impl<'v> Reader<'v> {
         parse: impl Fn(&str) -> Option<T>,
         invalid: &mut Invalid,
     ) -> Option<T> {
-        let text = self.text(name, 200, invalid).filter(|text| !text.is_empty())?;
+        let text = self
+            .text(name, 200, invalid)
+            .filter(|text| !text.is_empty())?;
         let word = parse(&text);
         if word.is_none() {
             let message = format!("{} is not known here: expected {expected}", shown(&text));

@@ -38,6 +38,10 @@ impl Subscription {
     }
 
     pub fn takes(&self, code: &str, namespace: &str) -> bool {
-        self.code == code && self.namespace.as_deref().is_none_or(|wanted| wanted == namespace)
+        self.code == code
+            && self
+                .namespace
+                .as_deref()
+                .is_none_or(|wanted| wanted == namespace)
     }
 }

@@ -42,7 +42,11 @@ pub async fn insert(tx: &mut Tx, entry: &Audit) -> Result<()> {
 pub async fn list(tx: &mut Tx, account: Option<AccountId>, page: Page) -> Result<Vec<Audit>> {
     let sql = "SELECT id, account_id, actor, action, subject, detail, created_at FROM audit
                WHERE ($1 = 0 OR account_id = $1) AND id > $2 ORDER BY id LIMIT $3";
-    let params = [Value::from(account.map_or(0, |a| a.0)), Value::from(page.after), Value::from(page.limit)];
+    let params = [
+        Value::from(account.map_or(0, |a| a.0)),
+        Value::from(page.after),
+        Value::from(page.limit),
+    ];
     let mut entries = Vec::new();
     for row in tx.rows(sql, &params).await? {
         entries.push(Audit {

@@ -85,7 +85,8 @@ pub async fn events(tx: &mut Tx, digests: &[Digest16], now: Timestamp) -> Result
         for row in tx.rows(&sql, &params).await? {
             let digest: Vec<u8> = row.get("digest")?;
             known.push(EventKey {
-                digest: Digest16::try_from(digest.as_slice()).map_err(|source| StoreError::unreadable("event key", source))?,
+                digest: Digest16::try_from(digest.as_slice())
+                    .map_err(|source| StoreError::unreadable("event key", source))?,
                 account: AccountId(row.get("account_id")?),
                 position: position(row.get("position")?),
                 ordinal: count(&row, "ordinal")?,
@@ -96,13 +97,19 @@ pub async fn events(tx: &mut Tx, digests: &[Digest16], now: Timestamp) -> Result
     Ok(known)
 }
 
-pub async fn idempotency(tx: &mut Tx, digest: Digest16, now: Timestamp) -> Result<Option<IdempotencyKey>> {
-    let sql = "SELECT body, account_id, position, accepted, quarantined, expires_at FROM idempotency_key
+pub async fn idempotency(
+    tx: &mut Tx,
+    digest: Digest16,
+    now: Timestamp,
+) -> Result<Option<IdempotencyKey>> {
+    let sql =
+        "SELECT body, account_id, position, accepted, quarantined, expires_at FROM idempotency_key
                WHERE digest = $1 AND expires_at > $2";
     let row = first(tx, sql, &[Value::from(digest.as_slice()), Value::from(now)]).await?;
     row.map(|row| {
         let body: Vec<u8> = row.get("body")?;
-        let body = Digest16::try_from(body.as_slice()).map_err(|source| StoreError::unreadable("idempotency key", source))?;
+        let body = Digest16::try_from(body.as_slice())
+            .map_err(|source| StoreError::unreadable("idempotency key", source))?;
         Ok(IdempotencyKey {
             digest,
             body,
@@ -123,7 +130,9 @@ pub async fn expire(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<u64> {
         let sql = format!(
             "DELETE FROM {table} WHERE digest IN (SELECT digest FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
         );
-        gone += tx.execute(&sql, &[Value::from(now), Value::from(limit)]).await?;
+        gone += tx
+            .execute(&sql, &[Value::from(now), Value::from(limit)])
+            .await?;
     }
     Ok(gone)
 }

@@ -24,7 +24,9 @@ impl ExceptionState {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Retrying, Self::Dead].into_iter().find(|s| s.as_str() == text)
+        [Self::Retrying, Self::Dead]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 
@@ -76,8 +78,7 @@ impl Exception {
     }
 }
 
-const COLUMNS: &str =
-    "account_id, endpoint_id, position, person, state, attempts, first_attempt_at, last_attempt_at, next_attempt_at, history";
+const COLUMNS: &str = "account_id, endpoint_id, position, person, state, attempts, first_attempt_at, last_attempt_at, next_attempt_at, history";
 
 pub async fn upsert_many(tx: &mut Tx, exceptions: &[Exception]) -> Result<()> {
     let sql = "INSERT INTO delivery_exception (account_id, endpoint_id, position, person, state, attempts, first_attempt_at, last_attempt_at, next_attempt_at, history)
@@ -104,19 +105,29 @@ pub async fn upsert_many(tx: &mut Tx, exceptions: &[Exception]) -> Result<()> {
 
 pub async fn delete_many(tx: &mut Tx, gone: &[(EndpointId, u64)]) -> Result<()> {
     let sql = "DELETE FROM delivery_exception WHERE endpoint_id = $1 AND position = $2";
-    let rows = gone.iter().map(|(e, p)| vec![Value::from(e.0), Value::from(bigint(*p))]).collect();
+    let rows = gone
+        .iter()
+        .map(|(e, p)| vec![Value::from(e.0), Value::from(bigint(*p))])
+        .collect();
     tx.execute_many(sql, rows).await?;
     Ok(())
 }
 
 /// Forgets what lies before `before`: the log no longer holds it.
 pub async fn trim(tx: &mut Tx, before: u64) -> Result<u64> {
-    Ok(tx.execute("DELETE FROM delivery_exception WHERE position < $1", &[Value::from(bigint(before))]).await?)
+    Ok(tx
+        .execute(
+            "DELETE FROM delivery_exception WHERE position < $1",
+            &[Value::from(bigint(before))],
+        )
+        .await?)
 }
 
 /// Everything being retried, to fill the flow at start.
 pub async fn retrying(tx: &mut Tx) -> Result<Vec<Exception>> {
-    let sql = format!("SELECT {COLUMNS} FROM delivery_exception WHERE state = 'retrying' ORDER BY endpoint_id, position");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM delivery_exception WHERE state = 'retrying' ORDER BY endpoint_id, position"
+    );
     tx.rows(&sql, &[]).await?.iter().map(read).collect()
 }
 
@@ -125,7 +136,10 @@ pub async fn dead(tx: &mut Tx) -> Result<Vec<(EndpointId, u64)>> {
     let sql = "SELECT endpoint_id, position FROM delivery_exception WHERE state = 'dead' ORDER BY endpoint_id, position";
     let mut dead = Vec::new();
     for row in tx.rows(sql, &[]).await? {
-        dead.push((EndpointId(row.get("endpoint_id")?), position(row.get("position")?)));
+        dead.push((
+            EndpointId(row.get("endpoint_id")?),
+            position(row.get("position")?),
+        ));
     }
     Ok(dead)
 }
@@ -154,8 +168,13 @@ pub async fn list(
 
 /// The exceptions of one event, at whichever destinations.
 pub async fn at(tx: &mut Tx, scope: Scope, at: u64) -> Result<Vec<Exception>> {
-    let sql = format!("SELECT {COLUMNS} FROM delivery_exception WHERE account_id = $1 AND position = $2");
-    tx.rows(&sql, &[Value::from(scope.0.0), Value::from(bigint(at))]).await?.iter().map(read).collect()
+    let sql =
+        format!("SELECT {COLUMNS} FROM delivery_exception WHERE account_id = $1 AND position = $2");
+    tx.rows(&sql, &[Value::from(scope.0.0), Value::from(bigint(at))])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &Row) -> Result<Exception> {
@@ -164,7 +183,11 @@ fn read(row: &Row) -> Result<Exception> {
         endpoint: EndpointId(row.get("endpoint_id")?),
         position: position(row.get("position")?),
         person: row.get("person")?,
-        state: word("delivery state", &row.get::<String>("state")?, ExceptionState::parse)?,
+        state: word(
+            "delivery state",
+            &row.get::<String>("state")?,
+            ExceptionState::parse,
+        )?,
         attempts: u32::try_from(row.get::<i64>("attempts")?).unwrap_or(u32::MAX),
         first_attempt_at: row.get("first_attempt_at")?,
         last_attempt_at: row.get("last_attempt_at")?,

@@ -85,7 +85,15 @@ pub async fn update(tx: &mut Tx, scope: Scope, endpoint: &Endpoint) -> Result<()
 /// Keeps why the provider could not set itself up.
 pub async fn put_failure(tx: &mut Tx, scope: Scope, id: EndpointId, reason: &str) -> Result<()> {
     let sql = "UPDATE endpoint SET failure_reason = $3 WHERE account_id = $1 AND id = $2";
-    tx.execute(sql, &[Value::from(scope.0.0), Value::from(id.0), Value::from(reason)]).await?;
+    tx.execute(
+        sql,
+        &[
+            Value::from(scope.0.0),
+            Value::from(id.0),
+            Value::from(reason),
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -99,32 +107,70 @@ pub async fn failure(tx: &mut Tx, scope: Scope, id: EndpointId) -> Result<Option
 
 pub async fn get(tx: &mut Tx, scope: Scope, id: EndpointId) -> Result<Option<Endpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE account_id = $1 AND id = $2");
-    first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)]).await?.map(|row| read(&row)).transpose()
+    first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)])
+        .await?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Endpoint>> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-    let params = [Value::from(scope.0.0), Value::from(page.after), Value::from(page.limit)];
+    let sql = format!(
+        "SELECT {COLUMNS} FROM endpoint WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+    );
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(page.after),
+        Value::from(page.limit),
+    ];
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
 /// Every endpoint of the installation, to fill the registry at start.
 pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<Endpoint>> {
     let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)]).await?.iter().map(read).collect()
+    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
-pub async fn sealed(tx: &mut Tx, scope: Scope, id: EndpointId, which: Sealed) -> Result<Option<Vec<u8>>> {
-    let sql = format!("SELECT {} AS sealed FROM endpoint WHERE account_id = $1 AND id = $2", which.column());
+pub async fn sealed(
+    tx: &mut Tx,
+    scope: Scope,
+    id: EndpointId,
+    which: Sealed,
+) -> Result<Option<Vec<u8>>> {
+    let sql = format!(
+        "SELECT {} AS sealed FROM endpoint WHERE account_id = $1 AND id = $2",
+        which.column()
+    );
     match first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)]).await? {
         Some(row) => Ok(row.get("sealed")?),
         None => Ok(None),
     }
 }
 
-pub async fn put_sealed(tx: &mut Tx, scope: Scope, id: EndpointId, which: Sealed, bytes: Vec<u8>) -> Result<()> {
-    let sql = format!("UPDATE endpoint SET {} = $3 WHERE account_id = $1 AND id = $2", which.column());
-    tx.execute(&sql, &[Value::from(scope.0.0), Value::from(id.0), Value::from(bytes)]).await?;
+pub async fn put_sealed(
+    tx: &mut Tx,
+    scope: Scope,
+    id: EndpointId,
+    which: Sealed,
+    bytes: Vec<u8>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE endpoint SET {} = $3 WHERE account_id = $1 AND id = $2",
+        which.column()
+    );
+    tx.execute(
+        &sql,
+        &[
+            Value::from(scope.0.0),
+            Value::from(id.0),
+            Value::from(bytes),
+        ],
+    )
+    .await?;
     Ok(())
 }
 
@@ -132,7 +178,11 @@ fn read(row: &Row) -> Result<Endpoint> {
     Ok(Endpoint {
         id: EndpointId(row.get("id")?),
         account: AccountId(row.get("account_id")?),
-        status: word("endpoint status", &row.get::<String>("status")?, EndpointStatus::parse)?,
+        status: word(
+            "endpoint status",
+            &row.get::<String>("status")?,
+            EndpointStatus::parse,
+        )?,
         enabled: row.get("enabled")?,
         disabled_reason: row.get("disabled_reason")?,
         definition: from_json("endpoint definition", &row.get::<String>("definition")?)?,

@@ -18,10 +18,12 @@ pub struct EventFile {
     pub fetched_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "account_id, endpoint_id, name, documents, size_bytes, created_at, fetched_at";
+const COLUMNS: &str =
+    "account_id, endpoint_id, name, documents, size_bytes, created_at, fetched_at";
 
 pub async fn insert(tx: &mut Tx, file: &EventFile) -> Result<()> {
-    let sql = "INSERT INTO event_file (account_id, endpoint_id, name, documents, size_bytes, created_at)
+    let sql =
+        "INSERT INTO event_file (account_id, endpoint_id, name, documents, size_bytes, created_at)
                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (endpoint_id, name) DO NOTHING";
     let params = [
         Value::from(file.account.0),
@@ -36,34 +38,84 @@ pub async fn insert(tx: &mut Tx, file: &EventFile) -> Result<()> {
 }
 
 /// The oldest `limit` files of an endpoint.
-pub async fn oldest(tx: &mut Tx, scope: Scope, endpoint: EndpointId, limit: i64) -> Result<Vec<EventFile>> {
-    let sql = format!("SELECT {COLUMNS} FROM event_file WHERE account_id = $1 AND endpoint_id = $2 ORDER BY name LIMIT $3");
-    let params = [Value::from(scope.0.0), Value::from(endpoint.0), Value::from(limit)];
+pub async fn oldest(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: EndpointId,
+    limit: i64,
+) -> Result<Vec<EventFile>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM event_file WHERE account_id = $1 AND endpoint_id = $2 ORDER BY name LIMIT $3"
+    );
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.0),
+        Value::from(limit),
+    ];
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-pub async fn get(tx: &mut Tx, scope: Scope, endpoint: EndpointId, name: &str) -> Result<Option<EventFile>> {
-    let sql = format!("SELECT {COLUMNS} FROM event_file WHERE account_id = $1 AND endpoint_id = $2 AND name = $3");
-    let params = [Value::from(scope.0.0), Value::from(endpoint.0), Value::from(name)];
-    first(tx, &sql, &params).await?.map(|row| read(&row)).transpose()
+pub async fn get(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: EndpointId,
+    name: &str,
+) -> Result<Option<EventFile>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM event_file WHERE account_id = $1 AND endpoint_id = $2 AND name = $3"
+    );
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.0),
+        Value::from(name),
+    ];
+    first(tx, &sql, &params)
+        .await?
+        .map(|row| read(&row))
+        .transpose()
 }
 
-pub async fn mark_fetched(tx: &mut Tx, scope: Scope, endpoint: EndpointId, name: &str, now: Timestamp) -> Result<()> {
+pub async fn mark_fetched(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: EndpointId,
+    name: &str,
+    now: Timestamp,
+) -> Result<()> {
     let sql = "UPDATE event_file SET fetched_at = $4 WHERE account_id = $1 AND endpoint_id = $2 AND name = $3 AND fetched_at IS NULL";
-    tx.execute(sql, &[Value::from(scope.0.0), Value::from(endpoint.0), Value::from(name), Value::from(now)]).await?;
+    tx.execute(
+        sql,
+        &[
+            Value::from(scope.0.0),
+            Value::from(endpoint.0),
+            Value::from(name),
+            Value::from(now),
+        ],
+    )
+    .await?;
     Ok(())
 }
 
 pub async fn delete(tx: &mut Tx, scope: Scope, endpoint: EndpointId, name: &str) -> Result<bool> {
     let sql = "DELETE FROM event_file WHERE account_id = $1 AND endpoint_id = $2 AND name = $3";
-    let params = [Value::from(scope.0.0), Value::from(endpoint.0), Value::from(name)];
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.0),
+        Value::from(name),
+    ];
     Ok(tx.execute(sql, &params).await? > 0)
 }
 
 /// Files older than `before`, of any account, oldest first: for retention.
 pub async fn older_than(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<Vec<EventFile>> {
-    let sql = format!("SELECT {COLUMNS} FROM event_file WHERE created_at < $1 ORDER BY created_at LIMIT $2");
-    tx.rows(&sql, &[Value::from(before), Value::from(limit)]).await?.iter().map(read).collect()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM event_file WHERE created_at < $1 ORDER BY created_at LIMIT $2"
+    );
+    tx.rows(&sql, &[Value::from(before), Value::from(limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &Row) -> Result<EventFile> {

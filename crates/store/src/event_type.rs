@@ -35,19 +35,32 @@ pub async fn upsert(tx: &mut Tx, scope: Scope, event_type: &EventType) -> Result
 }
 
 pub async fn list(tx: &mut Tx, scope: Scope, endpoint: EndpointId) -> Result<Vec<EventType>> {
-    let sql = format!("SELECT {COLUMNS} FROM event_type WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id");
-    tx.rows(&sql, &[Value::from(scope.0.0), Value::from(endpoint.0)]).await?.iter().map(read).collect()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM event_type WHERE account_id = $1 AND endpoint_id = $2 ORDER BY id"
+    );
+    tx.rows(&sql, &[Value::from(scope.0.0), Value::from(endpoint.0)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Every event type of the installation, to fill the registry at start.
 pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<EventType>> {
     let sql = format!("SELECT {COLUMNS} FROM event_type WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)]).await?.iter().map(read).collect()
+    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 pub async fn delete(tx: &mut Tx, scope: Scope, id: EventTypeId) -> Result<bool> {
     let sql = "DELETE FROM event_type WHERE account_id = $1 AND id = $2";
-    Ok(tx.execute(sql, &[Value::from(scope.0.0), Value::from(id.0)]).await? > 0)
+    Ok(tx
+        .execute(sql, &[Value::from(scope.0.0), Value::from(id.0)])
+        .await?
+        > 0)
 }
 
 fn read(row: &Row) -> Result<EventType> {
@@ -59,7 +72,11 @@ fn read(row: &Row) -> Result<EventType> {
         description: row.get("description")?,
         namespace: row.get("namespace")?,
         version: row.get("version")?,
-        registration: word("registration type", &row.get::<String>("registration")?, RegistrationType::parse)?,
+        registration: word(
+            "registration type",
+            &row.get::<String>("registration")?,
+            RegistrationType::parse,
+        )?,
         attributes: from_json("event type attributes", &row.get::<String>("attributes")?)?,
         is_custom: row.get("is_custom")?,
     })

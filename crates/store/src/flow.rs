@@ -9,14 +9,20 @@ use crate::{Result, bigint, first, position};
 
 /// The next batch that the router reads; 0 before the first.
 pub async fn cursor(tx: &mut Tx, shard: i64) -> Result<u64> {
-    let row = first(tx, "SELECT next_seq FROM flow_cursor WHERE shard = $1", &[Value::from(shard)]).await?;
+    let row = first(
+        tx,
+        "SELECT next_seq FROM flow_cursor WHERE shard = $1",
+        &[Value::from(shard)],
+    )
+    .await?;
     row.map_or(Ok(0), |row| Ok(position(row.get("next_seq")?)))
 }
 
 pub async fn put_cursor(tx: &mut Tx, shard: i64, next_seq: u64) -> Result<()> {
     let sql = "INSERT INTO flow_cursor (shard, next_seq) VALUES ($1, $2)
                ON CONFLICT (shard) DO UPDATE SET next_seq = excluded.next_seq";
-    tx.execute(sql, &[Value::from(shard), Value::from(bigint(next_seq))]).await?;
+    tx.execute(sql, &[Value::from(shard), Value::from(bigint(next_seq))])
+        .await?;
     Ok(())
 }
 
@@ -47,7 +53,13 @@ pub async fn put_chunks(tx: &mut Tx, chunks: Vec<Chunk>) -> Result<()> {
                ON CONFLICT (endpoint_id, chunk) DO UPDATE SET bits = excluded.bits";
     let rows = chunks
         .into_iter()
-        .map(|c| vec![Value::from(c.endpoint.0), Value::from(bigint(c.chunk)), Value::from(c.bits)])
+        .map(|c| {
+            vec![
+                Value::from(c.endpoint.0),
+                Value::from(bigint(c.chunk)),
+                Value::from(c.bits),
+            ]
+        })
         .collect();
     tx.execute_many(sql, rows).await?;
     Ok(())
@@ -55,7 +67,10 @@ pub async fn put_chunks(tx: &mut Tx, chunks: Vec<Chunk>) -> Result<()> {
 
 pub async fn delete_chunks(tx: &mut Tx, chunks: &[(EndpointId, u64)]) -> Result<()> {
     let sql = "DELETE FROM pending_chunk WHERE endpoint_id = $1 AND chunk = $2";
-    let rows = chunks.iter().map(|(e, c)| vec![Value::from(e.0), Value::from(bigint(*c))]).collect();
+    let rows = chunks
+        .iter()
+        .map(|(e, c)| vec![Value::from(e.0), Value::from(bigint(*c))])
+        .collect();
     tx.execute_many(sql, rows).await?;
     Ok(())
 }

@@ -22,7 +22,8 @@ pub struct Key {
     pub revoked_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, account_id, endpoint_id, level, hash, prefix, created_at, expires_at, revoked_at";
+const COLUMNS: &str =
+    "id, account_id, endpoint_id, level, hash, prefix, created_at, expires_at, revoked_at";
 
 pub async fn insert(
     tx: &mut Tx,
@@ -63,32 +64,52 @@ pub async fn list(tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>) -> Re
     let sql = format!(
         "SELECT {COLUMNS} FROM api_key WHERE account_id = $1 AND ($2 = 0 OR endpoint_id = $2) ORDER BY id"
     );
-    let params = [Value::from(scope.0.0), Value::from(endpoint.map_or(0, |e| e.0))];
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.map_or(0, |e| e.0)),
+    ];
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
 /// Every key of the installation, to fill the registry at start.
 pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<Key>> {
     let sql = format!("SELECT {COLUMNS} FROM api_key WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)]).await?.iter().map(read).collect()
+    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Ends a key at `at` (overlap); an earlier end stays.
 pub async fn expire(tx: &mut Tx, scope: Scope, id: KeyId, at: Timestamp) -> Result<bool> {
     let sql = "UPDATE api_key SET expires_at = $3 WHERE account_id = $1 AND id = $2
                AND (expires_at IS NULL OR expires_at > $3)";
-    Ok(tx.execute(sql, &[Value::from(scope.0.0), Value::from(id.0), Value::from(at)]).await? > 0)
+    Ok(tx
+        .execute(
+            sql,
+            &[Value::from(scope.0.0), Value::from(id.0), Value::from(at)],
+        )
+        .await?
+        > 0)
 }
 
 /// Ends a key at once.
 pub async fn revoke(tx: &mut Tx, scope: Scope, id: KeyId, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE api_key SET revoked_at = $3 WHERE account_id = $1 AND id = $2 AND revoked_at IS NULL";
-    Ok(tx.execute(sql, &[Value::from(scope.0.0), Value::from(id.0), Value::from(now)]).await? > 0)
+    Ok(tx
+        .execute(
+            sql,
+            &[Value::from(scope.0.0), Value::from(id.0), Value::from(now)],
+        )
+        .await?
+        > 0)
 }
 
 fn read(row: &Row) -> Result<Key> {
     let hash: Vec<u8> = row.get("hash")?;
-    let hash = <[u8; 32]>::try_from(hash.as_slice()).map_err(|source| StoreError::unreadable("key hash", source))?;
+    let hash = <[u8; 32]>::try_from(hash.as_slice())
+        .map_err(|source| StoreError::unreadable("key hash", source))?;
     Ok(Key {
         id: KeyId(row.get("id")?),
         account: AccountId(row.get("account_id")?),

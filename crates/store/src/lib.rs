@@ -43,16 +43,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn unreadable(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Unreadable { what, source: source.into() }
+    pub(crate) fn unreadable(
+        what: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unreadable {
+            what,
+            source: source.into(),
+        }
     }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// Append-only: a released migration is never changed.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_exchange", sql: include_str!("migrations/0001_exchange.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_exchange",
+    sql: include_str!("migrations/0001_exchange.sql"),
+}];
 
 /// Brings the schema up to date; answers how many migrations were applied.
 pub async fn migrate(db: &Db) -> Result<usize> {

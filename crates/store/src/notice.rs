@@ -16,7 +16,14 @@ pub struct Notice {
     pub created_at: Timestamp,
 }
 
-pub async fn insert(tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>, kind: &str, message: &str, now: Timestamp) -> Result<()> {
+pub async fn insert(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: Option<EndpointId>,
+    kind: &str,
+    message: &str,
+    now: Timestamp,
+) -> Result<()> {
     let id = sequence::take(tx, "notice", 1).await?;
     let sql = "INSERT INTO notice (id, account_id, endpoint_id, kind, message, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     let params = [
@@ -33,7 +40,11 @@ pub async fn insert(tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>, kin
 
 pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Notice>> {
     let sql = "SELECT id, endpoint_id, kind, message, created_at FROM notice WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-    let params = [Value::from(scope.0.0), Value::from(page.after), Value::from(page.limit)];
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(page.after),
+        Value::from(page.limit),
+    ];
     let mut notices = Vec::new();
     for row in tx.rows(sql, &params).await? {
         notices.push(Notice {

@@ -10,19 +10,37 @@ use crate::{Page, Result, first, sequence};
 pub async fn insert(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Provider> {
     let id = sequence::take(tx, "provider", 1).await?;
     let sql = "INSERT INTO provider (id, name, created_at) VALUES ($1, $2, $3)";
-    tx.execute(sql, &[Value::from(id), Value::from(name), Value::from(now)]).await?;
-    Ok(Provider { id: ProviderId(id), name: name.to_owned() })
+    tx.execute(sql, &[Value::from(id), Value::from(name), Value::from(now)])
+        .await?;
+    Ok(Provider {
+        id: ProviderId(id),
+        name: name.to_owned(),
+    })
 }
 
 pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Provider>> {
-    first(tx, "SELECT id, name FROM provider WHERE name = $1", &[Value::from(name)]).await?.map(|row| read(&row)).transpose()
+    first(
+        tx,
+        "SELECT id, name FROM provider WHERE name = $1",
+        &[Value::from(name)],
+    )
+    .await?
+    .map(|row| read(&row))
+    .transpose()
 }
 
 pub async fn list(tx: &mut Tx, page: Page) -> Result<Vec<Provider>> {
     let sql = "SELECT id, name FROM provider WHERE id > $1 ORDER BY id LIMIT $2";
-    tx.rows(sql, &[Value::from(page.after), Value::from(page.limit)]).await?.iter().map(read).collect()
+    tx.rows(sql, &[Value::from(page.after), Value::from(page.limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 fn read(row: &Row) -> Result<Provider> {
-    Ok(Provider { id: ProviderId(row.get("id")?), name: row.get("name")? })
+    Ok(Provider {
+        id: ProviderId(row.get("id")?),
+        name: row.get("name")?,
+    })
 }

@@ -28,7 +28,9 @@ impl QuarantineState {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Held, Self::Published, Self::Discarded].into_iter().find(|s| s.as_str() == text)
+        [Self::Held, Self::Published, Self::Discarded]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 
@@ -74,10 +76,19 @@ pub async fn insert(
 
 pub async fn get(tx: &mut Tx, scope: Scope, id: QuarantineId) -> Result<Option<Quarantined>> {
     let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE account_id = $1 AND id = $2");
-    first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)]).await?.map(|row| read(&row)).transpose()
+    first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)])
+        .await?
+        .map(|row| read(&row))
+        .transpose()
 }
 
-pub async fn list(tx: &mut Tx, scope: Scope, state: QuarantineState, endpoint: Option<EndpointId>, page: Page) -> Result<Vec<Quarantined>> {
+pub async fn list(
+    tx: &mut Tx,
+    scope: Scope,
+    state: QuarantineState,
+    endpoint: Option<EndpointId>,
+    page: Page,
+) -> Result<Vec<Quarantined>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM quarantine WHERE account_id = $1 AND state = $2 AND ($3 = 0 OR endpoint_id = $3) AND id > $4
          ORDER BY id LIMIT $5"
@@ -93,9 +104,20 @@ pub async fn list(tx: &mut Tx, scope: Scope, state: QuarantineState, endpoint: O
 }
 
 /// Moves a held event on; `false` when it is not held (any more).
-pub async fn put_state(tx: &mut Tx, scope: Scope, id: QuarantineId, state: QuarantineState, now: Timestamp) -> Result<bool> {
+pub async fn put_state(
+    tx: &mut Tx,
+    scope: Scope,
+    id: QuarantineId,
+    state: QuarantineState,
+    now: Timestamp,
+) -> Result<bool> {
     let sql = "UPDATE quarantine SET state = $3, changed_at = $4 WHERE account_id = $1 AND id = $2 AND state = 'held'";
-    let params = [Value::from(scope.0.0), Value::from(id.0), Value::from(state.as_str()), Value::from(now)];
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(id.0),
+        Value::from(state.as_str()),
+        Value::from(now),
+    ];
     Ok(tx.execute(sql, &params).await? > 0)
 }
 
@@ -104,7 +126,11 @@ fn read(row: &Row) -> Result<Quarantined> {
         id: QuarantineId(row.get("id")?),
         account: AccountId(row.get("account_id")?),
         endpoint: EndpointId(row.get("endpoint_id")?),
-        state: word("quarantine state", &row.get::<String>("state")?, QuarantineState::parse)?,
+        state: word(
+            "quarantine state",
+            &row.get::<String>("state")?,
+            QuarantineState::parse,
+        )?,
         body: row.get("body")?,
         violations: from_json("violations", &row.get::<String>("violations")?)?,
         created_at: row.get("created_at")?,

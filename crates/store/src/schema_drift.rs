@@ -42,10 +42,19 @@ pub async fn add(tx: &mut Tx, drifts: &[SchemaDrift]) -> Result<()> {
 }
 
 /// The latest first; at most `limit`.
-pub async fn list(tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>, limit: i64) -> Result<Vec<SchemaDrift>> {
+pub async fn list(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: Option<EndpointId>,
+    limit: i64,
+) -> Result<Vec<SchemaDrift>> {
     let sql = "SELECT account_id, endpoint_id, code, attribute, what, seen, first_seen_at, last_seen_at FROM schema_drift
                WHERE account_id = $1 AND ($2 = 0 OR endpoint_id = $2) ORDER BY last_seen_at DESC, code, attribute LIMIT $3";
-    let params = [Value::from(scope.0.0), Value::from(endpoint.map_or(0, |e| e.0)), Value::from(limit)];
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.map_or(0, |e| e.0)),
+        Value::from(limit),
+    ];
     let mut drifts = Vec::new();
     for row in tx.rows(sql, &params).await? {
         drifts.push(SchemaDrift {

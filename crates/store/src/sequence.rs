@@ -11,10 +11,24 @@ use crate::Result;
 pub async fn take(tx: &mut Tx, name: &'static str, count: i64) -> Result<i64> {
     let sql = "INSERT INTO sequence (name, next) VALUES ($1, $2)
                ON CONFLICT (name) DO UPDATE SET next = sequence.next + $3 RETURNING next";
-    let rows = tx.rows(sql, &[Value::from(name), Value::from(count + 1), Value::from(count)]).await?;
+    let rows = tx
+        .rows(
+            sql,
+            &[
+                Value::from(name),
+                Value::from(count + 1),
+                Value::from(count),
+            ],
+        )
+        .await?;
     let next: i64 = match rows.first() {
         Some(row) => row.get("next")?,
-        None => return Err(crate::StoreError::unreadable("sequence", "no row came back")),
+        None => {
+            return Err(crate::StoreError::unreadable(
+                "sequence",
+                "no row came back",
+            ));
+        }
     };
     Ok(next - count)
 }

@@ -7,10 +7,16 @@ use model::{AccountId, EndpointId, Subscription, SubscriptionId};
 
 use crate::{Page, Result, Scope, bigint, first, from_json, position, sequence};
 
-const COLUMNS: &str = "id, account_id, publisher_id, code, namespace, destination_id, enabled, spans, deleted_at";
+const COLUMNS: &str =
+    "id, account_id, publisher_id, code, namespace, destination_id, enabled, spans, deleted_at";
 
 /// Adds a subscription; `id` is ignored and made here.
-pub async fn insert(tx: &mut Tx, scope: Scope, new: &Subscription, now: Timestamp) -> Result<SubscriptionId> {
+pub async fn insert(
+    tx: &mut Tx,
+    scope: Scope,
+    new: &Subscription,
+    now: Timestamp,
+) -> Result<SubscriptionId> {
     let id = sequence::take(tx, "subscription", 1).await?;
     let sql = "INSERT INTO subscription (id, account_id, publisher_id, code, namespace, destination_id, enabled, spans, created_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -30,7 +36,12 @@ pub async fn insert(tx: &mut Tx, scope: Scope, new: &Subscription, now: Timestam
 }
 
 /// Writes enabled, spans and, when it ended for good, the time of its end.
-pub async fn update(tx: &mut Tx, scope: Scope, subscription: &Subscription, now: Timestamp) -> Result<()> {
+pub async fn update(
+    tx: &mut Tx,
+    scope: Scope,
+    subscription: &Subscription,
+    now: Timestamp,
+) -> Result<()> {
     let sql = "UPDATE subscription SET enabled = $3, spans = $4, deleted_at = $5 WHERE account_id = $1 AND id = $2";
     let params = [
         Value::from(scope.0.0),
@@ -44,8 +55,13 @@ pub async fn update(tx: &mut Tx, scope: Scope, subscription: &Subscription, now:
 }
 
 pub async fn get(tx: &mut Tx, scope: Scope, id: SubscriptionId) -> Result<Option<Subscription>> {
-    let sql = format!("SELECT {COLUMNS} FROM subscription WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL");
-    first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)]).await?.map(|row| read(&row)).transpose()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM subscription WHERE account_id = $1 AND id = $2 AND deleted_at IS NULL"
+    );
+    first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)])
+        .await?
+        .map(|row| read(&row))
+        .transpose()
 }
 
 /// Those that have not ended.
@@ -53,20 +69,30 @@ pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Subscript
     let sql = format!(
         "SELECT {COLUMNS} FROM subscription WHERE account_id = $1 AND id > $2 AND deleted_at IS NULL ORDER BY id LIMIT $3"
     );
-    let params = [Value::from(scope.0.0), Value::from(page.after), Value::from(page.limit)];
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(page.after),
+        Value::from(page.limit),
+    ];
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
 /// Every subscription of the installation, ended ones included, to fill the registry at start.
 pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<Subscription>> {
     let sql = format!("SELECT {COLUMNS} FROM subscription WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)]).await?.iter().map(read).collect()
+    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
 /// Forgets an ended subscription that nothing in the log refers to any more.
 pub async fn forget(tx: &mut Tx, scope: Scope, id: SubscriptionId) -> Result<()> {
-    let sql = "DELETE FROM subscription WHERE account_id = $1 AND id = $2 AND deleted_at IS NOT NULL";
-    tx.execute(sql, &[Value::from(scope.0.0), Value::from(id.0)]).await?;
+    let sql =
+        "DELETE FROM subscription WHERE account_id = $1 AND id = $2 AND deleted_at IS NOT NULL";
+    tx.execute(sql, &[Value::from(scope.0.0), Value::from(id.0)])
+        .await?;
     Ok(())
 }
 
@@ -86,11 +112,20 @@ fn read(row: &Row) -> Result<Subscription> {
 
 /// `[[from,to],[from,null]]`
 pub(crate) fn spans_to(spans: &[Span]) -> String {
-    let pairs: Vec<(i64, Option<i64>)> = spans.iter().map(|s| (bigint(s.from), s.to.map(bigint))).collect();
+    let pairs: Vec<(i64, Option<i64>)> = spans
+        .iter()
+        .map(|s| (bigint(s.from), s.to.map(bigint)))
+        .collect();
     crate::to_json(&pairs)
 }
 
 pub(crate) fn spans_from(text: &str) -> Result<Vec<Span>> {
     let pairs: Vec<(i64, Option<i64>)> = from_json("spans", text)?;
-    Ok(pairs.into_iter().map(|(from, to)| Span { from: position(from), to: to.map(position) }).collect())
+    Ok(pairs
+        .into_iter()
+        .map(|(from, to)| Span {
+            from: position(from),
+            to: to.map(position),
+        })
+        .collect())
 }

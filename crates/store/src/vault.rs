@@ -16,7 +16,9 @@ const NONCE_BYTES: usize = 12;
 /// Why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    #[error("the key file {path} cannot be used: expected lines of 64 hexadecimal digits, the newest first")]
+    #[error(
+        "the key file {path} cannot be used: expected lines of 64 hexadecimal digits, the newest first"
+    )]
     KeyFile {
         path: String,
         #[source]
@@ -24,7 +26,9 @@ pub enum VaultError {
     },
     #[error("key number {0} is not 64 hexadecimal digits")]
     Key(usize),
-    #[error("the stored secret was sealed under a key that is not here: put the old key back, below the new one")]
+    #[error(
+        "the stored secret was sealed under a key that is not here: put the old key back, below the new one"
+    )]
     UnknownKey,
     #[error("the stored secret is damaged")]
     Damaged,
@@ -56,7 +60,10 @@ impl Vault {
 
     /// Reads the key file; makes one (readable by its owner only) if there is none.
     pub fn open_file(path: &Path) -> Result<Self, VaultError> {
-        let wrap = |source| VaultError::KeyFile { path: path.display().to_string(), source };
+        let wrap = |source| VaultError::KeyFile {
+            path: path.display().to_string(),
+            source,
+        };
         match std::fs::read_to_string(path) {
             Ok(text) => Self::from_text(&text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -73,8 +80,13 @@ impl Vault {
         let (id, cipher) = &self.keys[0];
         let mut nonce = [0u8; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| VaultError::Random)?;
-        let payload = Payload { msg: clear, aad: purpose.as_bytes() };
-        let text = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::Damaged)?;
+        let payload = Payload {
+            msg: clear,
+            aad: purpose.as_bytes(),
+        };
+        let text = cipher
+            .encrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| VaultError::Damaged)?;
         let mut sealed = vec![VERSION];
         sealed.extend_from_slice(id);
         sealed.extend_from_slice(&nonce);
@@ -84,12 +96,25 @@ impl Vault {
 
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
         let rest = sealed.strip_prefix(&[VERSION]).ok_or(VaultError::Damaged)?;
-        let (id, rest) = rest.split_at_checked(KEY_ID_BYTES).ok_or(VaultError::Damaged)?;
-        let (nonce, text) = rest.split_at_checked(NONCE_BYTES).ok_or(VaultError::Damaged)?;
+        let (id, rest) = rest
+            .split_at_checked(KEY_ID_BYTES)
+            .ok_or(VaultError::Damaged)?;
+        let (nonce, text) = rest
+            .split_at_checked(NONCE_BYTES)
+            .ok_or(VaultError::Damaged)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| VaultError::Damaged)?;
-        let (_, cipher) = self.keys.iter().find(|(known, _)| known == id).ok_or(VaultError::UnknownKey)?;
-        let payload = Payload { msg: text, aad: purpose.as_bytes() };
-        cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::Damaged)
+        let (_, cipher) = self
+            .keys
+            .iter()
+            .find(|(known, _)| known == id)
+            .ok_or(VaultError::UnknownKey)?;
+        let payload = Payload {
+            msg: text,
+            aad: purpose.as_bytes(),
+        };
+        cipher
+            .decrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| VaultError::Damaged)
     }
 }
 
@@ -119,7 +144,11 @@ fn hex(word: &str) -> Option<[u8; 32]> {
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -132,14 +161,27 @@ mod tests {
     fn what_is_sealed_opens_only_for_its_purpose_and_after_rotation() {
         let (old, new) = (new_key().expect("random"), new_key().expect("random"));
         let before = Vault::from_text(&old).expect("a key");
-        let sealed = before.seal("endpoint 1 attributes", b"hush").expect("seals");
+        let sealed = before
+            .seal("endpoint 1 attributes", b"hush")
+            .expect("seals");
         assert!(!sealed.windows(4).any(|w| w == b"hush"));
 
         let rotated = Vault::from_text(&format!("{new}\n{old}")).expect("two keys");
-        assert_eq!(rotated.open("endpoint 1 attributes", &sealed).expect("opens"), b"hush");
-        assert!(matches!(rotated.open("endpoint 2 attributes", &sealed), Err(VaultError::Damaged)));
+        assert_eq!(
+            rotated
+                .open("endpoint 1 attributes", &sealed)
+                .expect("opens"),
+            b"hush"
+        );
+        assert!(matches!(
+            rotated.open("endpoint 2 attributes", &sealed),
+            Err(VaultError::Damaged)
+        ));
         let forgotten = Vault::from_text(&new).expect("a key");
-        assert!(matches!(forgotten.open("endpoint 1 attributes", &sealed), Err(VaultError::UnknownKey)));
+        assert!(matches!(
+            forgotten.open("endpoint 1 attributes", &sealed),
+            Err(VaultError::UnknownKey)
+        ));
     }
 
     #[test]

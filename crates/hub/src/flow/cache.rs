@@ -21,7 +21,10 @@ struct Inner {
 
 impl BatchCache {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, inner: Mutex::default() }
+        Self {
+            bytes_max,
+            inner: Mutex::default(),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -30,13 +33,19 @@ impl BatchCache {
 
     pub(super) fn put(&self, batch: &Arc<Batch>) {
         let mut inner = self.inner();
-        if inner.batches.insert(batch.seq(), Arc::clone(batch)).is_some() {
+        if inner
+            .batches
+            .insert(batch.seq(), Arc::clone(batch))
+            .is_some()
+        {
             return;
         }
         inner.order.push_back(batch.seq());
         inner.bytes += batch.bytes();
         while inner.bytes > self.bytes_max && inner.order.len() > 1 {
-            let Some(oldest) = inner.order.pop_front() else { break };
+            let Some(oldest) = inner.order.pop_front() else {
+                break;
+            };
             if let Some(gone) = inner.batches.remove(&oldest) {
                 inner.bytes -= gone.bytes();
             }
@@ -48,7 +57,12 @@ impl BatchCache {
         if let Some(batch) = self.inner().batches.get(&seq) {
             return Ok(Some(Arc::clone(batch)));
         }
-        let batch = log.read(seq, 1, usize::MAX).await?.into_iter().next().filter(|batch| batch.seq() == seq);
+        let batch = log
+            .read(seq, 1, usize::MAX)
+            .await?
+            .into_iter()
+            .next()
+            .filter(|batch| batch.seq() == seq);
         if let Some(batch) = &batch {
             self.put(batch);
         }

@@ -35,9 +35,16 @@ impl Snapshot {
                 snapshot.chunks.push((destination.id, changes));
             }
             // First what must go, then what is there: a replayed event may have failed again.
-            snapshot.gone.extend(destination.gone.drain().map(|position| (destination.id, position)));
+            snapshot.gone.extend(
+                destination
+                    .gone
+                    .drain()
+                    .map(|position| (destination.id, position)),
+            );
             for position in destination.changed.drain() {
-                snapshot.exceptions.extend(destination.retrying.get(&position).cloned());
+                snapshot
+                    .exceptions
+                    .extend(destination.retrying.get(&position).cloned());
             }
             snapshot.exceptions.append(&mut destination.fresh_dead);
         }
@@ -60,10 +67,14 @@ impl Snapshot {
             }
         }
         for exception in self.exceptions {
-            let Some(destination) = state.schedule.destinations.get_mut(&exception.endpoint) else { continue };
+            let Some(destination) = state.schedule.destinations.get_mut(&exception.endpoint) else {
+                continue;
+            };
             if destination.retrying.contains_key(&exception.position) {
                 destination.changed.insert(exception.position);
-            } else if exception.state == store::delivery::ExceptionState::Dead && !destination.gone.contains(&exception.position) {
+            } else if exception.state == store::delivery::ExceptionState::Dead
+                && !destination.gone.contains(&exception.position)
+            {
                 destination.fresh_dead.push(exception);
             }
         }
@@ -89,7 +100,8 @@ impl Hub {
         match self.save(&snapshot, &drifts).await {
             Ok(()) => {
                 self.flow.state().saved_seq = snapshot.next_seq;
-                self.dedupe.saved(&snapshot.found.event_keys, &snapshot.found.idempotency_keys);
+                self.dedupe
+                    .saved(&snapshot.found.event_keys, &snapshot.found.idempotency_keys);
                 Ok(true)
             }
             Err(error) => {
@@ -100,7 +112,11 @@ impl Hub {
         }
     }
 
-    async fn save(&self, snapshot: &Snapshot, drifts: &[store::schema_drift::SchemaDrift]) -> Result<()> {
+    async fn save(
+        &self,
+        snapshot: &Snapshot,
+        drifts: &[store::schema_drift::SchemaDrift],
+    ) -> Result<()> {
         let mut tx = self.db.begin().await?;
         store::flow::put_cursor(&mut tx, SHARD, snapshot.next_seq).await?;
         let mut puts = Vec::new();
@@ -108,7 +124,11 @@ impl Hub {
         for (endpoint, changes) in &snapshot.chunks {
             for change in changes {
                 match change {
-                    ChunkChange::Put(chunk, bits) => puts.push(Chunk { endpoint: *endpoint, chunk: *chunk, bits: bits.clone() }),
+                    ChunkChange::Put(chunk, bits) => puts.push(Chunk {
+                        endpoint: *endpoint,
+                        chunk: *chunk,
+                        bits: bits.clone(),
+                    }),
                     ChunkChange::Delete(chunk) => deletes.push((*endpoint, *chunk)),
                 }
             }
@@ -122,7 +142,15 @@ impl Hub {
         for refused in &snapshot.found.refused {
             let texts = (refused.body.as_str(), refused.violations.as_str());
             let scope = Scope(refused.account);
-            store::quarantine::insert(&mut tx, scope, refused.endpoint, refused.position, texts, refused.at).await?;
+            store::quarantine::insert(
+                &mut tx,
+                scope,
+                refused.endpoint,
+                refused.position,
+                texts,
+                refused.at,
+            )
+            .await?;
         }
         for file in &snapshot.found.files {
             store::event_file::insert(&mut tx, file).await?;

@@ -37,26 +37,53 @@ impl Hub {
         let _one = self.flow.collecting.lock().await;
         let mut report = CollectReport::default();
         for entry in self.registry.endpoints() {
-            let Some(url) = pull_url(&entry) else { continue };
+            let Some(url) = pull_url(&entry) else {
+                continue;
+            };
             report.publishers += 1;
             if let Err(why) = self.collect_from(&entry, &url, &mut report).await {
                 report.failed += 1;
                 let id = entry.endpoint.id;
-                tracing::warn!(endpoint_id = id.0, reason = why, "event files could not be collected; the next round tries again");
+                tracing::warn!(
+                    endpoint_id = id.0,
+                    reason = why,
+                    "event files could not be collected; the next round tries again"
+                );
             }
         }
         Ok(report)
     }
 
-    async fn collect_from(self: &Arc<Self>, entry: &EndpointEntry, url: &str, report: &mut CollectReport) -> std::result::Result<(), String> {
+    async fn collect_from(
+        self: &Arc<Self>,
+        entry: &EndpointEntry,
+        url: &str,
+        report: &mut CollectReport,
+    ) -> std::result::Result<(), String> {
         let base = url.trim_end_matches('/');
-        let list = self.call(entry, Method::GET, &format!("{base}/v1/eventfiles?numFiles={FILES_MAX}"), LIST_BYTES_MAX).await?;
-        let names: Vec<String> = serde_json::from_slice(&list).map_err(|e| format!("the list of files is not a JSON array of names: {e}"))?;
+        let list = self
+            .call(
+                entry,
+                Method::GET,
+                &format!("{base}/v1/eventfiles?numFiles={FILES_MAX}"),
+                LIST_BYTES_MAX,
+            )
+            .await?;
+        let names: Vec<String> = serde_json::from_slice(&list)
+            .map_err(|e| format!("the list of files is not a JSON array of names: {e}"))?;
         for name in names.iter().take(FILES_MAX) {
             let path = format!("{base}/v1/eventfiles/{}", escaped(name));
-            let file = self.call(entry, Method::GET, &path, self.options.collect.file_bytes_max).await?;
+            let file = self
+                .call(
+                    entry,
+                    Method::GET,
+                    &path,
+                    self.options.collect.file_bytes_max,
+                )
+                .await?;
             report.events += self.publish_file(entry.endpoint.id, name, &file).await?;
-            self.call(entry, Method::DELETE, &path, LIST_BYTES_MAX).await?;
+            self.call(entry, Method::DELETE, &path, LIST_BYTES_MAX)
+                .await?;
             self.metrics.collected.inc();
             report.files += 1;
         }
@@ -64,23 +91,38 @@ impl Hub {
     }
 
     /// Publishes a file: a JSON array of publish bodies, or one.
-    async fn publish_file(self: &Arc<Self>, endpoint: EndpointId, name: &str, file: &Bytes) -> std::result::Result<u64, String> {
+    async fn publish_file(
+        self: &Arc<Self>,
+        endpoint: EndpointId,
+        name: &str,
+        file: &Bytes,
+    ) -> std::result::Result<u64, String> {
         let text = std::str::from_utf8(file).map_err(|_| format!("file {name} is not UTF-8"))?;
         let raw: Vec<&serde_json::value::RawValue> = if text.trim_start().starts_with('[') {
-            serde_json::from_str(text).map_err(|e| format!("file {name} is not a JSON array: {e}"))?
+            serde_json::from_str(text)
+                .map_err(|e| format!("file {name} is not a JSON array: {e}"))?
         } else {
             vec![serde_json::from_str(text).map_err(|e| format!("file {name} is not JSON: {e}"))?]
         };
         let digest = Sha256::digest(file);
-        let mark: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mark: String = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let mut events = 0;
         for (i, body) in raw.iter().enumerate() {
             let key = format!("file:{mark}:{i}");
-            match self.publish(endpoint, body.get().as_bytes(), Some(&key)).await {
+            match self
+                .publish(endpoint, body.get().as_bytes(), Some(&key))
+                .await
+            {
                 Ok(published) => events += u64::from(published.accepted),
                 Err(Error::Invalid(invalid)) => {
                     // Nobody hears a refusal here, so it is kept whatever the account's policy.
-                    self.keep_refused(endpoint, body.get(), &invalid).await.map_err(|e| e.to_string())?;
+                    self.keep_refused(endpoint, body.get(), &invalid)
+                        .await
+                        .map_err(|e| e.to_string())?;
                 }
                 Err(error) => return Err(format!("file {name} could not be published: {error}")),
             }
@@ -88,16 +130,35 @@ impl Hub {
         Ok(events)
     }
 
-    async fn call(&self, entry: &EndpointEntry, method: Method, url: &str, bytes_max: usize) -> std::result::Result<Bytes, String> {
+    async fn call(
+        &self,
+        entry: &EndpointEntry,
+        method: Method,
+        url: &str,
+        bytes_max: usize,
+    ) -> std::result::Result<Bytes, String> {
         let uri: Uri = url.parse().map_err(|_| format!("{url} is not a URL"))?;
         let mut headers = HeaderMap::new();
         if let Some(authorization) = entry.secrets().authorization() {
             authorization.apply(&mut headers);
         }
-        let call = Call { method, uri, headers, body: Bytes::new(), timeout: TIMEOUT, response_bytes_max: bytes_max };
-        let answer = self.client.send(call).await.map_err(|failure| format!("{url}: {failure}"))?;
+        let call = Call {
+            method,
+            uri,
+            headers,
+            body: Bytes::new(),
+            timeout: TIMEOUT,
+            response_bytes_max: bytes_max,
+        };
+        let answer = self
+            .client
+            .send(call)
+            .await
+            .map_err(|failure| format!("{url}: {failure}"))?;
         if answer.truncated {
-            return Err(format!("{url}: the answer is larger than {bytes_max} bytes"));
+            return Err(format!(
+                "{url}: the answer is larger than {bytes_max} bytes"
+            ));
         }
         match answer.status {
             status if status.is_success() => Ok(answer.body),
@@ -113,7 +174,10 @@ fn pull_url(entry: &EndpointEntry) -> Option<String> {
     if !endpoint.enabled || endpoint.status != model::EndpointStatus::Active {
         return None;
     }
-    let role = endpoint.definition.event_source().filter(|role| role.transfer == Transfer::Pull)?;
+    let role = endpoint
+        .definition
+        .event_source()
+        .filter(|role| role.transfer == Transfer::Pull)?;
     endpoint.definition.url_of(role).map(str::to_owned)
 }
 

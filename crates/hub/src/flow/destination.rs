@@ -51,8 +51,6 @@ pub(crate) struct Job {
     /// More than one only for destinations that take compound batches.
     pub(crate) documents: Vec<Waiting>,
     pub(crate) is_probe: bool,
-    /// Attempts made before, of the first document.
-    pub(crate) attempts: u32,
 }
 
 #[derive(Debug)]
@@ -98,7 +96,12 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    pub(crate) fn new(id: EndpointId, account: AccountId, circuit: Circuit, window: Window) -> Self {
+    pub(crate) fn new(
+        id: EndpointId,
+        account: AccountId,
+        circuit: Circuit,
+        window: Window,
+    ) -> Self {
         Self {
             id,
             account,
@@ -139,7 +142,8 @@ impl Destination {
         }
         self.waiting_since.get_or_insert(now);
         self.waiting_bytes += u64::from(waiting.cost);
-        let fits = self.transfer == Transfer::Push && self.ready.len() < READY_MAX && !self.is_loading;
+        let fits =
+            self.transfer == Transfer::Push && self.ready.len() < READY_MAX && !self.is_loading;
         if nothing_between && fits {
             self.scan = waiting.position + 1;
             self.take_at_hand(waiting);
@@ -149,7 +153,8 @@ impl Destination {
     /// What the loader read from the log, in order; `scanned` is where it stopped.
     pub(crate) fn loaded(&mut self, read: &[Waiting], scanned: u64) {
         for &waiting in read {
-            if self.pending.contains(waiting.position) && !self.claimed.contains(&waiting.position) {
+            if self.pending.contains(waiting.position) && !self.claimed.contains(&waiting.position)
+            {
                 self.take_at_hand(waiting);
             }
         }
@@ -168,24 +173,41 @@ impl Destination {
             && self.transfer == Transfer::Push
             && self.ready.len() < READY_MAX / 2
             && self.parked < PARKED_MAX
-            && self.pending.from(self.scan).any(|position| !self.claimed.contains(&position))
+            && self
+                .pending
+                .from(self.scan)
+                .any(|position| !self.claimed.contains(&position))
     }
 
     /// The positions that a loader should read next.
     pub(crate) fn to_load(&self) -> Vec<u64> {
         let room = READY_MAX.saturating_sub(self.ready.len());
-        self.pending.from(self.scan).filter(|p| !self.claimed.contains(p)).take(room).collect()
+        self.pending
+            .from(self.scan)
+            .filter(|p| !self.claimed.contains(p))
+            .take(room)
+            .collect()
     }
 
     /// The next call to make, if it may make one.
-    pub(crate) fn next(&mut self, now: Timestamp, policy: &CircuitPolicy, retries_allowed: bool) -> Option<Job> {
-        if !self.is_open || self.transfer == Transfer::Pull || !self.window.has_room(self.in_flight) {
+    pub(crate) fn next(
+        &mut self,
+        now: Timestamp,
+        policy: &CircuitPolicy,
+        retries_allowed: bool,
+    ) -> Option<Job> {
+        if !self.is_open || self.transfer == Transfer::Pull || !self.window.has_room(self.in_flight)
+        {
             return None;
         }
         if self.blocked_until(now).is_some() || (!self.circuit.is_closed() && self.in_flight > 0) {
             return None;
         }
-        let job = if retries_allowed { self.next_retry(now) } else { None };
+        let job = if retries_allowed {
+            self.next_retry(now)
+        } else {
+            None
+        };
         let mut job = job.or_else(|| self.next_first())?;
         job.is_probe = self.circuit.may_attempt(policy, now) == Permission::Probe;
         self.in_flight += 1;
@@ -195,7 +217,9 @@ impl Destination {
     /// The circuit lets nothing through before then.
     fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
         match self.circuit {
-            Circuit::Open { until, .. } | Circuit::HalfOpen { until, .. } if now < until => Some(until),
+            Circuit::Open { until, .. } | Circuit::HalfOpen { until, .. } if now < until => {
+                Some(until)
+            }
             _ => None,
         }
     }
@@ -203,15 +227,23 @@ impl Destination {
     fn next_retry(&mut self, now: Timestamp) -> Option<Job> {
         let &(at, position) = self.due.first().filter(|(at, _)| *at <= now)?;
         self.due.remove(&(at, position));
-        let exception = self.retrying.get(&position)?;
-        let waiting = Waiting { position, person: exception.person, cost: 0 };
-        Some(self.job(Kind::Retry, vec![waiting], exception.attempts))
+        let person = self.retrying.get(&position)?.person;
+        Some(self.job(
+            Kind::Retry,
+            vec![Waiting {
+                position,
+                person,
+                cost: 0,
+            }],
+        ))
     }
 
     fn next_first(&mut self) -> Option<Job> {
         let mut documents = Vec::new();
         while documents.len() < self.batch_max {
-            let Some(waiting) = self.ready.pop_front() else { break };
+            let Some(waiting) = self.ready.pop_front() else {
+                break;
+            };
             if waiting.person != 0 {
                 if let Some(lane) = self.lanes.get_mut(&waiting.person) {
                     lane.push_back(waiting);
@@ -222,11 +254,20 @@ impl Destination {
             }
             documents.push(waiting);
         }
-        if documents.is_empty() { None } else { Some(self.job(Kind::First, documents, 0)) }
+        if documents.is_empty() {
+            None
+        } else {
+            Some(self.job(Kind::First, documents))
+        }
     }
 
-    fn job(&self, kind: Kind, documents: Vec<Waiting>, attempts: u32) -> Job {
-        Job { destination: self.id, kind, documents, is_probe: false, attempts }
+    fn job(&self, kind: Kind, documents: Vec<Waiting>) -> Job {
+        Job {
+            destination: self.id,
+            kind,
+            documents,
+            is_probe: false,
+        }
     }
 
     /// Nobody waits behind this person any more: the next document of theirs is at hand again.
@@ -234,7 +275,9 @@ impl Destination {
         if person == 0 {
             return;
         }
-        let Some(mut lane) = self.lanes.remove(&person) else { return };
+        let Some(mut lane) = self.lanes.remove(&person) else {
+            return;
+        };
         let Some(next) = lane.pop_front() else { return };
         self.parked -= 1;
         // Only the next one goes to the front: it takes the lane again when it starts, and the rest must stay behind it.
@@ -290,14 +333,23 @@ impl Destination {
         for waiting in job.documents.iter().rev() {
             match job.kind {
                 Kind::First => {
-                    self.lanes.remove(&waiting.person).into_iter().flatten().rev().for_each(|behind| {
-                        self.parked -= 1;
-                        self.ready.push_front(behind);
-                    });
+                    self.lanes
+                        .remove(&waiting.person)
+                        .into_iter()
+                        .flatten()
+                        .rev()
+                        .for_each(|behind| {
+                            self.parked -= 1;
+                            self.ready.push_front(behind);
+                        });
                     self.ready.push_front(*waiting);
                 }
                 Kind::Retry => {
-                    if let Some(at) = self.retrying.get(&waiting.position).and_then(|e| e.next_attempt_at) {
+                    if let Some(at) = self
+                        .retrying
+                        .get(&waiting.position)
+                        .and_then(|e| e.next_attempt_at)
+                    {
                         self.due.insert((at, waiting.position));
                     }
                 }
@@ -336,7 +388,8 @@ impl Destination {
                 self.release(exception.person);
             }
         }
-        self.fresh_dead.retain(|exception| exception.position != position);
+        self.fresh_dead
+            .retain(|exception| exception.position != position);
         self.gone.insert(position);
         self.pending.insert(position);
         self.waiting_since.get_or_insert(now);
@@ -361,7 +414,12 @@ impl Destination {
             return;
         }
         self.order = order;
-        let persons: Vec<i64> = self.retrying.values().map(|e| e.person).filter(|&p| p != 0).collect();
+        let persons: Vec<i64> = self
+            .retrying
+            .values()
+            .map(|e| e.person)
+            .filter(|&p| p != 0)
+            .collect();
         for person in persons {
             match order {
                 Ordering::Strict => {
@@ -382,7 +440,12 @@ impl Destination {
             lane.retain(|waiting| waiting.position >= before);
             self.parked -= old - lane.len();
         }
-        let old: Vec<u64> = self.retrying.keys().copied().filter(|&position| position < before).collect();
+        let old: Vec<u64> = self
+            .retrying
+            .keys()
+            .copied()
+            .filter(|&position| position < before)
+            .collect();
         for position in old {
             self.forget(position);
             expired += 1;
@@ -423,6 +486,7 @@ impl Destination {
 
     /// Age of the oldest waiting document.
     pub(crate) fn waiting_for(&self, now: Timestamp) -> Option<Duration> {
-        self.waiting_since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
+        self.waiting_since
+            .map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
     }
 }

@@ -41,7 +41,13 @@ impl Hub {
                         || d.pending.len() >= options.documents_max as u64
                         || d.waiting_for(now).is_none_or(|age| age >= options.age_max))
             };
-            state.schedule.destinations.values().filter(is_due).map(|d| d.id).collect()
+            state
+                .schedule
+                .destinations
+                .values()
+                .filter(is_due)
+                .map(|d| d.id)
+                .collect()
         };
         let mut report = PackReport::default();
         for id in due {
@@ -55,14 +61,21 @@ impl Hub {
     /// Closes the open file of one pull destination, however small it is. Several files when much waits.
     pub(crate) async fn pack_one(&self, id: EndpointId) -> Result<PackReport> {
         let _one = self.flow.packing.lock().await;
-        let target = self.registry.endpoint(id).and_then(|entry| entry.target.clone());
+        let target = self
+            .registry
+            .endpoint(id)
+            .and_then(|entry| entry.target.clone());
         let Some(target) = target.filter(|target| target.transfer == Transfer::Pull) else {
             return Ok(PackReport::default());
         };
         let mut report = PackReport::default();
         loop {
             let positions: Vec<u64> = match self.flow.state().schedule.destinations.get(&id) {
-                Some(destination) => destination.pending.from(0).take(self.options.files.documents_max).collect(),
+                Some(destination) => destination
+                    .pending
+                    .from(0)
+                    .take(self.options.files.documents_max)
+                    .collect(),
                 None => Vec::new(),
             };
             if positions.is_empty() {
@@ -87,12 +100,16 @@ impl Hub {
                 self.metrics.expired.inc();
                 continue;
             };
-            let Ok(Entry::Document(document)) = Entry::decode(record) else { continue };
+            let Ok(Entry::Document(document)) = Entry::decode(record) else {
+                continue;
+            };
             let before = bytes.len();
             if documents > 0 {
                 bytes.push(b',');
             }
-            let takes = |event: &model::record::Event<'_>| self.takes(position, &document, event, target.endpoint);
+            let takes = |event: &model::record::Event<'_>| {
+                self.takes(position, &document, event, target.endpoint)
+            };
             if render::document(&mut bytes, &document, target, takes, &mut unhashable) == 0 {
                 bytes.truncate(before);
                 continue;
@@ -108,7 +125,12 @@ impl Hub {
         if documents > 0 {
             let name = file_name(now, packed.first().copied().unwrap_or_default());
             let size_bytes = bytes.len() as u64;
-            self.blobs.put(&blob_key(target.account, target.endpoint, &name), bytes.into()).await?;
+            self.blobs
+                .put(
+                    &blob_key(target.account, target.endpoint, &name),
+                    bytes.into(),
+                )
+                .await?;
             let file = EventFile {
                 account: target.account,
                 endpoint: target.endpoint,
@@ -127,7 +149,14 @@ impl Hub {
             state.found.files.extend(closed);
             if let Some(destination) = state.schedule.destinations.get_mut(&target.endpoint) {
                 for position in packed {
-                    destination.delivered(Waiting { position, person: 0, cost: 0 }, Kind::First);
+                    destination.delivered(
+                        Waiting {
+                            position,
+                            person: 0,
+                            cost: 0,
+                        },
+                        Kind::First,
+                    );
                 }
             }
         }

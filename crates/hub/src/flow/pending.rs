@@ -30,7 +30,10 @@ pub(crate) enum ChunkChange {
 
 fn split(position: u64) -> (u64, u32) {
     let offset = position & ((1 << CHUNK_BITS) - 1);
-    (position >> CHUNK_BITS, u32::try_from(offset).unwrap_or_default())
+    (
+        position >> CHUNK_BITS,
+        u32::try_from(offset).unwrap_or_default(),
+    )
 }
 
 impl PendingSet {
@@ -48,7 +51,9 @@ impl PendingSet {
     /// Removes; `false` when it was not there.
     pub(crate) fn remove(&mut self, position: u64) -> bool {
         let (chunk, offset) = split(position);
-        let Some(bits) = self.chunks.get_mut(&chunk) else { return false };
+        let Some(bits) = self.chunks.get_mut(&chunk) else {
+            return false;
+        };
         let was = bits.remove(offset);
         if was {
             self.len -= 1;
@@ -62,7 +67,9 @@ impl PendingSet {
 
     pub(crate) fn contains(&self, position: u64) -> bool {
         let (chunk, offset) = split(position);
-        self.chunks.get(&chunk).is_some_and(|bits| bits.contains(offset))
+        self.chunks
+            .get(&chunk)
+            .is_some_and(|bits| bits.contains(offset))
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -75,7 +82,8 @@ impl PendingSet {
 
     pub(crate) fn first(&self) -> Option<u64> {
         let (chunk, bits) = self.chunks.first_key_value()?;
-        bits.min().map(|offset| (chunk << CHUNK_BITS) | u64::from(offset))
+        bits.min()
+            .map(|offset| (chunk << CHUNK_BITS) | u64::from(offset))
     }
 
     /// Members at or after `from`, in order.
@@ -91,7 +99,10 @@ impl PendingSet {
 
     /// Removes everything before `before`; answers how many.
     pub(crate) fn trim(&mut self, before: u64) -> u64 {
-        let gone: Vec<u64> = self.from(0).take_while(|&position| position < before).collect();
+        let gone: Vec<u64> = self
+            .from(0)
+            .take_while(|&position| position < before)
+            .collect();
         for &position in &gone {
             self.remove(position);
         }
@@ -160,7 +171,9 @@ mod tests {
         }
         let mut copy = PendingSet::default();
         for change in set.take_changes() {
-            let ChunkChange::Put(chunk, bytes) = change else { panic!("nothing was stored before") };
+            let ChunkChange::Put(chunk, bytes) = change else {
+                panic!("nothing was stored before")
+            };
             copy.load(chunk, &bytes).expect("sound bytes");
         }
         assert_eq!(copy.from(0).collect::<Vec<_>>(), members);
@@ -195,7 +208,13 @@ mod tests {
         let bytes: usize = set
             .take_changes()
             .iter()
-            .map(|change| if let ChunkChange::Put(_, bytes) = change { bytes.len() } else { 0 })
+            .map(|change| {
+                if let ChunkChange::Put(_, bytes) = change {
+                    bytes.len()
+                } else {
+                    0
+                }
+            })
             .sum();
         assert!(bytes < 100_000, "{bytes} bytes");
     }

@@ -39,7 +39,6 @@ struct Prepared {
     target: Arc<Target>,
     id: String,
     body: Vec<u8>,
-    account: AccountId,
     published_at: Timestamp,
     /// Nothing in the documents is for this destination (any more).
     is_empty: bool,
@@ -86,7 +85,11 @@ impl Hub {
             let next = {
                 let mut state = self.flow.state();
                 state.schedule.finished(&job, now);
-                if self.flow.is_stopping() { None } else { state.schedule.next(now) }
+                if self.flow.is_stopping() {
+                    None
+                } else {
+                    state.schedule.next(now)
+                }
             };
             self.flow.changed.notify_waiters();
             match next {
@@ -104,7 +107,9 @@ impl Hub {
         if prepared.is_empty {
             return Ok(None);
         }
-        let Some(uri) = prepared.target.uri.clone() else { return Err(Hindrance::Later(None)) };
+        let Some(uri) = prepared.target.uri.clone() else {
+            return Err(Hindrance::Later(None));
+        };
         let at = self.now();
         let call = Call {
             method: Method::POST,
@@ -119,7 +124,8 @@ impl Hub {
         }
         let result = self.client.send(call).await;
         let outcome = outcome(result, at, self.now());
-        self.metrics.pushed(&outcome.attempt, outcome.verdict == Verdict::Delivered);
+        self.metrics
+            .pushed(&outcome.attempt, outcome.verdict == Verdict::Delivered);
         if outcome.verdict == Verdict::Delivered {
             self.metrics.end_to_end(self.now(), prepared.published_at);
         }
@@ -127,8 +133,13 @@ impl Hub {
     }
 
     async fn prepare(&self, job: &Job) -> std::result::Result<Prepared, Hindrance> {
-        let target = self.registry.endpoint(job.destination).and_then(|entry| entry.target.clone());
-        let Some(target) = target else { return Err(Hindrance::Later(None)) };
+        let target = self
+            .registry
+            .endpoint(job.destination)
+            .and_then(|entry| entry.target.clone());
+        let Some(target) = target else {
+            return Err(Hindrance::Later(None));
+        };
         let is_batch = target.form == model::endpoint::PushForm::Eventbatch;
         let mut body = Vec::with_capacity(1024 * job.documents.len());
         let mut unhashable = Vec::new();
@@ -138,17 +149,37 @@ impl Hub {
             body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
         }
         for (i, waiting) in job.documents.iter().enumerate() {
-            let batch = self.flow.cache.get(&self.log, engine::Position::from_u64(waiting.position).seq()).await;
-            let batch = batch.map_err(|error| Hindrance::Later(Some(error.into())))?.ok_or(Hindrance::Expired)?;
+            let batch = self
+                .flow
+                .cache
+                .get(
+                    &self.log,
+                    engine::Position::from_u64(waiting.position).seq(),
+                )
+                .await;
+            let batch = batch
+                .map_err(|error| Hindrance::Later(Some(error.into())))?
+                .ok_or(Hindrance::Expired)?;
             let index = engine::Position::from_u64(waiting.position).index();
             let bytes = batch.record(index).ok_or(Hindrance::Expired)?;
-            let Ok(Entry::Document(document)) = Entry::decode(bytes) else { return Err(Hindrance::Expired) };
-            let takes = |event: &model::record::Event<'_>| self.takes(waiting.position, &document, event, target.endpoint);
+            let Ok(Entry::Document(document)) = Entry::decode(bytes) else {
+                return Err(Hindrance::Expired);
+            };
+            let takes = |event: &model::record::Event<'_>| {
+                self.takes(waiting.position, &document, event, target.endpoint)
+            };
             if is_batch {
                 if i > 0 {
                     body.push(b',');
                 }
-                events += render::group(&mut body, waiting.position, &document, &target, takes, &mut unhashable);
+                events += render::group(
+                    &mut body,
+                    waiting.position,
+                    &document,
+                    &target,
+                    takes,
+                    &mut unhashable,
+                );
             } else {
                 events += render::document(&mut body, &document, &target, takes, &mut unhashable);
             }
@@ -163,17 +194,30 @@ impl Hub {
         if job.documents.len() > 1 {
             id = format!("{id}_{}", job.documents.len());
         }
-        Ok(Prepared { id, body, account: target.account, target, published_at, is_empty: events == 0 })
+        Ok(Prepared {
+            id,
+            body,
+            target,
+            published_at,
+            is_empty: events == 0,
+        })
     }
 
     /// Whether one event of a document is for this destination.
-    pub(crate) fn takes(&self, position: u64, document: &Document<'_>, event: &model::record::Event<'_>, destination: EndpointId) -> bool {
+    pub(crate) fn takes(
+        &self,
+        position: u64,
+        document: &Document<'_>,
+        event: &model::record::Event<'_>,
+        destination: EndpointId,
+    ) -> bool {
         let mut takes = false;
-        self.registry.with_subscriptions(document.endpoint, &event.code, |subscription| {
-            takes |= subscription.destination == destination
-                && subscription.takes(&event.code, &event.namespace)
-                && subscription.held_at(position);
-        });
+        self.registry
+            .with_subscriptions(document.endpoint, &event.code, |subscription| {
+                takes |= subscription.destination == destination
+                    && subscription.takes(&event.code, &event.namespace)
+                    && subscription.held_at(position);
+            });
         takes
     }
 
@@ -204,8 +248,16 @@ impl Hub {
         };
         let is_gone = outcome.verdict == Verdict::Gone;
         self.enter(job, &outcome, now);
-        if is_gone && let Err(error) = self.destination_gone(job.destination, &outcome.attempt.detail).await {
-            tracing::error!(endpoint_id = job.destination.0, error = &error as &dyn std::error::Error, "a destination that answered 410 could not be disabled");
+        if is_gone
+            && let Err(error) = self
+                .destination_gone(job.destination, &outcome.attempt.detail)
+                .await
+        {
+            tracing::error!(
+                endpoint_id = job.destination.0,
+                error = &error as &dyn std::error::Error,
+                "a destination that answered 410 could not be disabled"
+            );
         }
         now
     }
@@ -214,9 +266,13 @@ impl Hub {
         let policy = self.options.delivery.retry;
         let mut state = self.flow.state();
         let circuit = state.schedule.budget.circuit;
-        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else { return };
+        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else {
+            return;
+        };
         if outcome.is_unwell {
-            destination.circuit.on_failure(&circuit, now, fastrand::f64());
+            destination
+                .circuit
+                .on_failure(&circuit, now, fastrand::f64());
         } else if destination.circuit.on_success() {
             destination.window.on_recovery(now);
         }
@@ -231,9 +287,16 @@ impl Hub {
                 continue;
             }
             let known = destination.retrying.get(&waiting.position).cloned();
-            let mut exception = known.unwrap_or_else(|| fresh(destination.account, destination.id, waiting, now));
+            let mut exception =
+                known.unwrap_or_else(|| fresh(destination.account, destination.id, waiting, now));
             exception.record(outcome.attempt.clone());
-            let next = policy.next(exception.attempts, exception.first_attempt_at, now, outcome.retry_after, fastrand::f64());
+            let next = policy.next(
+                exception.attempts,
+                exception.first_attempt_at,
+                now,
+                outcome.retry_after,
+                fastrand::f64(),
+            );
             match (outcome.verdict, next) {
                 (Verdict::Retry, Next::At(at)) => {
                     exception.next_attempt_at = Some(at);
@@ -253,14 +316,23 @@ impl Hub {
     fn hindered(&self, job: &Job, hindrance: Hindrance) -> Timestamp {
         let now = self.now();
         let mut state = self.flow.state();
-        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else { return now };
+        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else {
+            return now;
+        };
         match hindrance {
             Hindrance::Later(error) => {
                 destination.put_back(job);
                 if let Some(error) = error {
                     // The log cannot be read: do not spin, let the alarm come back to it.
-                    destination.circuit = model::circuit::Circuit::Open { until: now + Duration::from_millis(500), opened: 1 };
-                    tracing::warn!(endpoint_id = job.destination.0, error = &error as &dyn std::error::Error, "an event waits: the log cannot be read");
+                    destination.circuit = model::circuit::Circuit::Open {
+                        until: now + Duration::from_millis(500),
+                        opened: 1,
+                    };
+                    tracing::warn!(
+                        endpoint_id = job.destination.0,
+                        error = &error as &dyn std::error::Error,
+                        "an event waits: the log cannot be read"
+                    );
                 } else {
                     destination.is_open = false;
                 }
@@ -287,13 +359,22 @@ impl Hub {
         let now = self.now();
         {
             let mut state = self.flow.state();
-            let Some(destination) = state.schedule.destinations.get_mut(&id) else { return };
+            let Some(destination) = state.schedule.destinations.get_mut(&id) else {
+                return;
+            };
             match read {
                 Ok(read) => destination.loaded(&read, scanned),
                 Err(error) => {
                     destination.is_loading = false;
-                    destination.circuit = model::circuit::Circuit::Open { until: now + Duration::from_millis(500), opened: 1 };
-                    tracing::warn!(endpoint_id = id.0, error = &error as &dyn std::error::Error, "events wait: the log cannot be read");
+                    destination.circuit = model::circuit::Circuit::Open {
+                        until: now + Duration::from_millis(500),
+                        opened: 1,
+                    };
+                    tracing::warn!(
+                        endpoint_id = id.0,
+                        error = &error as &dyn std::error::Error,
+                        "events wait: the log cannot be read"
+                    );
                 }
             }
             state.schedule.look_at(id, now);
@@ -306,8 +387,12 @@ impl Hub {
         let mut read = Vec::with_capacity(positions.len());
         for &position in positions {
             let at = engine::Position::from_u64(position);
-            let Some(batch) = self.flow.cache.get(&self.log, at.seq()).await? else { continue };
-            let Some(bytes) = batch.record(at.index()) else { continue };
+            let Some(batch) = self.flow.cache.get(&self.log, at.seq()).await? else {
+                continue;
+            };
+            let Some(bytes) = batch.record(at.index()) else {
+                continue;
+            };
             if let Ok(Entry::Document(document)) = Entry::decode(bytes) {
                 read.push(super::waiting(position, &document, bytes.len()));
             }
@@ -337,14 +422,22 @@ fn micros(us: i64) -> Timestamp {
 
 fn headers(prepared: &Prepared, at: Timestamp) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(6);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     let timestamp_s = at.as_second();
     if let Ok(id) = HeaderValue::from_str(&prepared.id) {
         headers.insert(signature::ID, id);
     }
     headers.insert(signature::TIMESTAMP, HeaderValue::from(timestamp_s));
     if !prepared.target.webhook.is_empty() {
-        let signed = signature::sign(&prepared.target.webhook, &prepared.id, timestamp_s, &prepared.body);
+        let signed = signature::sign(
+            &prepared.target.webhook,
+            &prepared.id,
+            timestamp_s,
+            &prepared.body,
+        );
         if let Ok(signed) = HeaderValue::from_str(&signed) {
             headers.insert(signature::SIGNATURE, signed);
         }
@@ -371,12 +464,20 @@ fn outcome(result: std::result::Result<Answer, Failure>, at: Timestamp, now: Tim
                     status: Some(status),
                     failure: None,
                     // Only trouble is remembered, so only its text is worth making.
-                    detail: if verdict == Verdict::Delivered { String::new() } else { answer.excerpt(DETAIL_CHARS_MAX) },
+                    detail: if verdict == Verdict::Delivered {
+                        String::new()
+                    } else {
+                        answer.excerpt(DETAIL_CHARS_MAX)
+                    },
                 },
             }
         }
         Err(failure) => Outcome {
-            verdict: if failure.is_retryable() { Verdict::Retry } else { Verdict::Refused },
+            verdict: if failure.is_retryable() {
+                Verdict::Retry
+            } else {
+                Verdict::Refused
+            },
             retry_after: None,
             is_overload: true,
             is_unwell: failure.is_retryable(),

@@ -78,12 +78,28 @@ fn body(
     taken
 }
 
-fn identifiers(out: &mut Vec<u8>, document: &Document<'_>, target: &Target, unhashable: &mut Vec<Unhashable>) {
+fn identifiers(
+    out: &mut Vec<u8>,
+    document: &Document<'_>,
+    target: &Target,
+    unhashable: &mut Vec<Unhashable>,
+) {
     let mut is_first = true;
     for identifier in &document.identifiers {
-        let Some((name, wanted)) = wanted(identifier, target) else { continue };
-        let has = HashingOf { mode: identifier.mode, algorithm: identifier.algorithm };
-        match hashing::outbound(&identifier.value, &has, &wanted, target.hash_algorithm, target.region) {
+        let Some((name, wanted)) = wanted(identifier, target) else {
+            continue;
+        };
+        let has = HashingOf {
+            mode: identifier.mode,
+            algorithm: identifier.algorithm,
+        };
+        match hashing::outbound(
+            &identifier.value,
+            &has,
+            &wanted,
+            target.hash_algorithm,
+            target.region,
+        ) {
             Ok(value) => {
                 if !is_first {
                     out.push(b',');
@@ -92,9 +108,14 @@ fn identifiers(out: &mut Vec<u8>, document: &Document<'_>, target: &Target, unha
                 out.push(b'{');
                 member(out, "name", name);
                 member(out, "value", &value);
-                out.extend_from_slice(b"\"provider\":null,\"channel\":null,\"source\":null,\"isOriginal\":true}");
+                out.extend_from_slice(
+                    b"\"provider\":null,\"channel\":null,\"source\":null,\"isOriginal\":true}",
+                );
             }
-            Err(why) => unhashable.push(Unhashable { name: identifier.name.to_string(), why }),
+            Err(why) => unhashable.push(Unhashable {
+                name: identifier.name.to_string(),
+                why,
+            }),
         }
     }
 }
@@ -104,8 +125,16 @@ fn wanted<'a>(identifier: &'a Identifier<'_>, target: &'a Target) -> Option<(&'a
     if target.identifiers.is_empty() {
         return Some((&identifier.name, HashingOf::default()));
     }
-    let definition = target.identifiers.get(&identifier.kind.to_ascii_lowercase())?;
-    Some((&definition.name, HashingOf { mode: definition.hash_mode, algorithm: definition.hash_algorithm }))
+    let definition = target
+        .identifiers
+        .get(&identifier.kind.to_ascii_lowercase())?;
+    Some((
+        &definition.name,
+        HashingOf {
+            mode: definition.hash_mode,
+            algorithm: definition.hash_algorithm,
+        },
+    ))
 }
 
 fn member(out: &mut Vec<u8>, name: &str, value: &str) {

@@ -30,9 +30,12 @@ impl Hub {
         let mut report = RetireReport::default();
         let before = self.trim_before().await?;
         if before > self.log.ends().first_seq {
-            report.expired = self.expire_before(Position::new(before, 0).as_u64()).await?;
+            report.expired = self
+                .expire_before(Position::new(before, 0).as_u64())
+                .await?;
             report.batches = self.log.trim(before).await?;
-            self.forget_before(Position::new(before, 0).as_u64()).await?;
+            self.forget_before(Position::new(before, 0).as_u64())
+                .await?;
         }
         self.warn_of_backlogs().await?;
         let mut tx = self.db.begin().await?;
@@ -40,13 +43,18 @@ impl Hub {
         let keep = self.options.files.keep;
         let old = store::event_file::older_than(&mut tx, now - keep, STEP).await?;
         for file in &old {
-            store::event_file::delete(&mut tx, Scope(file.account), file.endpoint, &file.name).await?;
+            store::event_file::delete(&mut tx, Scope(file.account), file.endpoint, &file.name)
+                .await?;
         }
         tx.commit().await?;
         for file in &old {
             let key = super::pack::blob_key(file.account, file.endpoint, &file.name);
             if let Err(error) = self.blobs.delete(&key).await {
-                tracing::warn!(key, error = &error as &dyn std::error::Error, "an old event file could not be removed");
+                tracing::warn!(
+                    key,
+                    error = &error as &dyn std::error::Error,
+                    "an old event file could not be removed"
+                );
             }
             report.files += 1;
         }
@@ -62,7 +70,10 @@ impl Hub {
         let mut before = {
             let state = self.flow.state();
             let open = state.schedule.destinations.values().filter(|d| d.is_open);
-            let needed = open.filter_map(super::Destination::needs_from).map(|p| Position::from_u64(p).seq()).min();
+            let needed = open
+                .filter_map(super::Destination::needs_from)
+                .map(|p| Position::from_u64(p).seq())
+                .min();
             let kept = by_age.min(needed.unwrap_or(u64::MAX));
             // What the router has not seen is never trimmed; the limit cuts what is needed, not what is unrouted.
             kept.max(by_limit).min(state.saved_seq)
@@ -73,7 +84,9 @@ impl Hub {
             let over = u128::from(ends.bytes - options.log_bytes_max);
             let batches = u128::from(ends.next_seq - ends.first_seq);
             let cut = u64::try_from(over * batches / u128::from(ends.bytes)).unwrap_or(0) + 1;
-            before = before.max(ends.first_seq + cut).min(self.flow.state().saved_seq);
+            before = before
+                .max(ends.first_seq + cut)
+                .min(self.flow.state().saved_seq);
         }
         Ok(before)
     }
@@ -89,8 +102,11 @@ impl Hub {
         let total = expired.values().sum();
         self.metrics.expired.inc_by(total);
         for ((account, endpoint), count) in expired {
-            let message = format!("{count} events that had waited too long for this destination were given up: the log is kept no longer (retention)");
-            self.notify_people(Scope(account), Some(endpoint), "backlog-expired", &message).await?;
+            let message = format!(
+                "{count} events that had waited too long for this destination were given up: the log is kept no longer (retention)"
+            );
+            self.notify_people(Scope(account), Some(endpoint), "backlog-expired", &message)
+                .await?;
         }
         Ok(total)
     }
@@ -99,9 +115,15 @@ impl Hub {
     async fn forget_before(&self, before: u64) -> Result<()> {
         let mut tx = self.db.begin().await?;
         store::delivery::trim(&mut tx, before).await?;
-        let ended = self.registry.subscriptions_where(|s| s.deleted && s.spans.iter().all(|span| span.to.is_some_and(|to| to <= before)));
+        let ended = self.registry.subscriptions_where(|s| {
+            s.deleted
+                && s.spans
+                    .iter()
+                    .all(|span| span.to.is_some_and(|to| to <= before))
+        });
         for subscription in &ended {
-            store::subscription::forget(&mut tx, Scope(subscription.account), subscription.id).await?;
+            store::subscription::forget(&mut tx, Scope(subscription.account), subscription.id)
+                .await?;
         }
         tx.commit().await?;
         for subscription in &ended {
@@ -120,7 +142,10 @@ impl Hub {
                 destination.is_warned = false;
                 continue;
             };
-            if destination.is_open && !destination.is_warned && age.as_secs_f64() > limit.as_secs_f64() * WARN_AT {
+            if destination.is_open
+                && !destination.is_warned
+                && age.as_secs_f64() > limit.as_secs_f64() * WARN_AT
+            {
                 destination.is_warned = true;
                 behind.push((destination.account, destination.id, age));
             }
@@ -131,7 +156,8 @@ impl Hub {
                 age.as_secs() / 3600,
                 limit.as_secs() / 3600
             );
-            self.notify_people(Scope(account), Some(endpoint), "backlog-old", &message).await?;
+            self.notify_people(Scope(account), Some(endpoint), "backlog-old", &message)
+                .await?;
         }
         Ok(())
     }

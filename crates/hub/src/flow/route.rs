@@ -66,12 +66,22 @@ impl Hub {
                     routed.extend(matched.iter().map(|&id| (id, document.account, at_hand)));
                     self.collect_keys(position, &document, &mut found);
                     if let Some(idempotency) = document.idempotency {
-                        found.idempotency_keys.push(self.idempotency_key(position, document.account, idempotency, document.published_at_us));
+                        found.idempotency_keys.push(self.idempotency_key(
+                            position,
+                            document.account,
+                            idempotency,
+                            document.published_at_us,
+                        ));
                     }
                 }
                 Ok(Entry::Refused(refused)) => {
                     if let Some(idempotency) = refused.idempotency {
-                        found.idempotency_keys.push(self.idempotency_key(position, refused.account, idempotency, refused.published_at_us));
+                        found.idempotency_keys.push(self.idempotency_key(
+                            position,
+                            refused.account,
+                            idempotency,
+                            refused.published_at_us,
+                        ));
                     }
                     found.refused.push(Refused {
                         account: refused.account,
@@ -84,7 +94,11 @@ impl Hub {
                 }
                 Err(error) => {
                     self.metrics.unreadable.inc();
-                    tracing::error!(position, error = &error as &dyn std::error::Error, "a log record cannot be read and is left out");
+                    tracing::error!(
+                        position,
+                        error = &error as &dyn std::error::Error,
+                        "a log record cannot be read and is left out"
+                    );
                 }
             }
         }
@@ -100,25 +114,41 @@ impl Hub {
     }
 
     /// The destinations that subscribe to at least one event of the document, each once.
-    pub(crate) fn match_document(&self, position: u64, document: &Document<'_>, matched: &mut Vec<EndpointId>) {
+    pub(crate) fn match_document(
+        &self,
+        position: u64,
+        document: &Document<'_>,
+        matched: &mut Vec<EndpointId>,
+    ) {
         for event in &document.events {
-            self.registry.with_subscriptions(document.endpoint, &event.code, |subscription| {
-                if subscription.takes(&event.code, &event.namespace)
-                    && subscription.held_at(position)
-                    && !matched.contains(&subscription.destination)
-                {
-                    matched.push(subscription.destination);
-                }
-            });
+            self.registry
+                .with_subscriptions(document.endpoint, &event.code, |subscription| {
+                    if subscription.takes(&event.code, &event.namespace)
+                        && subscription.held_at(position)
+                        && !matched.contains(&subscription.destination)
+                    {
+                        matched.push(subscription.destination);
+                    }
+                });
         }
-        matched.retain(|&id| self.registry.endpoint(id).is_some_and(|entry| entry.endpoint.held_at(position)));
+        matched.retain(|&id| {
+            self.registry
+                .endpoint(id)
+                .is_some_and(|entry| entry.endpoint.held_at(position))
+        });
     }
 
     fn collect_keys(&self, position: u64, document: &Document<'_>, found: &mut Found) {
         let expires_at = time(document.published_at_us) + self.options.dedupe.event_window;
         for event in &document.events {
             if let Some(digest) = event.key {
-                let key = EventKey { digest, account: document.account, position, ordinal: event.ordinal, expires_at };
+                let key = EventKey {
+                    digest,
+                    account: document.account,
+                    position,
+                    ordinal: event.ordinal,
+                    expires_at,
+                };
                 found.event_keys.push(key);
             }
         }

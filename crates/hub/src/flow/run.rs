@@ -35,7 +35,11 @@ impl Hub {
             tokio::spawn(Arc::clone(self).run_checkpoints(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_slow_tasks(stopped)),
         ];
-        Running { hub: Arc::clone(self), stop, tasks }
+        Running {
+            hub: Arc::clone(self),
+            stop,
+            tasks,
+        }
     }
 
     async fn run_router(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
@@ -89,7 +93,10 @@ impl Hub {
             }
             let started = std::time::Instant::now();
             match self.checkpoint().await {
-                Ok(true) => self.metrics.checkpoint.observe(started.elapsed().as_secs_f64()),
+                Ok(true) => self
+                    .metrics
+                    .checkpoint
+                    .observe(started.elapsed().as_secs_f64()),
                 Ok(false) => {}
                 Err(error) => {
                     complain("checkpoint", &error);
@@ -138,7 +145,8 @@ impl Hub {
             self.pump();
             let is_idle = {
                 let state = self.flow.state();
-                state.schedule.is_idle() && !state.schedule.destinations.values().any(|d| d.is_loading)
+                state.schedule.is_idle()
+                    && !state.schedule.destinations.values().any(|d| d.is_loading)
             };
             if is_idle && self.router_lag() == 0 {
                 self.checkpoint().await?;
@@ -167,7 +175,10 @@ impl Running {
             }
         };
         if tokio::time::timeout(patience, quiet).await.is_err() {
-            tracing::warn!(in_flight = hub.flow.state().schedule.in_flight, "calls under way were cut off; they will be made again");
+            tracing::warn!(
+                in_flight = hub.flow.state().schedule.in_flight,
+                "calls under way were cut off; they will be made again"
+            );
         }
         let _ = self.stop.send(true);
         for task in self.tasks {
@@ -181,5 +192,9 @@ impl Running {
 }
 
 fn complain(task: &str, error: &crate::Error) {
-    tracing::error!(task, error = error as &dyn std::error::Error, "a task failed and is tried again");
+    tracing::error!(
+        task,
+        error = error as &dyn std::error::Error,
+        "a task failed and is tried again"
+    );
 }

@@ -69,20 +69,28 @@ impl Schedule {
     /// The destination, made if it was not known.
     pub(crate) fn destination(&mut self, id: EndpointId, account: AccountId) -> &mut Destination {
         let window = self.budget.window_max;
-        self.destinations
-            .entry(id)
-            .or_insert_with(|| Destination::new(id, account, Circuit::default(), Window::new(window)))
+        self.destinations.entry(id).or_insert_with(|| {
+            Destination::new(id, account, Circuit::default(), Window::new(window))
+        })
     }
 
     /// The router found a document for a destination.
-    pub(crate) fn route(&mut self, id: EndpointId, account: AccountId, waiting: Waiting, now: Timestamp) {
+    pub(crate) fn route(
+        &mut self,
+        id: EndpointId,
+        account: AccountId,
+        waiting: Waiting,
+        now: Timestamp,
+    ) {
         self.destination(id, account).route(waiting, now);
         self.look_at(id, now);
     }
 
     /// Something about the destination changed: put it where it belongs now.
     pub(crate) fn look_at(&mut self, id: EndpointId, now: Timestamp) {
-        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        let Some(destination) = self.destinations.get_mut(&id) else {
+            return;
+        };
         if !destination.is_loading && destination.wants_loading() {
             destination.is_loading = true;
             self.to_load.push_back(id);
@@ -176,7 +184,8 @@ impl Schedule {
                 continue;
             }
             if let Some(job) = destination.next(now, &self.budget.circuit, retries_allowed) {
-                let cost = CALL_COST_BYTES + job.documents.iter().map(|d| i64::from(d.cost)).sum::<i64>();
+                let cost =
+                    CALL_COST_BYTES + job.documents.iter().map(|d| i64::from(d.cost)).sum::<i64>();
                 destination.deficit -= cost;
                 round.deficit -= cost;
                 self.in_flight += 1;

@@ -32,19 +32,31 @@ pub(crate) fn purpose(id: EndpointId, which: Sealed) -> String {
 }
 
 impl Secrets {
-    pub(crate) async fn load(tx: &mut Tx, vault: &Vault, scope: Scope, id: EndpointId) -> Result<Self> {
+    pub(crate) async fn load(
+        tx: &mut Tx,
+        vault: &Vault,
+        scope: Scope,
+        id: EndpointId,
+    ) -> Result<Self> {
         let mut secrets = Self::default();
         let mut open = async |which: Sealed| -> Result<Option<Vec<u8>>> {
             let sealed = store::endpoint::sealed(tx, scope, id, which).await?;
-            Ok(sealed.map(|bytes| vault.open(&purpose(id, which), &bytes)).transpose()?)
+            Ok(sealed
+                .map(|bytes| vault.open(&purpose(id, which), &bytes))
+                .transpose()?)
         };
         if let Some(bytes) = open(Sealed::WebhookSecrets).await? {
-            let texts: Vec<String> = serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
+            let texts: Vec<String> =
+                serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
             secrets.webhook = texts.into_iter().map(Secret::new).collect();
         }
         if let Some(bytes) = open(Sealed::Attributes).await? {
-            let texts: HashMap<String, String> = serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
-            secrets.attributes = texts.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
+            let texts: HashMap<String, String> =
+                serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
+            secrets.attributes = texts
+                .into_iter()
+                .map(|(name, value)| (name, Secret::new(value)))
+                .collect();
         }
         if let Some(bytes) = open(Sealed::CallKey).await? {
             secrets.call_key = Some(Secret::new(String::from_utf8_lossy(&bytes)));
@@ -56,13 +68,16 @@ impl Secrets {
     pub fn authorization(&self) -> Option<Authorization> {
         let find = |names: &[&str]| {
             let mut known = self.attributes.iter();
-            known.find(|(name, _)| names.iter().any(|n| name.eq_ignore_ascii_case(n))).map(|(_, value)| value)
+            known
+                .find(|(name, _)| names.iter().any(|n| name.eq_ignore_ascii_case(n)))
+                .map(|(_, value)| value)
         };
         let user = find(&["userId", "user", "username", "login"]);
         if let (Some(user), Some(password)) = (user, find(&["password"])) {
             return Authorization::basic(user.expose(), password.expose()).ok();
         }
-        let key = find(&["accessToken", "token", "apiKey", "bearer", "authKey"]).or(self.call_key.as_ref())?;
+        let key = find(&["accessToken", "token", "apiKey", "bearer", "authKey"])
+            .or(self.call_key.as_ref())?;
         Authorization::bearer(key.expose()).ok()
     }
 }
@@ -90,7 +105,11 @@ pub struct Target {
 
 impl Target {
     /// None when the endpoint receives no events (not active, not enabled, not a destination).
-    pub(super) fn of(endpoint: &Endpoint, secrets: &Secrets, policy: &AccountPolicy) -> Option<Self> {
+    pub(super) fn of(
+        endpoint: &Endpoint,
+        secrets: &Secrets,
+        policy: &AccountPolicy,
+    ) -> Option<Self> {
         if !endpoint.receives() {
             return None;
         }
@@ -109,17 +128,29 @@ impl Target {
             order: role.order,
             uri,
             authorization: secrets.authorization(),
-            webhook: secrets.webhook.iter().filter_map(|secret| secret.expose().parse().ok()).collect(),
-            identifiers: definition.identifiers().map(|i| (i.kind.to_ascii_lowercase(), i.clone())).collect(),
+            webhook: secrets
+                .webhook
+                .iter()
+                .filter_map(|secret| secret.expose().parse().ok())
+                .collect(),
+            identifiers: definition
+                .identifiers()
+                .map(|i| (i.kind.to_ascii_lowercase(), i.clone()))
+                .collect(),
             hash_algorithm: definition.hash_algorithm,
-            region: policy.default_region.as_deref().and_then(|region| Region::parse(region).ok()),
+            region: policy
+                .default_region
+                .as_deref()
+                .and_then(|region| Region::parse(region).ok()),
         })
     }
 }
 
 /// `POST <destination url>/v1/events`, one slash whatever the registered URL ends in.
 fn events_uri(url: &str) -> Option<Uri> {
-    let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
+    let (base, query) = url
+        .split_once('?')
+        .map_or((url, None), |(base, query)| (base, Some(query)));
     let base = base.trim_end_matches('/');
     match query {
         Some(query) => format!("{base}/v1/events?{query}").parse().ok(),
@@ -137,9 +168,15 @@ mod tests {
             ("http://host", "http://host/v1/events"),
             ("http://host/base/", "http://host/base/v1/events"),
             ("http://host/base//", "http://host/base/v1/events"),
-            ("https://host/base?tenant=1", "https://host/base/v1/events?tenant=1"),
+            (
+                "https://host/base?tenant=1",
+                "https://host/base/v1/events?tenant=1",
+            ),
         ] {
-            assert_eq!(events_uri(url).map(|u| u.to_string()).as_deref(), Some(expected));
+            assert_eq!(
+                events_uri(url).map(|u| u.to_string()).as_deref(),
+                Some(expected)
+            );
         }
     }
 }

@@ -7,7 +7,10 @@
 
 use serde_json::Value;
 
-use super::{ContactAttribute, EndpointDefinition, MarketingDatabase, Ordering, PushForm, Role, Roles, Transfer};
+use super::{
+    ContactAttribute, EndpointDefinition, MarketingDatabase, Ordering, PushForm, Role, Roles,
+    Transfer,
+};
 use crate::hashing::{HashAlgorithm, HashMode};
 use crate::id::{ApplicationId, DeploymentId};
 use crate::identifier::IdentifierDefinition;
@@ -28,9 +31,13 @@ impl EndpointDefinition {
             return Err(invalid);
         };
         let definition = Self {
-            name: reader.required_text("name", NAME_CHARS_MAX, &mut invalid).unwrap_or_default(),
+            name: reader
+                .required_text("name", NAME_CHARS_MAX, &mut invalid)
+                .unwrap_or_default(),
             description: reader.text("description", DESCRIPTION_CHARS_MAX, &mut invalid),
-            provider_name: reader.required_text("providerName", NAME_CHARS_MAX, &mut invalid).unwrap_or_default(),
+            provider_name: reader
+                .required_text("providerName", NAME_CHARS_MAX, &mut invalid)
+                .unwrap_or_default(),
             url: url(&reader, &mut invalid),
             hash_algorithm: algorithm(&reader, &mut invalid),
             roles: roles(&reader, &mut invalid),
@@ -49,26 +56,46 @@ impl EndpointDefinition {
             ("segment", &self.roles.segment_destination),
         ];
         for (kind, role) in pushed {
-            let Some(role) = role.as_ref().filter(|role| role.enabled && role.transfer == Transfer::Push) else {
+            let Some(role) = role
+                .as_ref()
+                .filter(|role| role.enabled && role.transfer == Transfer::Push)
+            else {
                 continue;
             };
             if self.url_of(role).is_none() {
                 let pointer = format!("/endpointTypes/{kind}/destination/url");
-                invalid.add(pointer, "required", "a push destination needs a URL: here or as the endpoint's `url`");
+                invalid.add(
+                    pointer,
+                    "required",
+                    "a push destination needs a URL: here or as the endpoint's `url`",
+                );
             }
         }
         let mut seen = std::collections::HashSet::new();
         for (d, database) in self.databases.iter().enumerate() {
             for (i, identifier) in database.identifiers.iter().enumerate() {
                 if !seen.insert(&identifier.name) {
-                    let pointer = format!("/marketingDatabasesDefinition/marketingDatabases/{d}/identifiers/{i}/name");
-                    invalid.add(pointer, "duplicate", format!("{} is defined twice", shown(&identifier.name)));
+                    let pointer = format!(
+                        "/marketingDatabasesDefinition/marketingDatabases/{d}/identifiers/{i}/name"
+                    );
+                    invalid.add(
+                        pointer,
+                        "duplicate",
+                        format!("{} is defined twice", shown(&identifier.name)),
+                    );
                 }
             }
         }
         if seen.len() > IDENTIFIERS_MAX {
-            let message = format!("{} identifiers; at most {IDENTIFIERS_MAX} are taken", seen.len());
-            invalid.add("/marketingDatabasesDefinition/marketingDatabases", "too-many", message);
+            let message = format!(
+                "{} identifiers; at most {IDENTIFIERS_MAX} are taken",
+                seen.len()
+            );
+            invalid.add(
+                "/marketingDatabasesDefinition/marketingDatabases",
+                "too-many",
+                message,
+            );
         }
     }
 }
@@ -85,11 +112,16 @@ fn url(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<String> {
         return None;
     }
     let lower = trimmed.to_ascii_lowercase();
-    let host = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
+    let host = lower
+        .strip_prefix("https://")
+        .or_else(|| lower.strip_prefix("http://"));
     let sound = host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']))
         && !trimmed.contains(|c: char| c.is_whitespace() || c.is_control());
     if !sound {
-        let message = format!("{} is not a URL that can be called: expected http:// or https:// and a host", shown(trimmed));
+        let message = format!(
+            "{} is not a URL that can be called: expected http:// or https:// and a host",
+            shown(trimmed)
+        );
         invalid.add(reader.pointer("url"), "url", message);
         return None;
     }
@@ -102,12 +134,22 @@ fn algorithm(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<HashAlgorithm
         return None;
     }
     let expected = "MD5, SHA1, SHA256, EMAIL_SHA256, PHONE_SHA256 or NONE";
-    reader.word("hashAlgorithm", expected, |word| HashAlgorithm::parse(word.trim()), invalid)
+    reader.word(
+        "hashAlgorithm",
+        expected,
+        |word| HashAlgorithm::parse(word.trim()),
+        invalid,
+    )
 }
 
 fn mode(reader: &Reader<'_>, invalid: &mut Invalid) -> HashMode {
     reader
-        .word("hashMode", "NONE, HASHED or REQUIRED", |word| HashMode::parse(word.trim()), invalid)
+        .word(
+            "hashMode",
+            "NONE, HASHED or REQUIRED",
+            |word| HashMode::parse(word.trim()),
+            invalid,
+        )
         .unwrap_or_default()
 }
 
@@ -151,8 +193,12 @@ fn role(reader: &Reader<'_>, default: Transfer, invalid: &mut Invalid) -> Role {
         url: url(reader, invalid),
         transfer,
         data_window: reader.integer("dataWindow", invalid),
-        form: reader.word("form", "document or eventbatch", form, invalid).unwrap_or_default(),
-        order: reader.word("order", "first or strict", order, invalid).unwrap_or_default(),
+        form: reader
+            .word("form", "document or eventbatch", form, invalid)
+            .unwrap_or_default(),
+        order: reader
+            .word("order", "first or strict", order, invalid)
+            .unwrap_or_default(),
     }
 }
 
@@ -183,8 +229,12 @@ fn database(reader: &Reader<'_>, invalid: &mut Invalid) -> MarketingDatabase {
         }
     }
     MarketingDatabase {
-        name: reader.text("name", NAME_CHARS_MAX, invalid).filter(|name| !name.is_empty()),
-        id: reader.text("id", NAME_CHARS_MAX, invalid).filter(|id| !id.is_empty()),
+        name: reader
+            .text("name", NAME_CHARS_MAX, invalid)
+            .filter(|name| !name.is_empty()),
+        id: reader
+            .text("id", NAME_CHARS_MAX, invalid)
+            .filter(|id| !id.is_empty()),
         identifiers,
         attributes,
     }
@@ -192,8 +242,12 @@ fn database(reader: &Reader<'_>, invalid: &mut Invalid) -> MarketingDatabase {
 
 fn identifier(reader: &Reader<'_>, invalid: &mut Invalid) -> IdentifierDefinition {
     IdentifierDefinition {
-        name: reader.required_text("name", NAME_CHARS_MAX, invalid).unwrap_or_default(),
-        kind: reader.required_text("type", NAME_CHARS_MAX, invalid).unwrap_or_default(),
+        name: reader
+            .required_text("name", NAME_CHARS_MAX, invalid)
+            .unwrap_or_default(),
+        kind: reader
+            .required_text("type", NAME_CHARS_MAX, invalid)
+            .unwrap_or_default(),
         hash_mode: mode(reader, invalid),
         hash_algorithm: algorithm(reader, invalid),
         is_required: reader.flag("isRequired", invalid).unwrap_or(false),
@@ -204,8 +258,13 @@ fn identifier(reader: &Reader<'_>, invalid: &mut Invalid) -> IdentifierDefinitio
 
 fn attribute(reader: &Reader<'_>, invalid: &mut Invalid) -> ContactAttribute {
     ContactAttribute {
-        name: reader.required_text("name", NAME_CHARS_MAX, invalid).unwrap_or_default(),
-        kind: reader.text("type", NAME_CHARS_MAX, invalid).filter(|kind| !kind.is_empty()).unwrap_or_else(|| "string".to_owned()),
+        name: reader
+            .required_text("name", NAME_CHARS_MAX, invalid)
+            .unwrap_or_default(),
+        kind: reader
+            .text("type", NAME_CHARS_MAX, invalid)
+            .filter(|kind| !kind.is_empty())
+            .unwrap_or_else(|| "string".to_owned()),
         is_required: reader.flag("isRequired", invalid).unwrap_or(false),
         hash_mode: mode(reader, invalid),
         hash_algorithm: algorithm(reader, invalid),

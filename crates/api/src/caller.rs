@@ -1,0 +1,225 @@
+//! Who asks: the right to act, as a parameter of the handler.
+//!
+//! [`Caller<L>`] exists only if the call carried a valid key of level `L` for this environment. 401 when no key was sent;
+//! 403 when one was sent that is unknown, revoked, ended, of another level or of the other environment.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use hub::{Actor, Scope};
+use model::key::{KEY_BYTES_MAX, KeyHash, KeyLevel};
+use model::{EndpointId, EndpointStatus};
+
+use crate::ApiState;
+use crate::door::Level;
+use crate::problem::{Kind, Problem};
+
+/// A level of rights, as a type.
+pub(crate) trait Right: Send + Sync + 'static {
+    const LEVEL: Level;
+}
+
+macro_rules! rights {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+        impl Right for $name {
+            const LEVEL: Level = Level::$name;
+        }
+    )*};
+}
+
+rights! {
+    /// The key of one endpoint that is not deleted.
+    EndpointKey;
+    /// The key of one endpoint, deleted or not.
+    AnyEndpointKey;
+    /// An endpoint's key or an account's.
+    EndpointOrAccountKey;
+    /// An event-only key (in the header or as `?key=`), or an endpoint's key.
+    EventKey;
+    /// The operator token.
+    Operator;
+    /// Nobody in particular.
+    Public;
+}
+
+/// A caller with the right `L`.
+pub(crate) struct Caller<L> {
+    scope: Option<Scope>,
+    endpoint: Option<EndpointId>,
+    _right: PhantomData<L>,
+}
+
+impl<L> Caller<L> {
+    /// The account on whose behalf the call is made. Handlers of operators and of the public have none.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope.unwrap_or(Scope(model::AccountId(0)))
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        match (self.endpoint, self.scope) {
+            (Some(endpoint), _) => Actor::Endpoint(endpoint),
+            (None, Some(scope)) => Actor::Account(scope.0),
+            (None, None) => Actor::Operator,
+        }
+    }
+}
+
+impl Caller<EndpointOrAccountKey> {
+    /// The endpoint, if it was an endpoint's key.
+    pub(crate) fn endpoint(&self) -> Option<EndpointId> {
+        self.endpoint
+    }
+}
+
+macro_rules! with_endpoint {
+    ($($right:ident),*) => {$(
+        impl Caller<$right> {
+            /// The endpoint whose key was sent.
+            pub(crate) fn endpoint(&self) -> EndpointId {
+                self.endpoint.unwrap_or(EndpointId(0))
+            }
+
+            /// The endpoint in the path must be the key's own. Another of the account is forbidden; one of another
+            /// account answers like one that does not exist.
+            pub(crate) fn own(&self, state: &ApiState, id: EndpointId) -> Result<EndpointId, Problem> {
+                if self.endpoint == Some(id) {
+                    return Ok(id);
+                }
+                state.hub.endpoint(self.scope(), id)?;
+                Err(Problem::new(Kind::Forbidden, format!("the key is not the key of endpoint {id}")))
+            }
+        }
+    )*};
+}
+
+with_endpoint!(EndpointKey, AnyEndpointKey, EventKey);
+
+impl<L: Right> FromRequestParts<ApiState> for Caller<L> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        if L::LEVEL == Level::Public {
+            return Ok(Self {
+                scope: None,
+                endpoint: None,
+                _right: PhantomData,
+            });
+        }
+        let key = match bearer(&parts.headers)? {
+            Some(key) => key,
+            None if L::LEVEL == Level::EventKey => query_key(parts).ok_or_else(|| {
+                unauthorized("no key was sent: send `Authorization: Bearer <key>` or `?key=`")
+            })?,
+            None => {
+                return Err(unauthorized(
+                    "no key was sent: send `Authorization: Bearer <key>`",
+                ));
+            }
+        };
+        admit(state, L::LEVEL, &key)
+    }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(Kind::Unauthorized, detail)
+}
+
+fn forbidden(detail: impl Into<String>) -> Problem {
+    Problem::new(Kind::Forbidden, detail)
+}
+
+/// The key of the `Authorization` header, if there is one.
+fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| forbidden("the key is not readable text"))?
+        .trim();
+    let (scheme, key) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let key = key.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || key.is_empty() {
+        return Err(unauthorized(
+            "the Authorization header is not of the form `Bearer <key>`",
+        ));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// `?key=`, for beacons, which cannot send headers.
+fn query_key(parts: &Parts) -> Option<String> {
+    let query = parts.uri.query()?;
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).ok();
+    debug_assert!(!query.is_empty() || pairs.is_some());
+    pairs?
+        .0
+        .into_iter()
+        .find(|(name, _)| name == "key")
+        .map(|(_, key)| key)
+        .filter(|key| !key.is_empty())
+}
+
+fn admit<L>(state: &ApiState, wanted: Level, key: &str) -> Result<Caller<L>, Problem> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(forbidden("the key is not known here"));
+    }
+    let hash = KeyHash::of(key);
+    if wanted == Level::Operator {
+        return if hash == state.shared.operator {
+            Ok(Caller {
+                scope: None,
+                endpoint: None,
+                _right: PhantomData,
+            })
+        } else {
+            Err(forbidden("this is not the operator token"))
+        };
+    }
+    let hub = &state.hub;
+    let entry = hub
+        .registry()
+        .key(&hash, hub.now())
+        .ok_or_else(|| forbidden("the key is not known here, or has been revoked or replaced"))?;
+    if entry.environment != state.environment {
+        let message = format!(
+            "this is a {} key; this address serves {}",
+            entry.environment.as_str(),
+            state.environment.as_str()
+        );
+        return Err(forbidden(message));
+    }
+    let fits = match wanted {
+        Level::EndpointKey | Level::AnyEndpointKey => entry.level == KeyLevel::Endpoint,
+        Level::EndpointOrAccountKey => entry.level != KeyLevel::Event,
+        Level::EventKey => entry.level != KeyLevel::Account,
+        Level::Operator | Level::Public => false,
+    };
+    if !fits {
+        return Err(forbidden(format!(
+            "{} is needed; this is an {} key",
+            wanted.needs(),
+            entry.level.as_str()
+        )));
+    }
+    if let Some(id) = entry.endpoint.filter(|_| wanted != Level::AnyEndpointKey) {
+        let is_deleted = hub
+            .registry()
+            .endpoint(id)
+            .is_none_or(|e| e.endpoint.status == EndpointStatus::Deleted);
+        if is_deleted {
+            return Err(forbidden(format!(
+                "endpoint {id} is DELETED: a user must register a new one"
+            )));
+        }
+    }
+    Ok(Caller {
+        scope: Some(Scope(entry.account)),
+        endpoint: entry.endpoint,
+        _right: PhantomData,
+    })
+}

@@ -1,0 +1,265 @@
+//! The door: every route, who may use it, and what it says, in one table.
+//!
+//! [`Door::route`] takes only handlers whose first parameter is a [`Caller`]; from the table come the router, the OpenAPI
+//! document and the test that tries every route with every wrong key.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::handler::Handler;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use crate::ApiState;
+use crate::caller::{Caller, Right};
+use crate::problem::{Kind, Problem};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    EndpointKey,
+    AnyEndpointKey,
+    EndpointOrAccountKey,
+    EventKey,
+    Operator,
+    Public,
+}
+
+impl Level {
+    /// What the caller must bring, for messages and documents.
+    pub fn needs(self) -> &'static str {
+        match self {
+            Self::EndpointKey | Self::AnyEndpointKey => "an endpoint key",
+            Self::EndpointOrAccountKey => "an endpoint key or an account key",
+            Self::EventKey => "an event-only key or an endpoint key",
+            Self::Operator => "the operator token",
+            Self::Public => "no key",
+        }
+    }
+}
+
+/// One route, as tests and documents see it.
+#[derive(Debug, Clone)]
+pub struct RouteInfo {
+    pub method: Method,
+    /// With `{parameters}`.
+    pub path: &'static str,
+    pub level: Level,
+    pub about: About,
+}
+
+/// What a route is for, in the words of the document.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    pub summary: &'static str,
+    /// JSON Schema of the request body.
+    pub body: Option<serde_json::Value>,
+    /// Status and JSON Schema of the answer.
+    pub answer: Option<(u16, serde_json::Value)>,
+    /// Media type of the answer.
+    pub media: Option<&'static str>,
+    /// Query parameters: name and what it does.
+    pub query: Vec<(&'static str, &'static str)>,
+}
+
+impl About {
+    pub(crate) fn new(summary: &'static str) -> Self {
+        Self {
+            summary,
+            ..Self::default()
+        }
+    }
+
+    /// The body is a `T`.
+    pub(crate) fn body<T: schemars::JsonSchema>(mut self) -> Self {
+        self.body = Some(schemars::schema_for!(T).into());
+        self
+    }
+
+    /// The answer is a `T` with status 200.
+    pub(crate) fn answers<T: schemars::JsonSchema>(mut self) -> Self {
+        self.answer = Some((200, schemars::schema_for!(T).into()));
+        self
+    }
+
+    pub(crate) fn media(mut self, media: &'static str) -> Self {
+        self.media = Some(media);
+        self
+    }
+
+    pub(crate) fn query(mut self, name: &'static str, what: &'static str) -> Self {
+        self.query.push((name, what));
+        self
+    }
+}
+
+/// Argument lists of handlers that begin with a caller.
+pub(crate) trait BeginsWithCaller {
+    const LEVEL: Level;
+}
+
+macro_rules! begins_with_caller {
+    ($($rest:ident),*) => {
+        impl<M, L: Right, $($rest),*> BeginsWithCaller for (M, Caller<L>, $($rest,)*) {
+            const LEVEL: Level = L::LEVEL;
+        }
+    };
+}
+
+begins_with_caller!();
+begins_with_caller!(A);
+begins_with_caller!(A, B);
+begins_with_caller!(A, B, C);
+begins_with_caller!(A, B, C, D);
+begins_with_caller!(A, B, C, D, E);
+
+/// Collects routes.
+#[derive(Default)]
+pub(crate) struct Door {
+    by_path: BTreeMap<&'static str, MethodRouter<ApiState>>,
+    pub(crate) routes: Vec<RouteInfo>,
+}
+
+impl Door {
+    pub(crate) fn get<H, T>(&mut self, path: &'static str, handler: H, about: About)
+    where
+        H: Handler<T, ApiState>,
+        T: BeginsWithCaller + 'static,
+    {
+        self.route(Method::GET, MethodFilter::GET, path, handler, about);
+    }
+
+    pub(crate) fn post<H, T>(&mut self, path: &'static str, handler: H, about: About)
+    where
+        H: Handler<T, ApiState>,
+        T: BeginsWithCaller + 'static,
+    {
+        self.route(Method::POST, MethodFilter::POST, path, handler, about);
+    }
+
+    pub(crate) fn put<H, T>(&mut self, path: &'static str, handler: H, about: About)
+    where
+        H: Handler<T, ApiState>,
+        T: BeginsWithCaller + 'static,
+    {
+        self.route(Method::PUT, MethodFilter::PUT, path, handler, about);
+    }
+
+    pub(crate) fn patch<H, T>(&mut self, path: &'static str, handler: H, about: About)
+    where
+        H: Handler<T, ApiState>,
+        T: BeginsWithCaller + 'static,
+    {
+        self.route(Method::PATCH, MethodFilter::PATCH, path, handler, about);
+    }
+
+    pub(crate) fn delete<H, T>(&mut self, path: &'static str, handler: H, about: About)
+    where
+        H: Handler<T, ApiState>,
+        T: BeginsWithCaller + 'static,
+    {
+        self.route(Method::DELETE, MethodFilter::DELETE, path, handler, about);
+    }
+
+    fn route<H, T>(
+        &mut self,
+        method: Method,
+        filter: MethodFilter,
+        path: &'static str,
+        handler: H,
+        about: About,
+    ) where
+        H: Handler<T, ApiState>,
+        T: BeginsWithCaller + 'static,
+    {
+        let known = self.by_path.remove(path).unwrap_or_default();
+        self.by_path.insert(path, known.merge(on(filter, handler)));
+        self.routes.push(RouteInfo {
+            method,
+            path,
+            level: T::LEVEL,
+            about,
+        });
+    }
+
+    pub(crate) fn into_router(self) -> Router<ApiState> {
+        let mut router = Router::new();
+        for (path, methods) in self.by_path {
+            router = router.route(path, methods.fallback(method_not_allowed));
+        }
+        router
+            .fallback(no_such_path)
+            .layer(middleware::from_fn(cors))
+    }
+}
+
+async fn no_such_path(OriginalUri(uri): OriginalUri) -> Problem {
+    Problem::new(
+        Kind::NotFound,
+        format!("there is nothing at {}", uri.path()),
+    )
+}
+
+/// axum adds the `Allow` header.
+async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{} does not take {method}", uri.path()),
+    )
+}
+
+/// Browsers may call the published API from anywhere: preflights are answered, the origin is echoed. `/manage/v1` is
+/// for programs and gives browsers of other origins nothing.
+async fn cors(request: Request, next: Next) -> Response {
+    let is_public = request.uri().path().starts_with("/v1/");
+    let origin = request
+        .headers()
+        .get(header::ORIGIN)
+        .cloned()
+        .filter(|_| is_public);
+    let is_preflight = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let Some(origin) = origin else {
+        return next.run(request).await;
+    };
+    let mut response = if is_preflight {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        next.run(request).await
+    };
+    allow(response.headers_mut(), origin, is_preflight);
+    response
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue, is_preflight: bool) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        HeaderValue::from_static("true"),
+    );
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if is_preflight {
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS"),
+        );
+        let allowed = HeaderValue::from_static(
+            "Authorization, Content-Type, Content-Encoding, Idempotency-Key",
+        );
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from_static("86400"),
+        );
+    } else {
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("Retry-After"),
+        );
+    }
+}
