@@ -76,12 +76,12 @@ pub struct Api {
     pub routes: Vec<RouteInfo>,
 }
 
-/// Builds the routers. `operator_token` opens `/manage/v1`.
-pub fn api(hub: &Arc<Hub>, operator_token: &str, limits: ApiLimits) -> Api {
+/// Builds the routers. The token of hash `operator` opens `/manage/v1`.
+pub fn api(hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
     let door = door();
     let units = limits.bodies_bytes_max / body::UNIT_BYTES;
     let shared = Arc::new(Shared {
-        operator: KeyHash::of(operator_token),
+        operator,
         limits,
         room: Arc::new(tokio::sync::Semaphore::new(units.max(1))),
         openapi: openapi::document(&door.routes).to_string(),

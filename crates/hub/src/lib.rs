@@ -27,6 +27,7 @@ pub mod subscription;
 use std::sync::Arc;
 
 use engine::{Blobs, Clock, Db, Log};
+use model::key::KeyHash;
 use store::vault::Vault;
 
 pub use error::{Error, Result};
@@ -85,7 +86,11 @@ pub struct Hub {
 impl Hub {
     /// Migrates the schema, fills the registry and the flow from what is stored, and answers a hub that is ready
     /// for calls. Nothing runs by itself until [`Hub::run`].
-    pub async fn open(engines: Engines, options: Options) -> Result<Arc<Self>> {
+    pub async fn open(
+        engines: Engines,
+        options: Options,
+        metrics: metrics::Metrics,
+    ) -> Result<Arc<Self>> {
         let Engines {
             db,
             log,
@@ -98,7 +103,7 @@ impl Hub {
         let registry = registry::Registry::load(&db, &vault).await?;
         let flow = flow::Flow::load(&db, &options).await?;
         let hub = Arc::new(Self {
-            metrics: metrics::Metrics::new(),
+            metrics,
             dedupe: dedupe::Dedupe::default(),
             drift: schema_drift::DriftBook::default(),
             options,
@@ -114,6 +119,27 @@ impl Hub {
         hub.recover_keys().await?;
         hub.flow_refresh_all();
         Ok(hub)
+    }
+
+    /// The hash of the operator token: of the one given, else of the one made at the first start (which is answered
+    /// then, and never again).
+    pub async fn operator_token(&self, given: Option<&str>) -> Result<(KeyHash, Option<String>)> {
+        const NAME: &str = "operator_token_sha256";
+        if let Some(token) = given {
+            return Ok((KeyHash::of(token), None));
+        }
+        let mut tx = self.db.begin().await?;
+        if let Some(hash) = store::setting::get(&mut tx, NAME)
+            .await?
+            .and_then(|text| KeyHash::from_hex(&text))
+        {
+            return Ok((hash, None));
+        }
+        let token = format!("ro_{}", store::vault::new_key()?);
+        let hash = KeyHash::of(&token);
+        store::setting::put(&mut tx, NAME, &hash.to_hex()).await?;
+        tx.commit().await?;
+        Ok((hash, Some(token)))
     }
 
     pub fn now(&self) -> jiff::Timestamp {

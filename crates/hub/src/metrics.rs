@@ -55,12 +55,19 @@ pub struct Metrics {
     end_to_end: Histogram,
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 fn histogram() -> Histogram {
     Histogram::new(SECONDS)
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// All at zero.
+    pub fn new() -> Self {
         Self {
             published: Count::default(),
             rejected: Count::default(),

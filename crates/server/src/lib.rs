@@ -1,1 +1,204 @@
-//! server
+//! How the exchange **starts**: configuration, the process that serves, the command line, the demo.
+//!
+//! [`Server::start`] opens the engines, the hub and two listeners, one for each environment. Called by `main` and by
+//! the tests, which start the same server on port 0 with a clock that they move.
+
+pub mod backup;
+pub mod config;
+pub mod docs;
+pub mod listener;
+pub mod telemetry;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Blobs, Clock, Db, Faults, Log, LogOptions};
+use hub::{Engines, Hub};
+use store::vault::Vault;
+
+use config::Config;
+use listener::Listener;
+
+/// Why the process could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the data directory {path} cannot be used")]
+    Data {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "another rialto process uses the data directory {0}: stop it, or name another directory with --data"
+    )]
+    InUse(PathBuf),
+    #[error("the {what} in the data directory cannot be opened")]
+    Engine {
+        what: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("cannot listen on {address} ({key}): is another process using it?")]
+    Listen {
+        address: String,
+        key: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the exchange could not be opened")]
+    Hub(#[from] hub::Error),
+}
+
+/// What tests (and the demo) set beside the configuration.
+#[derive(Clone)]
+pub struct Extras {
+    pub clock: Clock,
+    pub faults: Faults,
+    /// Nothing runs by itself: tests step the world with `Hub::settle`.
+    pub is_stepped: bool,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self {
+            clock: Clock::System,
+            faults: Faults::default(),
+            is_stepped: false,
+        }
+    }
+}
+
+/// A running exchange.
+pub struct Server {
+    pub hub: Arc<Hub>,
+    /// Where production is served.
+    pub address: SocketAddr,
+    /// Where pilot is served.
+    pub pilot_address: SocketAddr,
+    /// Shown once, at the first start without `RIALTO_OPERATOR_TOKEN`.
+    pub new_operator_token: Option<String>,
+    /// Every route of the API.
+    pub routes: Vec<api::RouteInfo>,
+    listeners: [Listener; 2],
+    running: Option<hub::flow::Running>,
+    patience: Duration,
+    _lock: std::fs::File,
+}
+
+impl Server {
+    /// Starts serving; answers when both addresses take calls.
+    ///
+    /// # Errors
+    /// [`StartError`], in a sentence that says what to do.
+    pub async fn start(config: &Config, extras: Extras) -> Result<Self, StartError> {
+        let data = &config.server.data;
+        let lock = lock(data)?;
+        let hub = open_hub(config, &extras).await?;
+        let (token, new_operator_token) =
+            hub.operator_token(config.operator_token.as_deref()).await?;
+        let api = api::api(&hub, token, config.api_limits());
+        let request_time_max = config.api.request_time_max.0;
+        let bind = |address: SocketAddr, key| async move {
+            listener::bind(address)
+                .await
+                .map_err(|source| StartError::Listen {
+                    address: address.to_string(),
+                    key,
+                    source,
+                })
+        };
+        let production = bind(config.server.listen, "server.listen").await?;
+        let pilot = bind(config.server.pilot_listen, "server.pilot_listen").await?;
+        let running = (!extras.is_stepped).then(|| hub.run());
+        let listeners = [
+            Listener::serve(production, api.production, request_time_max),
+            Listener::serve(pilot, api.pilot, request_time_max),
+        ];
+        Ok(Self {
+            hub,
+            address: listeners[0].address,
+            pilot_address: listeners[1].address,
+            new_operator_token,
+            routes: api.routes,
+            listeners,
+            running,
+            patience: config.server.shutdown_patience.0,
+            _lock: lock,
+        })
+    }
+
+    /// Ends in order: no new calls, those under way are answered, nothing is lost or repeated.
+    pub async fn stop(self) {
+        let [production, pilot] = self.listeners;
+        tokio::join!(production.stop(self.patience), pilot.stop(self.patience));
+        match self.running {
+            Some(running) => running.stop(self.patience).await,
+            None => {
+                if let Err(error) = self.hub.checkpoint().await {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the last checkpoint failed"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The directory, made if needed, and taken: two processes on one embedded log would destroy each other's order.
+fn lock(data: &Path) -> Result<std::fs::File, StartError> {
+    let wrap = |source| StartError::Data {
+        path: data.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(data).map_err(wrap)?;
+    let file = std::fs::File::create(data.join("lock")).map_err(wrap)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(wrap(source)),
+    }
+}
+
+async fn open_hub(config: &Config, extras: &Extras) -> Result<Arc<Hub>, StartError> {
+    let data = &config.server.data;
+    let failed = |what| {
+        move |source: Box<dyn std::error::Error + Send + Sync>| StartError::Engine { what, source }
+    };
+    let vault = match &config.secret_key {
+        Some(text) => Vault::from_text(text),
+        None => Vault::open_file(&data.join("secret.key")),
+    };
+    let vault = vault.map_err(|e| failed("secret key")(e.into()))?;
+    let db = Db::open_sqlite(&data.join("rialto.db"))
+        .await
+        .map_err(|e| failed("database")(e.into()))?;
+    let metrics = hub::metrics::Metrics::new();
+    let commit = metrics.commit.clone();
+    let log = &config.log;
+    let options = LogOptions {
+        batch_bytes_max: log.batch_bytes_max.0,
+        queue_bytes_max: log.queue_bytes_max.0,
+        queue_records_max: log.queue_records_max,
+        tail_bytes_max: log.tail_bytes_max.0,
+        on_commit: Some(Arc::new(move |stats: engine::CommitStats| {
+            commit.observe(stats.elapsed.as_secs_f64())
+        })),
+        faults: extras.faults.clone(),
+    };
+    let log = Log::open_sqlite(&data.join("log.db"), options, extras.clock.clone()).await;
+    let log = log.map_err(|e| failed("log")(e.into()))?;
+    let blobs = Blobs::open_directory(&data.join("blobs"))
+        .await
+        .map_err(|e| failed("file store")(e.into()))?;
+    let engines = Engines {
+        db,
+        log,
+        blobs,
+        clock: extras.clock.clone(),
+        vault,
+    };
+    Ok(Hub::open(engines, config.hub_options(), metrics).await?)
+}

@@ -1,2 +1,175 @@
-//! rialto
-fn main() {}
+//! The binary `rialto`: reads the command line and calls what it names.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use server::config::Config;
+use server::{Extras, Server, backup, telemetry};
+
+/// An open exchange for customer events and audiences.
+#[derive(Parser)]
+#[command(name = "rialto", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the exchange.
+    Serve(Serve),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Copy a data directory, also of a running exchange.
+    Backup {
+        /// The data directory.
+        #[arg(long, default_value = "rialto-data")]
+        data: PathBuf,
+        /// A new directory for the copy.
+        to: PathBuf,
+    },
+    /// Make a data directory of a backup.
+    Restore {
+        /// The backup.
+        from: PathBuf,
+        /// The new data directory.
+        #[arg(long, default_value = "rialto-data")]
+        data: PathBuf,
+    },
+    /// Write the generated documents.
+    #[command(hide = true)]
+    GenerateDocs { directory: PathBuf },
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Configuration file; what it does not say is as in rialto.default.toml.
+    #[arg(long, env = "RIALTO_CONFIG")]
+    config: Option<PathBuf>,
+    /// Data directory.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Address of production.
+    #[arg(long)]
+    listen: Option<std::net::SocketAddr>,
+    /// Address of pilot.
+    #[arg(long)]
+    pilot_listen: Option<std::net::SocketAddr>,
+    /// Let destinations have private addresses, such as loopback.
+    #[arg(long)]
+    allow_private_destinations: bool,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say whether a configuration file can be used.
+    Check { file: PathBuf },
+    /// Print the manual, which is also the defaults.
+    Default,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(run(cli.command))
+}
+
+async fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Serve(args) => serve(args).await,
+        Command::Config(ConfigCommand::Check { file }) => match load(Some(file)) {
+            Ok(_) => {
+                println!("The configuration can be used.");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
+        Command::Config(ConfigCommand::Default) => {
+            print!("{}", server::config::DEFAULT);
+            ExitCode::SUCCESS
+        }
+        Command::Backup { data, to } => {
+            done(backup::backup(&data, &to).await, "The backup is complete.")
+        }
+        Command::Restore { from, data } => done(
+            backup::restore(&from, &data),
+            "The data directory is complete.",
+        ),
+        Command::GenerateDocs { directory } => done(server::docs::generate(&directory), "Written."),
+    }
+}
+
+fn load(file: Option<PathBuf>) -> Result<Config, server::config::ConfigError> {
+    Config::load(file.as_deref(), |name| std::env::var(name).ok())
+}
+
+async fn serve(args: Serve) -> ExitCode {
+    let mut config = match load(args.config) {
+        Ok(config) => config,
+        Err(error) => return fail(&error),
+    };
+    let section = &mut config.server;
+    section.data = args.data.unwrap_or_else(|| section.data.clone());
+    section.listen = args.listen.unwrap_or(section.listen);
+    section.pilot_listen = args.pilot_listen.unwrap_or(section.pilot_listen);
+    config.delivery.allow_private_destinations |= args.allow_private_destinations;
+    telemetry::init(&config.telemetry);
+    let server = match Server::start(&config, Extras::default()).await {
+        Ok(server) => server,
+        Err(error) => return fail(&error),
+    };
+    if let Some(token) = &server.new_operator_token {
+        println!("operator token (shown this once; keep it): {token}");
+    }
+    println!("production  http://{}", server.address);
+    println!("pilot       http://{}", server.pilot_address);
+    stop_signal().await;
+    tracing::info!("stopping: calls under way are being finished");
+    server.stop().await;
+    ExitCode::SUCCESS
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}
+
+fn done<E: std::error::Error>(result: Result<(), E>, sentence: &str) -> ExitCode {
+    match result {
+        Ok(()) => {
+            println!("{sentence}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The error and its causes, one a line.
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("rialto: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,100 @@
+//! Durations and sizes as people write them: `250ms`, `15s`, `5m`, `72h`, `30d`; `512B`, `64KiB`, `8MiB`, `64GiB`.
+
+use serde::{Deserialize, Deserializer};
+
+/// A duration in a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duration(pub std::time::Duration);
+
+/// A number of bytes in a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub usize);
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    Some((text[..end].parse().ok()?, text[end..].trim()))
+}
+
+/// Reads a duration.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    let (number, unit) = split(text)?;
+    let seconds = match unit {
+        "ms" => return Some(std::time::Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number
+        .checked_mul(seconds)
+        .map(std::time::Duration::from_secs)
+}
+
+/// Reads a size.
+pub fn bytes(text: &str) -> Option<usize> {
+    let (number, unit) = split(text)?;
+    let shift = match unit {
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return None,
+    };
+    usize::try_from(number.checked_mul(1u64 << shift)?).ok()
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = duration(&text).map(Self);
+        parsed.ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "`{text}` is not a duration: write 250ms, 15s, 5m, 72h or 30d"
+            ))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = bytes(&text).map(Self);
+        parsed.ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "`{text}` is not a size: write 512B, 64KiB, 8MiB or 64GiB"
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_people_write_them() {
+        assert_eq!(
+            duration("250ms"),
+            Some(std::time::Duration::from_millis(250))
+        );
+        assert_eq!(
+            duration("72h"),
+            Some(std::time::Duration::from_secs(72 * 3600))
+        );
+        assert_eq!(bytes("8MiB"), Some(8 << 20));
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "5 parsecs",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+        assert_eq!(bytes("8MB"), None);
+    }
+}

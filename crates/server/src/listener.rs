@@ -1,0 +1,105 @@
+//! Accepts connections and serves one router on them, with limits on what slow or silent clients may hold.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A request's head must have arrived within this time, else the connection is closed.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+/// Largest request head.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// After the system refused a connection (too many open files), before the next try.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// One address being served.
+pub struct Listener {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<Duration>,
+    task: JoinHandle<()>,
+}
+
+/// Takes the address.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+impl Listener {
+    /// Serves `router` on `socket` until [`Listener::stop`]. `request_time_max` bounds one request, from its head to
+    /// its answer.
+    pub fn serve(socket: TcpListener, router: Router, request_time_max: Duration) -> Self {
+        let address = socket
+            .local_addr()
+            .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let (stop, stopped) = oneshot::channel();
+        let router = router.layer(axum::middleware::from_fn(
+            move |request, next: axum::middleware::Next| async move {
+                tokio::time::timeout(request_time_max, next.run(request))
+                    .await
+                    .unwrap_or_else(|_| {
+                        let head = (
+                            axum::http::StatusCode::REQUEST_TIMEOUT,
+                            [(axum::http::header::CONNECTION, "close")],
+                        );
+                        axum::response::IntoResponse::into_response((
+                            head.0,
+                            head.1,
+                            "the request took too long\n",
+                        ))
+                    })
+            },
+        ));
+        Self {
+            address,
+            stop,
+            task: tokio::spawn(run(socket, router, stopped)),
+        }
+    }
+
+    /// Takes no more connections, answers what is under way within `patience`.
+    pub async fn stop(self, patience: Duration) {
+        let _ = self.stop.send(patience);
+        let _ = self.task.await;
+    }
+}
+
+async fn run(socket: TcpListener, router: Router, mut stopped: oneshot::Receiver<Duration>) {
+    let graceful = GracefulShutdown::new();
+    let patience = loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            patience = &mut stopped => break patience.unwrap_or_default(),
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a connection could not be taken"
+                );
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME_MAX)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let watched = graceful.watch(connection);
+        tokio::spawn(async move {
+            // What goes wrong with a connection is the client's matter.
+            let _ = watched.await;
+        });
+    };
+    drop(socket);
+    let _ = tokio::time::timeout(patience, graceful.shutdown()).await;
+}
