@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::{Clock, Db, Log, LogOptions};
+use engine::Db;
 
 /// Why a backup or restore failed; the target is then incomplete and must not be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +24,8 @@ pub enum BackupError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the database could not be copied")]
+    #[error("the database or the log could not be copied")]
     Db(#[from] engine::DbError),
-    #[error("the log could not be copied")]
-    Log(#[from] engine::LogError),
 }
 
 const DATABASE: &str = "rialto.db";
@@ -44,9 +42,11 @@ pub async fn backup(data: &Path, to: &Path) -> Result<(), BackupError> {
         .await?
         .snapshot(&to.join(DATABASE))
         .await?;
-    let log = Log::open_sqlite(&data.join(LOG), LogOptions::default(), Clock::System).await?;
-    log.snapshot(&to.join(LOG)).await?;
-    log.close().await;
+    // The log is a SQLite file too; it is copied without its committer, which may be at work in another process.
+    Db::open_sqlite(&data.join(LOG))
+        .await?
+        .snapshot(&to.join(LOG))
+        .await?;
     copy_rest(data, to)
 }
 

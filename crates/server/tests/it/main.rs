@@ -1,1 +1,8 @@
-//! The one integration-test binary.
+//! The one integration-test binary: the real server on port 0, spoken to over HTTP, one file for each noun.
+//!
+//! Start reading at `publish.rs`. The harness (`harness/`) starts the server with a clock that tests move and steps the
+//! work that runs by itself with `settle`, so nothing here sleeps.
+
+mod harness;
+
+mod push;
