@@ -18,6 +18,10 @@ use crate::{ApiState, Shared};
 /// Room for bodies is given in units of this many bytes.
 pub(crate) const UNIT_BYTES: usize = 64 << 10;
 
+/// Largest body that is read into a tree of values. Trees cost up to a hundred times the bytes; what is registered
+/// by hand or by one call of an integration stays far below.
+const TREE_BYTES_MAX: usize = 1 << 20;
+
 /// A body that was read whole.
 pub(crate) struct Payload {
     pub(crate) bytes: Bytes,
@@ -180,6 +184,9 @@ impl Payload {
     /// The body as JSON of any shape.
     pub(crate) fn json(&self) -> Result<serde_json::Value, Problem> {
         self.expect_json()?;
+        if self.bytes.len() > TREE_BYTES_MAX {
+            return Err(too_large(TREE_BYTES_MAX));
+        }
         serde_json::from_slice(&self.bytes).map_err(|error| not_json(&error))
     }
 

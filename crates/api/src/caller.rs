@@ -133,7 +133,7 @@ fn forbidden(detail: impl Into<String>) -> Problem {
 }
 
 /// The key of the `Authorization` header, if there is one.
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };

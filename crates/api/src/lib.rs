@@ -5,6 +5,7 @@
 //! no handler without one. Rules live in `hub`. The legacy spellings of the published API stay on this floor. Called by
 //! `server`, which serves one router for each environment.
 
+mod asked;
 mod body;
 mod caller;
 mod door;
