@@ -161,15 +161,6 @@ impl Log {
         }
     }
 
-    /// Copies the log in the SQLite file at `path`, which another process may have open and go on
-    /// writing, to a new file.
-    ///
-    /// # Errors
-    /// [`LogError::Unavailable`] if it cannot be read, or the copy cannot be written or exists.
-    pub async fn snapshot_sqlite(path: &Path, to: &Path) -> Result<(), LogError> {
-        SqlLog::snapshot_file(path, to).await
-    }
-
     /// Copies the log, as it is at one moment, to the new file `to`. Appends go on meanwhile.
     ///
     /// # Errors

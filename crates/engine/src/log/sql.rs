@@ -179,13 +179,6 @@ impl SqlLog {
         self.chore(|answer| Chore::Probe { answer }).await
     }
 
-    /// Needs no lock: whoever has the log writes on, and the copy is of one moment.
-    pub(super) async fn snapshot_file(path: &Path, to: &Path) -> Result<(), LogError> {
-        let to = to.to_owned();
-        let copy = move |reader: &_| Ok(sqlite::snapshot(reader, &to)?);
-        Readers::new(path).run(copy).await
-    }
-
     pub(super) async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
         let to = to.to_owned();
         self.handle
@@ -275,22 +268,5 @@ mod tests {
         );
         drop(first);
         lock(&path, Duration::ZERO).await.expect("free again");
-    }
-
-    #[tokio::test]
-    async fn a_log_that_another_process_has_can_be_copied() {
-        let dir = tempfile::TempDir::new().expect("a temporary directory");
-        let (path, to) = (dir.path().join("log.db"), dir.path().join("copy.db"));
-        let opened = SqlLog::open(&path, LogOptions::default(), Clock::System).await;
-        let log = opened.expect("a new log");
-        let appended = log.append(vec![b"event".to_vec()]).await;
-        let first = appended.expect("durable").first;
-        SqlLog::snapshot_file(&path, &to).await.expect("copied");
-        log.append(vec![b"later".to_vec()]).await.expect("goes on");
-
-        let opened = SqlLog::open(&to, LogOptions::default(), Clock::System).await;
-        let copy = opened.expect("the copy is a log");
-        let batches = copy.read(first.seq(), 9, usize::MAX).await.expect("read");
-        assert_eq!(batches.len(), 1, "what came later is not in it");
     }
 }
