@@ -55,7 +55,8 @@ const BANS: &[Ban] = &[
     Ban {
         texts: &["time::sleep"],
         within: In::Tests,
-        except: &[],
+        // The receiver plays a stranger who answers a byte at a time.
+        except: &["crates/server/tests/it/harness/receiver.rs"],
         instead: "`hub.settle().await`, or move the test clock",
         why: "a test that sleeps is slow when it passes and wrong when the machine is busy",
     },
@@ -237,7 +238,9 @@ mod tests {
     #[test]
     fn an_exception_that_is_not_needed_is_a_finding() {
         let findings = check(&Tree::of(&[("crates/engine/src/clock.rs", "//! Clock.\n")]));
-        assert_eq!(findings.len(), 1);
+        let files = BANS.iter().flat_map(|ban| ban.except);
+        let files = files.filter(|path| path.ends_with(".rs"));
+        assert_eq!(findings.len(), files.count());
         assert!(
             findings[0].sentence.starts_with("no longer uses"),
             "{}",
