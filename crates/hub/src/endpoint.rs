@@ -221,7 +221,8 @@ impl Hub {
         Ok(store::endpoint::failure(&mut tx, scope, id).await?)
     }
 
-    /// Ends an endpoint: its subscriptions end, what waits for it is dropped; its key still answers for its status.
+    /// Ends an endpoint: its subscriptions end, what waits for it is dropped after a grace period (`retire`); its key
+    /// still answers for its status.
     pub async fn endpoint_delete(&self, actor: &Actor, scope: Scope, id: EndpointId) -> Result<()> {
         let change = self.endpoint_change(actor, scope, id, "endpoint.delete", |endpoint, here| {
             endpoint.status = EndpointStatus::Deleted;
@@ -236,8 +237,6 @@ impl Hub {
             self.subscription_delete(actor, scope, subscription.id)
                 .await?;
         }
-        self.flow_drop(id);
-        self.checkpoint().await?;
         Ok(())
     }
 

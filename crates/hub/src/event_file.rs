@@ -28,7 +28,8 @@ impl Hub {
         Ok(names)
     }
 
-    async fn event_file_names(
+    /// The oldest files that there are now.
+    pub(crate) async fn event_file_names(
         &self,
         scope: Scope,
         endpoint: EndpointId,

@@ -60,6 +60,8 @@ pub struct RetentionOptions {
     pub backlog_age_max: Duration,
     /// The log is trimmed to this size, whatever is still needed.
     pub log_bytes_max: u64,
+    /// What waits for a deleted endpoint is dropped after this time.
+    pub deleted_grace: Duration,
 }
 
 #[derive(Clone)]
@@ -106,6 +108,7 @@ impl Default for Options {
                 age: Duration::from_secs(7 * 24 * HOUR),
                 backlog_age_max: Duration::from_secs(30 * 24 * HOUR),
                 log_bytes_max: 64 << 30,
+                deleted_grace: Duration::from_secs(24 * HOUR),
             },
             dedupe: DedupeOptions {
                 event_window: Duration::from_secs(24 * HOUR),

@@ -171,6 +171,7 @@ impl Hub {
         parsed.entries.retain(
             |entry| !matches!(entry, Entry::Document(document) if document.events.is_empty()),
         );
+        renumber(&mut parsed.entries);
         if let Some(key) = call {
             let idempotency = Idempotency {
                 key,
@@ -237,6 +238,16 @@ impl Hub {
             Ok(first)
         });
         append.await.map_err(Error::internal)?
+    }
+}
+
+/// A publication's first record has ordinal 0, also after some were left out.
+fn renumber(entries: &mut [Entry<'_>]) {
+    for (ordinal, entry) in (0u32..).zip(entries) {
+        match entry {
+            Entry::Document(document) => document.ordinal = ordinal,
+            Entry::Refused(refused) => refused.ordinal = ordinal,
+        }
     }
 }
 

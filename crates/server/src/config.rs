@@ -110,6 +110,7 @@ pub struct RetentionSection {
     pub age: Duration,
     pub backlog_age_max: Duration,
     pub log_bytes_max: Bytes,
+    pub deleted_grace: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -227,6 +228,7 @@ impl Config {
                 age: self.retention.age.0,
                 backlog_age_max: self.retention.backlog_age_max.0,
                 log_bytes_max: self.retention.log_bytes_max.0 as u64,
+                deleted_grace: self.retention.deleted_grace.0,
             },
             dedupe: DedupeOptions {
                 event_window: self.dedupe.event_window.0,

@@ -293,6 +293,11 @@ impl Destination {
     /// Delivered, by a first attempt or a later one.
     pub(crate) fn delivered(&mut self, waiting: Waiting, kind: Kind) {
         self.delivered += 1;
+        self.dropped(waiting, kind);
+    }
+
+    /// Nothing to deliver after all: the log no longer holds it.
+    pub(crate) fn dropped(&mut self, waiting: Waiting, kind: Kind) {
         self.forget(waiting.position);
         self.finished(waiting, kind);
     }

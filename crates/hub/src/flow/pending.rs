@@ -97,16 +97,28 @@ impl PendingSet {
         })
     }
 
-    /// Removes everything before `before`; answers how many.
+    /// Removes everything before `before`; answers how many. Whole chunks at a time.
     pub(crate) fn trim(&mut self, before: u64) -> u64 {
-        let gone: Vec<u64> = self
-            .from(0)
-            .take_while(|&position| position < before)
-            .collect();
-        for &position in &gone {
-            self.remove(position);
+        let (last, offset) = split(before);
+        let kept = self.chunks.split_off(&last);
+        let whole = std::mem::replace(&mut self.chunks, kept);
+        let mut gone = 0;
+        for (chunk, bits) in whole {
+            gone += bits.len();
+            self.dirty.insert(chunk);
         }
-        gone.len() as u64
+        if let Some(bits) = self.chunks.get_mut(&last) {
+            let removed = bits.remove_range(..offset);
+            if removed > 0 {
+                gone += removed;
+                self.dirty.insert(last);
+            }
+            if bits.is_empty() {
+                self.chunks.remove(&last);
+            }
+        }
+        self.len -= gone;
+        gone
     }
 
     /// What differs from what is stored; afterwards nothing does, as long as the caller stores it or calls

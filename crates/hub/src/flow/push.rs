@@ -44,6 +44,32 @@ struct Prepared {
     is_empty: bool,
 }
 
+/// What may be done now.
+pub(super) struct Work {
+    jobs: Vec<Job>,
+    loads: Vec<EndpointId>,
+    is_alarm_earlier: bool,
+}
+
+impl super::Flow {
+    /// Takes everything that may be served at `now`.
+    fn take_work(&self, state: &mut super::State, now: Timestamp) -> Work {
+        let mut work = Work {
+            jobs: Vec::new(),
+            loads: Vec::new(),
+            is_alarm_earlier: false,
+        };
+        if self.is_stopping() {
+            return work;
+        }
+        work.jobs
+            .extend(std::iter::from_fn(|| state.schedule.next(now)));
+        work.loads.extend(state.schedule.to_load.drain(..));
+        work.is_alarm_earlier = state.schedule.take_alarm_earlier();
+        work
+    }
+}
+
 /// Why a job could not be sent.
 enum Hindrance {
     /// Later perhaps: the log cannot be read now, or the destination has just been disabled.
@@ -55,50 +81,48 @@ enum Hindrance {
 impl Hub {
     /// Starts workers and loaders for what may be served now.
     pub(crate) fn pump(self: &Arc<Self>) {
-        if self.flow.is_stopping() {
-            return;
+        let now = self.now();
+        let mut state = self.flow.state();
+        let work = self.flow.take_work(&mut state, now);
+        drop(state);
+        self.start(work);
+    }
+
+    fn start(self: &Arc<Self>, work: Work) {
+        for id in work.loads {
+            let hub = Arc::clone(self);
+            tokio::spawn(async move { hub.load(id).await });
         }
-        loop {
-            let now = self.now();
-            let (job, loads) = {
-                let mut state = self.flow.state();
-                let loads: Vec<EndpointId> = state.schedule.to_load.drain(..).collect();
-                (state.schedule.next(now), loads)
-            };
-            for id in loads {
-                let hub = Arc::clone(self);
-                tokio::spawn(async move { hub.load(id).await });
-            }
-            let Some(job) = job else { return };
+        for job in work.jobs {
             let hub = Arc::clone(self);
             tokio::spawn(async move { hub.work(job).await });
         }
+        if work.is_alarm_earlier {
+            self.flow.pump.notify_one();
+        }
     }
 
-    /// One worker: sends, takes the next job, until there is none.
+    /// One worker: sends, takes the next job, until there is none. When there is more to do than one job, it starts
+    /// others for the rest, so the number of workers follows the work.
     async fn work(self: Arc<Self>, mut job: Job) {
         loop {
             let now = match self.send(&job).await {
                 Ok(outcome) => self.completed(&job, outcome).await,
                 Err(hindrance) => self.hindered(&job, hindrance),
             };
-            let next = {
+            let mut work = {
                 let mut state = self.flow.state();
                 state.schedule.finished(&job, now);
-                if self.flow.is_stopping() {
-                    None
-                } else {
-                    state.schedule.next(now)
-                }
+                self.flow.take_work(&mut state, now)
             };
             self.flow.changed.notify_waiters();
+            let next = work.jobs.pop();
+            self.start(work);
             match next {
                 Some(next) => job = next,
-                None => break,
+                None => return,
             }
         }
-        // Loaders and alarms may have become due with the last call.
-        self.flow.pump.notify_one();
     }
 
     /// Shapes and sends one job. `Ok(None)`: there was nothing to send, which counts as delivered.
@@ -107,10 +131,10 @@ impl Hub {
         if prepared.is_empty {
             return Ok(None);
         }
-        let Some(uri) = prepared.target.uri.clone() else {
-            return Err(Hindrance::Later(None));
-        };
         let at = self.now();
+        let Some(uri) = prepared.target.uri.clone() else {
+            return Ok(Some(no_url(at)));
+        };
         let call = Call {
             method: Method::POST,
             uri,
@@ -334,13 +358,15 @@ impl Hub {
                         "an event waits: the log cannot be read"
                     );
                 } else {
-                    destination.is_open = false;
+                    destination.is_open = self
+                        .registry
+                        .endpoint(job.destination)
+                        .is_some_and(|entry| entry.target.is_some());
                 }
             }
             Hindrance::Expired => {
                 for &waiting in &job.documents {
-                    destination.delivered(waiting, job.kind);
-                    destination.delivered -= 1;
+                    destination.dropped(waiting, job.kind);
                     self.metrics.expired.inc();
                 }
             }
@@ -398,6 +424,25 @@ impl Hub {
             }
         }
         Ok(read)
+    }
+}
+
+/// A URL that cannot be called: nothing is gained by trying again.
+fn no_url(at: Timestamp) -> Outcome {
+    Outcome {
+        verdict: Verdict::Refused,
+        retry_after: None,
+        is_overload: false,
+        is_unwell: false,
+        attempt: Attempt {
+            at,
+            duration_ms: 0,
+            status: None,
+            failure: Some("url".to_owned()),
+            detail:
+                "the endpoint's URL cannot be called: correct it with PUT /v1/endpoint and replay"
+                    .to_owned(),
+        },
     }
 }
 

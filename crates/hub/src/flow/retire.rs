@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use engine::Position;
-use model::{AccountId, EndpointId};
+use model::{AccountId, EndpointId, EndpointStatus};
 
 use crate::{Hub, Result, Scope};
 
@@ -37,6 +37,7 @@ impl Hub {
             self.forget_before(Position::new(before, 0).as_u64())
                 .await?;
         }
+        self.drop_deleted().await?;
         self.warn_of_backlogs().await?;
         let mut tx = self.db.begin().await?;
         report.keys = store::dedupe::expire(&mut tx, now, STEP).await?;
@@ -109,6 +110,29 @@ impl Hub {
                 .await?;
         }
         Ok(total)
+    }
+
+    /// Drops what waits for endpoints that were deleted a grace period ago, and their event files.
+    async fn drop_deleted(&self) -> Result<()> {
+        let before = self.now() - self.options.retention.deleted_grace;
+        for entry in self.registry.endpoints() {
+            let endpoint = &entry.endpoint;
+            if endpoint.status != EndpointStatus::Deleted || endpoint.updated_at > before {
+                continue;
+            }
+            self.flow_drop(endpoint.id);
+            let scope = Scope(endpoint.account);
+            loop {
+                let names = self.event_file_names(scope, endpoint.id, STEP).await?;
+                if names.is_empty() {
+                    break;
+                }
+                for name in names {
+                    self.event_file_delete(scope, endpoint.id, &name).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Forgets rows that refer to what the log no longer holds.

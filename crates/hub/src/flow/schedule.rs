@@ -49,6 +49,10 @@ pub(crate) struct Schedule {
     retries_in_flight: usize,
     /// Destinations that need a loader.
     pub(crate) to_load: VecDeque<EndpointId>,
+    /// Destinations whose retries are due while retries have used up their part of the budget.
+    starved: VecDeque<EndpointId>,
+    /// An alarm was set before all others: whoever sleeps until the first one sleeps too long.
+    is_alarm_earlier: bool,
 }
 
 impl Schedule {
@@ -63,6 +67,8 @@ impl Schedule {
             in_flight: 0,
             retries_in_flight: 0,
             to_load: VecDeque::new(),
+            starved: VecDeque::new(),
+            is_alarm_earlier: false,
         }
     }
 
@@ -113,18 +119,20 @@ impl Schedule {
     }
 
     fn set_alarm(&mut self, id: EndpointId, at: Timestamp) {
-        match self.alarm_of.get(&id) {
-            Some(&set) if set <= at => {}
-            Some(&set) => {
-                self.alarms.remove(&(set, id));
-                self.alarms.insert((at, id));
-                self.alarm_of.insert(id, at);
+        if let Some(&set) = self.alarm_of.get(&id) {
+            if set <= at {
+                return;
             }
-            None => {
-                self.alarms.insert((at, id));
-                self.alarm_of.insert(id, at);
-            }
+            self.alarms.remove(&(set, id));
         }
+        self.is_alarm_earlier |= self.alarms.first().is_none_or(|(first, _)| at < *first);
+        self.alarms.insert((at, id));
+        self.alarm_of.insert(id, at);
+    }
+
+    /// Whether an alarm was set before all others since this was last asked.
+    pub(crate) fn take_alarm_earlier(&mut self) -> bool {
+        std::mem::take(&mut self.is_alarm_earlier)
     }
 
     /// Wakes what is due; answers when to come again.
@@ -199,10 +207,13 @@ impl Schedule {
                 destination.is_loading = true;
                 self.to_load.push_back(id);
             }
-            if let Some(at) = destination.wake_at(now) {
-                // A retry that is due but was not allowed comes again with the next completion, at the latest in a moment.
-                let soon = now + std::time::Duration::from_millis(50);
-                self.set_alarm(id, at.max(soon));
+            match destination.wake_at(now) {
+                // Due, but retries have used up their part: comes again when one of them ends.
+                Some(at) if at <= now && !retries_allowed => self.starved.push_back(id),
+                // Due, but its window is full: comes again when one of its calls ends.
+                Some(at) if at <= now => {}
+                Some(at) => self.set_alarm(id, at),
+                None => {}
             }
         }
     }
@@ -213,6 +224,11 @@ impl Schedule {
         self.retries_in_flight -= usize::from(job.kind == Kind::Retry);
         if let Some(destination) = self.destinations.get_mut(&job.destination) {
             destination.in_flight -= 1;
+        }
+        if job.kind == Kind::Retry {
+            for id in std::mem::take(&mut self.starved) {
+                self.look_at(id, now);
+            }
         }
         self.look_at(job.destination, now);
     }
