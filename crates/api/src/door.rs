@@ -75,13 +75,13 @@ impl About {
 
     /// The body is a `T`.
     pub(crate) fn body<T: schemars::JsonSchema>(mut self) -> Self {
-        self.body = Some(schemars::schema_for!(T).into());
+        self.body = Some(schema::<T>());
         self
     }
 
     /// The answer is a `T` with status 200.
     pub(crate) fn answers<T: schemars::JsonSchema>(mut self) -> Self {
-        self.answer = Some((200, schemars::schema_for!(T).into()));
+        self.answer = Some((200, schema::<T>()));
         self
     }
 
@@ -94,6 +94,15 @@ impl About {
         self.query.push((name, what));
         self
     }
+}
+
+/// Whole in itself: a reference would point into the document that the schema becomes a part of.
+fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().into()
 }
 
 /// Argument lists of handlers that begin with a caller.

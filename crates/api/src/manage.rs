@@ -1,2 +1,69 @@
-//! To be written.
-pub(crate) fn routes(_door: &mut crate::door::Door) {}
+//! `/manage/v1`: what operators do, for programs; the command line is its client.
+//!
+//! One file for each noun. Everything here is our own, so it is strict: members and parameters that are not known are
+//! refused with the names that are, every violation at once. Answers are 200; a list is
+//! `{"items":[…],"next":…}`, where `next` goes into `?after=` for the following page and is null on the last one; a
+//! removal answers `true`. Ids are numbers, times RFC 3339. The addresses of both environments serve all of it.
+
+mod account;
+mod audit;
+mod delivery;
+mod endpoint;
+mod event;
+mod input;
+mod key;
+mod notice;
+mod page;
+mod provider;
+mod quarantine;
+mod schema_drift;
+mod status;
+mod subscription;
+
+use axum::Json;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::door::Door;
+use crate::problem::Problem;
+
+/// What a handler of this file's children answers.
+type Answer<T> = Result<Json<T>, Problem>;
+
+pub(crate) fn routes(door: &mut Door) {
+    status::routes(door);
+    provider::routes(door);
+    account::routes(door);
+    key::routes(door);
+    endpoint::routes(door);
+    subscription::routes(door);
+    event::routes(door);
+    delivery::routes(door);
+    quarantine::routes(door);
+    schema_drift::routes(door);
+    notice::routes(door);
+    audit::routes(door);
+}
+
+/// A violation, as answers show it.
+#[derive(Serialize, JsonSchema)]
+struct ViolationView {
+    pointer: String,
+    code: String,
+    message: String,
+}
+
+impl From<model::Violation> for ViolationView {
+    fn from(violation: model::Violation) -> Self {
+        let model::Violation {
+            pointer,
+            code,
+            message,
+        } = violation;
+        Self {
+            pointer,
+            code,
+            message,
+        }
+    }
+}

@@ -6,9 +6,10 @@ use engine::Position;
 use jiff::Timestamp;
 use model::record::{Document, Entry};
 use model::{DocumentId, EndpointId, EventRef, Invalid};
-use store::delivery::{Exception, ExceptionState};
+use store::delivery::{After, Exception, ExceptionState};
 
-use crate::{Actor, Error, Hub, Page, Result, Scope};
+use crate::event::Brief;
+use crate::{Actor, Error, Hub, Result, Scope};
 
 /// How an event stands at one destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,17 +180,22 @@ impl Hub {
         Ok(deliveries)
     }
 
-    /// Deliveries in trouble, by position; `page.after` is the position of the last one seen.
+    /// Deliveries in trouble by position and destination, with the events of each; of one state and one destination,
+    /// or of all.
     pub async fn exceptions(
         &self,
         scope: Scope,
-        state: ExceptionState,
+        state: Option<ExceptionState>,
         endpoint: Option<EndpointId>,
-        page: Page,
-    ) -> Result<Vec<Exception>> {
+        (after, limit): (Option<After>, i64),
+    ) -> Result<Vec<(Exception, Brief)>> {
         self.checkpoint().await?;
         let mut tx = self.db.read().await?;
-        Ok(store::delivery::list(&mut tx, scope, state, endpoint, page).await?)
+        let listed = store::delivery::list(&mut tx, scope, state, endpoint, (after, limit)).await?;
+        drop(tx);
+        let positions: Vec<u64> = listed.iter().map(|e| e.position).collect();
+        let briefs = self.briefs(scope, &positions).await?;
+        Ok(listed.into_iter().zip(briefs).collect())
     }
 
     /// Sends again what the filter takes; with `is_preview` only says what that would be.
@@ -330,16 +336,18 @@ impl Hub {
         const PAGE: i64 = 10_000;
         let mut positions = BTreeSet::new();
         let mut tx = self.db.read().await?;
-        let mut after = -1;
+        let mut after = None;
         loop {
-            let page = Page { after, limit: PAGE };
-            let dead =
-                store::delivery::list(&mut tx, scope, ExceptionState::Dead, Some(endpoint), page)
-                    .await?;
+            let page = (after, PAGE);
+            let dead = Some(ExceptionState::Dead);
+            let dead = store::delivery::list(&mut tx, scope, dead, Some(endpoint), page).await?;
             let Some(last) = dead.last() else {
                 return Ok(positions);
             };
-            after = i64::try_from(last.position).unwrap_or(i64::MAX);
+            after = Some(After {
+                position: last.position,
+                endpoint: last.endpoint,
+            });
             positions.extend(dead.iter().map(|e| e.position));
         }
     }
@@ -398,6 +406,10 @@ fn check_filter(filter: &ReplayFilter) -> Result<()> {
             "required",
             "name the destination in `endpointId`, or events in `eventIds`",
         );
+    }
+    if filter.events.is_empty() && filter.from.is_none() && !filter.only_dead {
+        let message = "say since when: an RFC 3339 time, such as 2026-11-21T09:00:00Z";
+        invalid.add("/from", "required", message);
     }
     if let (Some(from), Some(to)) = (filter.from, filter.to)
         && from >= to

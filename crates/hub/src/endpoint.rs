@@ -377,10 +377,6 @@ impl Hub {
         let (key, secret) = self
             .key_issue(&mut tx, scope, Some(id), KeyLevel::Event)
             .await?;
-        let sealed = self
-            .vault
-            .seal(&purpose(id, Sealed::EventKey), secret.expose().as_bytes())?;
-        store::endpoint::put_sealed(&mut tx, scope, id, Sealed::EventKey, sealed).await?;
         self.audit(
             &mut tx,
             Some(scope),

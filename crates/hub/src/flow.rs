@@ -186,17 +186,20 @@ impl Hub {
     pub fn standings(&self) -> Vec<Standing> {
         let now = self.now();
         let state = self.flow.state();
-        let standing = |d: &Destination| Standing {
-            endpoint: d.id,
-            account: d.account,
-            waiting: d.pending.len(),
-            retrying: d.retrying.len() as u64,
-            in_flight: d.in_flight,
-            lag: d.waiting_for(now),
-            circuit_closed: d.circuit.is_closed(),
-            delivered: d.delivered,
-        };
-        state.schedule.destinations.values().map(standing).collect()
+        state
+            .schedule
+            .destinations
+            .values()
+            .map(|destination| standing(destination, now))
+            .collect()
+    }
+
+    /// How one destination stands; `None` when nothing was ever for it.
+    pub fn standing(&self, id: EndpointId) -> Option<Standing> {
+        let now = self.now();
+        let state = self.flow.state();
+        let destination = state.schedule.destinations.get(&id)?;
+        Some(standing(destination, now))
     }
 
     /// Everything before this position has been routed.
@@ -282,6 +285,19 @@ impl Hub {
                     destination.retrying.contains_key(&position),
                 )
             })
+    }
+}
+
+fn standing(d: &Destination, now: jiff::Timestamp) -> Standing {
+    Standing {
+        endpoint: d.id,
+        account: d.account,
+        waiting: d.pending.len(),
+        retrying: d.retrying.len() as u64,
+        in_flight: d.in_flight,
+        lag: d.waiting_for(now),
+        circuit_closed: d.circuit.is_closed(),
+        delivered: d.delivered,
     }
 }
 

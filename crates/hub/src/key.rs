@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::Tx;
 use model::key::{self, KeyHash, KeyLevel};
-use model::{EndpointId, KeyId, Secret};
+use model::{EndpointId, Invalid, KeyId, Secret};
 use store::endpoint::Sealed;
 use store::key::Key;
 
@@ -27,12 +27,17 @@ impl Hub {
         let hash = KeyHash::of(secret.expose());
         let key =
             store::key::insert(tx, scope, endpoint, level, (hash, &shown), self.now()).await?;
-        if let (Some(id), KeyLevel::Endpoint) = (endpoint, level) {
+        let kept = match level {
             // Calls to the endpoint carry its key, so it is kept, sealed, beside the hash.
-            let sealed = self
-                .vault
-                .seal(&purpose(id, Sealed::CallKey), secret.expose().as_bytes())?;
-            store::endpoint::put_sealed(tx, scope, id, Sealed::CallKey, sealed).await?;
+            KeyLevel::Endpoint => Some(Sealed::CallKey),
+            // Whoever asks for it is given the same event key again.
+            KeyLevel::Event => Some(Sealed::EventKey),
+            KeyLevel::Account => None,
+        };
+        if let (Some(id), Some(kept)) = (endpoint, kept) {
+            let clear = secret.expose().as_bytes();
+            let sealed = self.vault.seal(&purpose(id, kept), clear)?;
+            store::endpoint::put_sealed(tx, scope, id, kept, sealed).await?;
         }
         Ok((key, secret))
     }
@@ -51,11 +56,12 @@ impl Hub {
         level: KeyLevel,
         overlap: Duration,
     ) -> Result<(Key, Secret)> {
-        let now = self.now();
-        let mut tx = self.db.begin().await?;
+        check_owner(endpoint, level)?;
         if let Some(id) = endpoint {
             self.check_endpoint(scope, id)?;
         }
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
         let old = store::key::list(&mut tx, scope, endpoint).await?;
         let mut ended = Vec::new();
         for mut key in old {
@@ -120,4 +126,16 @@ impl Hub {
         self.flow_refresh(id);
         Ok(())
     }
+}
+
+/// Account keys are nobody's endpoint's; the other levels are always an endpoint's.
+fn check_owner(endpoint: Option<EndpointId>, level: KeyLevel) -> Result<()> {
+    let (code, message) = match (level, endpoint) {
+        (KeyLevel::Account, Some(_)) => ("unexpected", "an account key belongs to no endpoint"),
+        (KeyLevel::Endpoint | KeyLevel::Event, None) => {
+            ("required", "name the endpoint whose key is to be rotated")
+        }
+        _ => return Ok(()),
+    };
+    Err(Invalid::one("/endpointId", code, message).into())
 }

@@ -9,6 +9,7 @@ pub mod dedupe;
 pub mod delivery;
 pub mod endpoint;
 pub mod error;
+pub mod event;
 pub mod event_file;
 pub mod event_type;
 pub mod flow;
@@ -32,6 +33,12 @@ use store::vault::Vault;
 
 pub use error::{Error, Result};
 pub use options::Options;
+pub use store::audit::Audit;
+pub use store::delivery::{After, Attempt, Exception, ExceptionState};
+pub use store::key::Key;
+pub use store::notice::Notice;
+pub use store::quarantine::{QuarantineState, Quarantined};
+pub use store::schema_drift::SchemaDrift;
 pub use store::{Page, Scope};
 
 /// Who does something, for the audit trail.
@@ -172,7 +179,7 @@ impl Hub {
         (action, subject): (&str, String),
         detail: serde_json::Value,
     ) -> Result<()> {
-        let entry = store::audit::Audit {
+        let entry = Audit {
             id: 0,
             account: scope.map(|s| s.0),
             actor: actor.to_string(),

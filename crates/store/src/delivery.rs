@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use model::{AccountId, EndpointId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Page, Result, Scope, bigint, from_json, position, to_json, word};
+use crate::{Result, Scope, bigint, from_json, position, to_json, word};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,24 +144,33 @@ pub async fn dead(tx: &mut Tx) -> Result<Vec<(EndpointId, u64)>> {
     Ok(dead)
 }
 
-/// Exceptions in one state after position `page.after`, of one destination (or of all).
+/// Where a list of exceptions goes on: after this event at this destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After {
+    pub position: u64,
+    pub endpoint: EndpointId,
+}
+
+/// Exceptions by position and destination; of one state and one destination, or of all.
 pub async fn list(
     tx: &mut Tx,
     scope: Scope,
-    state: ExceptionState,
+    state: Option<ExceptionState>,
     endpoint: Option<EndpointId>,
-    page: Page,
+    (after, limit): (Option<After>, i64),
 ) -> Result<Vec<Exception>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM delivery_exception WHERE account_id = $1 AND state = $2 AND ($3 = 0 OR endpoint_id = $3)
-         AND position > $4 ORDER BY position, endpoint_id LIMIT $5"
+        "SELECT {COLUMNS} FROM delivery_exception WHERE account_id = $1 AND ($2 = '' OR state = $2) AND ($3 = 0 OR endpoint_id = $3)
+         AND position >= $4 AND (position > $4 OR endpoint_id > $5) ORDER BY position, endpoint_id LIMIT $6"
     );
+    let (position, last) = after.map_or((-1, 0), |a| (bigint(a.position), a.endpoint.0));
     let params = [
         Value::from(scope.0.0),
-        Value::from(state.as_str()),
+        Value::from(state.map_or("", ExceptionState::as_str)),
         Value::from(endpoint.map_or(0, |e| e.0)),
-        Value::from(page.after),
-        Value::from(page.limit),
+        Value::from(position),
+        Value::from(last),
+        Value::from(limit),
     ];
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }

@@ -1,0 +1,219 @@
+//! `/manage/v1/accounts`: customers of the exchange, and what each decides for itself.
+
+use axum::Json;
+use axum::extract::State;
+use model::{Account, AccountPolicy, Environment, RefusedEvents, Strictness};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Answer;
+use super::input::{Body, Fields, FromBody, Within};
+use super::page::{List, Params, paged};
+use crate::ApiState;
+use crate::caller::{Caller, Operator};
+use crate::door::{About, Door};
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct NewAccount {
+    name: String,
+    /// `pilot` or `production`, for ever.
+    #[schemars(with = "String")]
+    environment: Environment,
+    policy: Option<PolicyChange>,
+}
+
+/// What is not named stays as it is.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename_all = "camelCase")]
+struct PolicyChange {
+    /// `lenient`: undeclared attributes are delivered and recorded as schema drift; `strict`: they are refused.
+    #[schemars(with = "Option<String>")]
+    strictness: Option<Strictness>,
+    /// `reject`: one refused event refuses the call; `quarantine`: the others are taken and it is kept.
+    #[schemars(with = "Option<String>")]
+    refused_events: Option<RefusedEvents>,
+    /// Region (ISO 3166 alpha-2) of phone numbers without a country code; null: none.
+    #[schemars(with = "Option<String>")]
+    default_region: Option<Option<String>>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct AccountChange {
+    policy: PolicyChange,
+}
+
+impl FromBody for NewAccount {
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let name = fields.required_text("name");
+        let environment =
+            fields.required_word("environment", "`pilot` or `production`", Environment::parse);
+        let policy = fields.object("policy", PolicyChange::read);
+        Some(Self {
+            name: name?,
+            environment: environment?,
+            policy,
+        })
+    }
+}
+
+impl FromBody for AccountChange {
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let policy = fields.required_object("policy", PolicyChange::read)?;
+        Some(Self { policy })
+    }
+}
+
+impl FromBody for PolicyChange {
+    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let strictness = |text: &str| match text {
+            "lenient" => Some(Strictness::Lenient),
+            "strict" => Some(Strictness::Strict),
+            _ => None,
+        };
+        let refused = |text: &str| match text {
+            "reject" => Some(RefusedEvents::Reject),
+            "quarantine" => Some(RefusedEvents::Quarantine),
+            _ => None,
+        };
+        let cleared = fields.is_null("defaultRegion").then_some(None);
+        Some(Self {
+            strictness: fields.word("strictness", "`lenient` or `strict`", strictness),
+            refused_events: fields.word("refusedEvents", "`reject` or `quarantine`", refused),
+            default_region: fields.text("defaultRegion").map(Some).or(cleared),
+        })
+    }
+}
+
+impl PolicyChange {
+    fn apply(self, policy: AccountPolicy) -> AccountPolicy {
+        AccountPolicy {
+            strictness: self.strictness.unwrap_or(policy.strictness),
+            refused_events: self.refused_events.unwrap_or(policy.refused_events),
+            default_region: self.default_region.unwrap_or(policy.default_region),
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct AccountView {
+    id: i64,
+    name: String,
+    environment: &'static str,
+    policy: PolicyView,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct PolicyView {
+    #[schemars(with = "String")]
+    strictness: Strictness,
+    #[schemars(with = "String")]
+    refused_events: RefusedEvents,
+    default_region: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct NewAccountAnswer {
+    id: i64,
+    name: String,
+    environment: &'static str,
+    /// Shown this once.
+    account_key: String,
+}
+
+fn view(account: Account) -> AccountView {
+    AccountView {
+        id: account.id.0,
+        name: account.name,
+        environment: account.environment.as_str(),
+        policy: PolicyView {
+            strictness: account.policy.strictness,
+            refused_events: account.policy.refused_events,
+            default_region: account.policy.default_region,
+        },
+    }
+}
+
+pub(super) fn routes(door: &mut Door) {
+    let about = About::new("Open an account; its first key is shown this once");
+    door.post(
+        "/manage/v1/accounts",
+        create,
+        about.body::<NewAccount>().answers::<NewAccountAnswer>(),
+    );
+    let about = paged(About::new("Accounts"));
+    door.get(
+        "/manage/v1/accounts",
+        list,
+        about.answers::<List<AccountView>>(),
+    );
+    door.get(
+        "/manage/v1/accounts/{accountId}",
+        get,
+        About::new("An account").answers::<AccountView>(),
+    );
+    let about = About::new("Change an account's policy; what is not named stays");
+    door.patch(
+        "/manage/v1/accounts/{accountId}",
+        change,
+        about.body::<AccountChange>().answers::<AccountView>(),
+    );
+}
+
+async fn create(
+    caller: Caller<Operator>,
+    State(state): State<ApiState>,
+    Body(new): Body<NewAccount>,
+) -> Answer<NewAccountAnswer> {
+    let policy = new
+        .policy
+        .unwrap_or_default()
+        .apply(AccountPolicy::default());
+    let (account, key) = state
+        .hub
+        .account_create(&caller.actor(), &new.name, new.environment, &policy)
+        .await?;
+    Ok(Json(NewAccountAnswer {
+        id: account.id.0,
+        name: account.name,
+        environment: account.environment.as_str(),
+        account_key: key.expose().to_owned(),
+    }))
+}
+
+async fn list(
+    _caller: Caller<Operator>,
+    State(state): State<ApiState>,
+    mut params: Params,
+) -> Answer<List<AccountView>> {
+    let paging = params.paging();
+    params.finish()?;
+    let accounts = state.hub.accounts(paging.page()).await?;
+    Ok(Json(paging.list(accounts, |a| a.id.0, view)))
+}
+
+async fn get(
+    _caller: Caller<Operator>,
+    State(state): State<ApiState>,
+    Within(scope): Within,
+) -> Answer<AccountView> {
+    Ok(Json(view(state.hub.account(scope)?)))
+}
+
+async fn change(
+    caller: Caller<Operator>,
+    State(state): State<ApiState>,
+    Within(scope): Within,
+    Body(change): Body<AccountChange>,
+) -> Answer<AccountView> {
+    let policy = change.policy.apply(state.hub.account(scope)?.policy);
+    let account = state
+        .hub
+        .account_set_policy(&caller.actor(), scope, policy)
+        .await?;
+    Ok(Json(view(account)))
+}

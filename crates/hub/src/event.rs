@@ -1,0 +1,152 @@
+//! Published events, as people look for them: the latest of an account, and what rests at a position of the log.
+//!
+//! What became of an event at each destination is in `delivery`. Nothing here is on the publish path.
+
+use std::sync::Arc;
+
+use engine::{Batch, Position};
+use jiff::Timestamp;
+use model::record::{Document, Entry};
+use model::{AccountId, DocumentId, EndpointId, EventRef};
+
+use crate::{Hub, Result, Scope};
+
+/// One event, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub id: EventRef,
+    pub code: String,
+    pub publisher: EndpointId,
+    pub published_at: Timestamp,
+}
+
+/// The events that were published together in one document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// Empty when the log no longer holds the document.
+    pub events: Vec<Listed>,
+}
+
+/// The latest events, and where to go on: `None` when there are no older ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latest {
+    pub events: Vec<Listed>,
+    pub next: Option<EventRef>,
+}
+
+/// Batches looked through by one call at most, so that an account that publishes little costs little.
+const BATCHES_MAX: u64 = 4_096;
+/// Batches read at once.
+const BATCHES: u64 = 64;
+
+impl Hub {
+    /// The latest events of an account, newest first, older than `before`. About `limit`: a document is not divided.
+    pub async fn events_latest(
+        &self,
+        scope: Scope,
+        before: Option<EventRef>,
+        limit: usize,
+    ) -> Result<Latest> {
+        let ends = self.log.ends();
+        let end = Position::new(ends.next_seq, 0).as_u64();
+        let mut before = before
+            .and_then(|id| id.publication.position(scope.0))
+            .unwrap_or(end)
+            .min(end);
+        let mut latest = Latest::default();
+        let mut looked_at = 0;
+        loop {
+            // The batch in which `before` lies counts, unless `before` is its start.
+            let to = Position::from_u64(before.saturating_sub(1)).seq() + 1;
+            let from = to.saturating_sub(BATCHES).max(ends.first_seq);
+            if before == 0 || from >= to {
+                return Ok(latest);
+            }
+            if latest.events.len() >= limit || looked_at >= BATCHES_MAX {
+                latest.next = Some(EventRef {
+                    publication: DocumentId::new(before, scope.0),
+                    ordinal: 0,
+                });
+                return Ok(latest);
+            }
+            let wanted = usize::try_from(to - from).unwrap_or(usize::MAX);
+            let batches = self.log.read(from, wanted, usize::MAX).await?;
+            looked_at += to - from;
+            let rest = limit - latest.events.len();
+            before = newest_first(&batches, scope.0, (before, rest), &mut latest.events)
+                .unwrap_or_else(|| Position::new(from, 0).as_u64());
+        }
+    }
+
+    /// What was published at each of these positions, in their order.
+    pub(crate) async fn briefs(&self, scope: Scope, positions: &[u64]) -> Result<Vec<Brief>> {
+        let mut briefs = Vec::with_capacity(positions.len());
+        let mut batch: Option<Arc<Batch>> = None;
+        for &position in positions {
+            let seq = Position::from_u64(position).seq();
+            if batch.as_ref().is_none_or(|known| known.seq() != seq) {
+                let read = self.log.read(seq, 1, usize::MAX).await?;
+                batch = read.into_iter().find(|read| read.seq() == seq);
+            }
+            let mut events = Vec::new();
+            let records = batch.iter().flat_map(|batch| batch.iter());
+            for (at, bytes) in records.filter(|(at, _)| at.as_u64() == position) {
+                list(at.as_u64(), bytes, scope.0, &mut events);
+            }
+            briefs.push(Brief { events });
+        }
+        Ok(briefs)
+    }
+}
+
+/// Adds events of documents before a position; answers where it stopped because there were enough.
+fn newest_first(
+    batches: &[Arc<Batch>],
+    account: AccountId,
+    (before, limit): (u64, usize),
+    events: &mut Vec<Listed>,
+) -> Option<u64> {
+    let enough = events.len() + limit;
+    for batch in batches.iter().rev() {
+        let records: Vec<_> = batch.iter().collect();
+        for (position, bytes) in records.into_iter().rev() {
+            let position = position.as_u64();
+            if position >= before {
+                continue;
+            }
+            list(position, bytes, account, events);
+            if events.len() >= enough {
+                return Some(position);
+            }
+        }
+    }
+    None
+}
+
+/// The events of one record, the last first, if it is a document of the account.
+fn list(position: u64, bytes: &[u8], account: AccountId, events: &mut Vec<Listed>) {
+    let Ok(Entry::Document(document)) = Entry::decode(bytes) else {
+        return;
+    };
+    if document.account != account {
+        return;
+    }
+    let publication = publication(position, &document);
+    for event in document.events.iter().rev() {
+        events.push(Listed {
+            id: EventRef {
+                publication,
+                ordinal: event.ordinal,
+            },
+            code: event.code.to_string(),
+            publisher: document.endpoint,
+            published_at: Timestamp::from_microsecond(document.published_at_us).unwrap_or_default(),
+        });
+    }
+}
+
+/// A publication is named by its first document; all of it lies in one batch.
+fn publication(position: u64, document: &Document<'_>) -> DocumentId {
+    let first = position.saturating_sub(u64::from(document.ordinal));
+    DocumentId::new(first, document.account)
+}
