@@ -9,7 +9,6 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::problem::{Kind, Problem};
@@ -188,17 +187,6 @@ impl Payload {
             return Err(too_large(TREE_BYTES_MAX));
         }
         serde_json::from_slice(&self.bytes).map_err(|error| not_json(&error))
-    }
-
-    /// The body as one of our own shapes. An empty body is an empty object.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        self.expect_json()?;
-        let bytes: &[u8] = if self.bytes.trim_ascii().is_empty() {
-            b"{}"
-        } else {
-            &self.bytes
-        };
-        serde_json::from_slice(bytes).map_err(|error| not_json(&error))
     }
 }
 

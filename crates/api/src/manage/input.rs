@@ -98,7 +98,11 @@ impl<T: FromBody> FromRequest<ApiState> for Body<T> {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
         let payload = Payload::from_request(request, state).await?;
-        let body: Value = payload.parse()?;
+        // No body says as much as an empty object.
+        let body = match payload.bytes.trim_ascii() {
+            b"" => Value::Object(serde_json::Map::new()),
+            _ => payload.json()?,
+        };
         parse(&body).map(Self)
     }
 }
