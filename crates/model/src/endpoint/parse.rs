@@ -5,6 +5,8 @@
 //! database ids, types in any letter case, identifiers without hash members, and `HASHED` with an algorithm at a
 //! destination, meaning "I hold hashed values: send me hashed ones".
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{
@@ -20,8 +22,12 @@ use crate::reader::Reader;
 const NAME_CHARS_MAX: usize = 256;
 const DESCRIPTION_CHARS_MAX: usize = 4_000;
 const URL_CHARS_MAX: usize = 2_048;
-/// Enough for any product; bounds what one registration costs in memory.
+// Enough for any product; these bound what one registration costs in memory.
+const DATABASES_MAX: usize = 100;
+/// Of all databases together.
 const IDENTIFIERS_MAX: usize = 500;
+/// Of all databases together.
+const ATTRIBUTES_MAX: usize = 5_000;
 
 impl EndpointDefinition {
     /// Reads a registration; every violation at once.
@@ -71,31 +77,46 @@ impl EndpointDefinition {
                 );
             }
         }
-        let mut seen = std::collections::HashSet::new();
+        self.check_databases(invalid);
+    }
+
+    /// Events name identifiers without saying of which database, so a name must mean one thing. Several databases may
+    /// define it alike.
+    fn check_databases(&self, invalid: &mut Invalid) {
+        let base = "/marketingDatabasesDefinition/marketingDatabases";
+        let mut known: HashMap<&str, (usize, &IdentifierDefinition)> = HashMap::new();
+        let mut attributes = 0;
         for (d, database) in self.databases.iter().enumerate() {
+            attributes += database.attributes.len();
             for (i, identifier) in database.identifiers.iter().enumerate() {
-                if !seen.insert(&identifier.name) {
-                    let pointer = format!(
-                        "/marketingDatabasesDefinition/marketingDatabases/{d}/identifiers/{i}/name"
-                    );
-                    invalid.add(
-                        pointer,
-                        "duplicate",
-                        format!("{} is defined twice", shown(&identifier.name)),
-                    );
+                let defined = *known
+                    .entry(identifier.name.as_str())
+                    .or_insert((d, identifier));
+                let is_first = std::ptr::eq(defined.1, identifier);
+                if is_first
+                    || identifier.name.is_empty()
+                    || (defined.0 != d && defined.1 == identifier)
+                {
+                    continue;
                 }
+                let message = format!(
+                    "{} is defined twice: give each identifier a name of its own, or define it alike in all databases",
+                    shown(&identifier.name)
+                );
+                let pointer = format!("{base}/{d}/identifiers/{i}/name");
+                invalid.add(pointer, "duplicate", message);
             }
         }
-        if seen.len() > IDENTIFIERS_MAX {
-            let message = format!(
-                "{} identifiers; at most {IDENTIFIERS_MAX} are taken",
-                seen.len()
-            );
-            invalid.add(
-                "/marketingDatabasesDefinition/marketingDatabases",
-                "too-many",
-                message,
-            );
+        let counts = [
+            ("marketing databases", self.databases.len(), DATABASES_MAX),
+            ("identifiers", self.identifiers().count(), IDENTIFIERS_MAX),
+            ("attributes", attributes, ATTRIBUTES_MAX),
+        ];
+        for (what, count, max) in counts {
+            if count > max {
+                let message = format!("{count} {what}; at most {max} are taken");
+                invalid.add(base, "too-many", message);
+            }
         }
     }
 }
@@ -174,7 +195,9 @@ fn roles(reader: &Reader<'_>, invalid: &mut Invalid) -> Roles {
 fn role(reader: &Reader<'_>, default: Transfer, invalid: &mut Invalid) -> Role {
     let mut transfer = default;
     for name in ["destinationType", "sourceType", "producerType"] {
-        if let Some(stated) = reader.word(name, "push or pull", Transfer::parse, invalid) {
+        if let Some(stated) =
+            reader.word(name, "push or pull", |w| Transfer::parse(w.trim()), invalid)
+        {
             transfer = stated;
         }
     }
@@ -270,3 +293,6 @@ fn attribute(reader: &Reader<'_>, invalid: &mut Invalid) -> ContactAttribute {
         hash_algorithm: algorithm(reader, invalid),
     }
 }
+
+#[cfg(test)]
+mod tests;
