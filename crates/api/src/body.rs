@@ -48,13 +48,14 @@ impl FromRequest<ApiState> for Payload {
         if stated.is_some_and(|bytes| bytes > bytes_max) {
             return Err(too_large(bytes_max));
         }
-        let (bytes, room) = collect(request, state).await?;
+        let (bytes, mut room) = collect(request, state).await?;
         let bytes = match encoding.trim() {
             "" | "identity" => bytes,
             "gzip" | "x-gzip" => {
-                inflate(flate2::read::MultiGzDecoder::new(bytes.as_ref()), bytes_max)?
+                let reader = flate2::read::MultiGzDecoder::new(bytes.as_ref());
+                inflate(reader, shared, &mut room)?
             }
-            "zstd" => inflate(zstd_reader(&bytes)?, bytes_max)?,
+            "zstd" => inflate(zstd_reader(&bytes)?, shared, &mut room)?,
             other => {
                 let message =
                     format!("Content-Encoding `{other}` is not taken: send gzip, zstd or none");
@@ -133,34 +134,39 @@ fn too_large(bytes_max: usize) -> Problem {
 }
 
 fn zstd_reader(bytes: &Bytes) -> Result<impl std::io::Read + '_, Problem> {
-    let decoder = zstd::stream::read::Decoder::new(bytes.as_ref());
-    decoder.map_err(|_| {
-        Problem::invalid(
-            "",
-            "encoding",
-            "the body is not zstd, as its Content-Encoding says",
-        )
-    })
+    /// Logarithm of the window that a frame may ask us to hold: 8 MiB, the least that decoders must support.
+    const WINDOW_LOG_MAX: u32 = 23;
+    let decoder = zstd::stream::read::Decoder::new(bytes.as_ref()).and_then(|mut decoder| {
+        decoder.window_log_max(WINDOW_LOG_MAX)?;
+        Ok(decoder)
+    });
+    decoder.map_err(|_| not_as_encoded())
 }
 
-/// At most `bytes_max` bytes come out, whatever the ratio.
-fn inflate(reader: impl std::io::Read, bytes_max: usize) -> Result<Bytes, Problem> {
+/// At most the largest body comes out, whatever the ratio; what comes out takes room beside what came in.
+fn inflate(
+    mut reader: impl std::io::Read,
+    shared: &Shared,
+    room: &mut Vec<OwnedRoom>,
+) -> Result<Bytes, Problem> {
+    let bytes_max = shared.limits.body_bytes_max;
     let mut out = Vec::new();
-    let limit = u64::try_from(bytes_max)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let read = reader.take(limit).read_to_end(&mut out);
-    read.map_err(|_| {
-        Problem::invalid(
-            "",
-            "encoding",
-            "the body cannot be decompressed as its Content-Encoding says",
-        )
-    })?;
-    if out.len() > bytes_max {
-        return Err(too_large(bytes_max));
+    loop {
+        room.push(take_room(shared)?);
+        let mut unit = reader.by_ref().take(UNIT_BYTES as u64);
+        let read = unit.read_to_end(&mut out).map_err(|_| not_as_encoded())?;
+        if out.len() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        if read < UNIT_BYTES {
+            return Ok(out.into());
+        }
     }
-    Ok(out.into())
+}
+
+fn not_as_encoded() -> Problem {
+    let message = "the body cannot be decompressed as its Content-Encoding says";
+    Problem::invalid("", "encoding", message)
 }
 
 impl Payload {

@@ -4,6 +4,7 @@
 //! document and the test that tries every route with every wrong key.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
@@ -194,13 +195,18 @@ impl Door {
         });
     }
 
-    pub(crate) fn into_router(self) -> Router<ApiState> {
+    /// The router; a request may take `request_time_max`, from its head to its answer.
+    pub(crate) fn into_router(self, request_time_max: Duration) -> Router<ApiState> {
         let mut router = Router::new();
         for (path, methods) in self.by_path {
             router = router.route(path, methods.fallback(method_not_allowed));
         }
         router
             .fallback(no_such_path)
+            .layer(middleware::from_fn(explained))
+            .layer(middleware::from_fn(move |request, next| {
+                in_time(request_time_max, request, next)
+            }))
             .layer(middleware::from_fn(cors))
     }
 }
@@ -218,6 +224,38 @@ async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Pr
         Kind::MethodNotAllowed,
         format!("{} does not take {method}", uri.path()),
     )
+}
+
+/// An error that is not ours (a path or query that the framework could not read) becomes a problem document too.
+async fn explained(request: Request, next: Next) -> Response {
+    /// Longer explanations are cut off.
+    const DETAIL_BYTES_MAX: usize = 1 << 10;
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_explained = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media| media.as_bytes().ends_with(b"json"));
+    if is_explained || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let body = axum::body::to_bytes(response.into_body(), DETAIL_BYTES_MAX).await;
+    let detail = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+    Problem::of_status(status, detail).into_response()
+}
+
+/// Whoever sends too slowly gives back what the call holds. The connection ends with the answer, since the rest of
+/// the request may still be under way.
+async fn in_time(time_max: Duration, request: Request, next: Next) -> Response {
+    if let Ok(response) = tokio::time::timeout(time_max, next.run(request)).await {
+        return response;
+    }
+    let seconds = time_max.as_secs_f64();
+    let message = format!("the request took longer than {seconds} s, the limit here");
+    let mut response = Problem::new(Kind::RequestTimeout, message).into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
 }
 
 /// Browsers may call the published API from anywhere: preflights are answered, the origin is echoed. `/manage/v1` is

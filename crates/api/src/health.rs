@@ -15,6 +15,9 @@ struct Ready {
     ready: bool,
     /// What is missing, in sentences.
     missing: Vec<String>,
+    /// The same in one sentence; only if something is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 pub(crate) fn routes(door: &mut Door) {
@@ -47,14 +50,12 @@ async fn ready(_caller: Caller<Public>, State(state): State<ApiState>) -> Respon
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (
-        status,
-        axum::Json(Ready {
-            ready: missing.is_empty(),
-            missing,
-        }),
-    )
-        .into_response()
+    let body = Ready {
+        ready: missing.is_empty(),
+        message: (!missing.is_empty()).then(|| missing.join("; ")),
+        missing,
+    };
+    (status, axum::Json(body)).into_response()
 }
 
 async fn metrics(_caller: Caller<Public>, State(state): State<ApiState>) -> impl IntoResponse {

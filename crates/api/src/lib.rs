@@ -19,6 +19,7 @@ mod openapi;
 mod problem;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use hub::Hub;
@@ -58,6 +59,8 @@ pub struct ApiLimits {
     pub body_bytes_max: usize,
     /// All request bodies that are being read or checked at once.
     pub bodies_bytes_max: usize,
+    /// One request, from its head to its answer.
+    pub request_time_max: Duration,
 }
 
 impl Default for ApiLimits {
@@ -65,6 +68,7 @@ impl Default for ApiLimits {
         Self {
             body_bytes_max: 10 << 20,
             bodies_bytes_max: 256 << 20,
+            request_time_max: Duration::from_secs(60),
         }
     }
 }
@@ -93,7 +97,7 @@ pub fn api(hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
         shared: Arc::clone(&shared),
     };
     let routes = door.routes.clone();
-    let router = door.into_router();
+    let router = door.into_router(limits.request_time_max);
     Api {
         production: router.clone().with_state(state(Environment::Production)),
         pilot: router.with_state(state(Environment::Pilot)),

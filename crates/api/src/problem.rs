@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    RequestTimeout,
     Conflict,
     TooLarge,
     UnsupportedMediaType,
@@ -36,12 +37,13 @@ pub struct KindInfo {
     pub advice: &'static str,
 }
 
-const ALL: [Kind; 11] = [
+const ALL: [Kind; 12] = [
     Kind::InvalidRequest,
     Kind::Unauthorized,
     Kind::Forbidden,
     Kind::NotFound,
     Kind::MethodNotAllowed,
+    Kind::RequestTimeout,
     Kind::Conflict,
     Kind::TooLarge,
     Kind::UnsupportedMediaType,
@@ -87,6 +89,12 @@ impl Kind {
                 405,
                 "The path does not take this method",
                 "The header `Allow` lists the methods that it takes.",
+            ),
+            Self::RequestTimeout => (
+                "request-timeout",
+                408,
+                "The request took too long",
+                "`detail` tells the limit. Send the call again over a faster line, or send less in one call; with an `Idempotency-Key` it is safe to repeat.",
             ),
             Self::Conflict => (
                 "conflict",
@@ -175,6 +183,19 @@ impl Problem {
 
     pub(crate) fn status(&self) -> u16 {
         self.kind.info().status
+    }
+
+    /// For an answer of another's making that has a status and no document.
+    pub(crate) fn of_status(status: StatusCode, detail: impl Into<String>) -> Self {
+        let known = ALL
+            .into_iter()
+            .find(|kind| kind.info().status == status.as_u16());
+        let kind = known.unwrap_or(if status.is_server_error() {
+            Kind::Internal
+        } else {
+            Kind::InvalidRequest
+        });
+        Self::new(kind, detail)
     }
 }
 

@@ -191,24 +191,33 @@ impl Hub {
         Ok(store::audit::insert(tx, &entry).await?)
     }
 
-    /// What keeps this process from serving, in sentences; empty when it is ready.
+    /// What keeps this process from serving, in sentences; empty when it is ready. Answers within a few seconds, also
+    /// when a disk hangs.
     pub async fn missing(&self) -> Vec<String> {
-        let say = |what: &str, error: &dyn std::error::Error| {
+        let (db, log, files) = tokio::join!(
+            probe("database", self.db.health()),
+            probe("log", self.log.health()),
+            probe("files", self.blobs.health()),
+        );
+        [db, log, files].into_iter().flatten().collect()
+    }
+}
+
+/// What is wrong with one store, if anything.
+async fn probe<E: std::error::Error>(
+    what: &str,
+    health: impl Future<Output = std::result::Result<(), E>>,
+) -> Option<String> {
+    /// A store that says nothing for so long is taken for missing.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+    match tokio::time::timeout(PATIENCE, health).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
             let cause = error
                 .source()
                 .map_or_else(String::new, |source| format!(": {source}"));
-            format!("{what}: {error}{cause}")
-        };
-        let mut missing = Vec::new();
-        if let Err(error) = self.db.health().await {
-            missing.push(say("database", &error));
+            Some(format!("{what}: {error}{cause}"))
         }
-        if let Err(error) = self.log.health().await {
-            missing.push(say("log", &error));
-        }
-        if let Err(error) = self.blobs.health().await {
-            missing.push(say("files", &error));
-        }
-        missing
+        Err(_) => Some(format!("{what}: no answer within {} s", PATIENCE.as_secs())),
     }
 }

@@ -184,6 +184,7 @@ impl Config {
         api::ApiLimits {
             body_bytes_max: self.api.body_bytes_max.0,
             bodies_bytes_max: self.api.bodies_bytes_max.0,
+            request_time_max: self.api.request_time_max.0,
         }
     }
 

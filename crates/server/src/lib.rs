@@ -99,7 +99,6 @@ impl Server {
         let (token, new_operator_token) =
             hub.operator_token(config.operator_token.as_deref()).await?;
         let api = api::api(&hub, token, config.api_limits());
-        let request_time_max = config.api.request_time_max.0;
         let bind = |address: SocketAddr, key| async move {
             listener::bind(address)
                 .await
@@ -113,8 +112,8 @@ impl Server {
         let pilot = bind(config.server.pilot_listen, "server.pilot_listen").await?;
         let running = (!extras.is_stepped).then(|| hub.run());
         let listeners = [
-            Listener::serve(production, api.production, request_time_max),
-            Listener::serve(pilot, api.pilot, request_time_max),
+            Listener::serve(production, api.production),
+            Listener::serve(pilot, api.pilot),
         ];
         Ok(Self {
             hub,

@@ -31,30 +31,12 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 impl Listener {
-    /// Serves `router` on `socket` until [`Listener::stop`]. `request_time_max` bounds one request, from its head to
-    /// its answer.
-    pub fn serve(socket: TcpListener, router: Router, request_time_max: Duration) -> Self {
+    /// Serves `router` on `socket` until [`Listener::stop`].
+    pub fn serve(socket: TcpListener, router: Router) -> Self {
         let address = socket
             .local_addr()
             .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         let (stop, stopped) = oneshot::channel();
-        let router = router.layer(axum::middleware::from_fn(
-            move |request, next: axum::middleware::Next| async move {
-                tokio::time::timeout(request_time_max, next.run(request))
-                    .await
-                    .unwrap_or_else(|_| {
-                        let head = (
-                            axum::http::StatusCode::REQUEST_TIMEOUT,
-                            [(axum::http::header::CONNECTION, "close")],
-                        );
-                        axum::response::IntoResponse::into_response((
-                            head.0,
-                            head.1,
-                            "the request took too long\n",
-                        ))
-                    })
-            },
-        ));
         Self {
             address,
             stop,
