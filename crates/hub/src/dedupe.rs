@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::record::{Digest16, Entry};
+use model::Publisher;
+use model::record::{Digest16, Entry, Idempotency};
 use store::dedupe::{EventKey, IdempotencyKey};
 use tokio::sync::Notify;
 
@@ -131,7 +132,11 @@ impl Reservation {
     pub(crate) fn fulfil(self, known: impl IntoIterator<Item = (Digest16, Known)>) {
         let mut slots = self.hub.dedupe.slots();
         for (digest, found) in known {
-            slots.by_digest.insert(digest, Slot::Known(found));
+            // A slot that is gone was saved in the meantime: the router was faster than we. Then the store answers,
+            // and what we put here would stay for ever.
+            if let Some(slot) = slots.by_digest.get_mut(&digest) {
+                *slot = Slot::Known(found);
+            }
         }
     }
 }
@@ -195,6 +200,22 @@ impl Hub {
                 ));
             }
         }
+    }
+
+    /// Saves the answer to a call that appends nothing: no record of the log carries its key.
+    pub(crate) async fn save_call(
+        &self,
+        position: u64,
+        publisher: &Publisher,
+        idempotency: Idempotency,
+    ) -> Result<()> {
+        let now_us = self.now().as_microsecond();
+        let key = [self.idempotency_key(position, publisher.account, idempotency, now_us)];
+        let mut tx = self.db.begin().await?;
+        store::dedupe::put_idempotency_keys(&mut tx, &key).await?;
+        tx.commit().await?;
+        self.dedupe.saved(&[], &key);
+        Ok(())
     }
 
     /// Reads the keys that had not reached the store from the log, at start.

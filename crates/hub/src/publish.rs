@@ -3,6 +3,7 @@
 //! A call is taken whole or not at all, by one `Log::append`. The append of a call that carries keys runs in a task of
 //! its own, and any append goes on once it is queued: a client that hangs up changes nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use model::event_post::{self, DriftKind, Parsed};
 use model::record::{Digest16, Entry, Idempotency};
 use model::{DocumentId, EndpointId, Invalid, Publisher};
 use sha2::{Digest, Sha256};
+use store::dedupe::IdempotencyKey;
 
 use crate::dedupe::{Known, Reservation};
 use crate::{Error, Hub, Result};
@@ -25,6 +27,14 @@ pub struct Published {
     pub publication: DocumentId,
 }
 
+/// A call that is to be taken once.
+#[derive(Clone, Copy)]
+struct Call {
+    key: Digest16,
+    /// Of the request body.
+    body: Digest16,
+}
+
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
@@ -36,8 +46,25 @@ impl Hub {
         body: &[u8],
         idempotency_key: Option<&str>,
     ) -> Result<Published> {
+        let key = idempotency_key
+            .map(|key| idempotency_digest(endpoint, key))
+            .transpose()?;
+        self.publish_once(endpoint, body, key).await
+    }
+
+    /// The same for a call that is known by a digest of our own making, if by any.
+    pub(crate) async fn publish_once(
+        self: &Arc<Self>,
+        endpoint: EndpointId,
+        body: &[u8],
+        key: Option<Digest16>,
+    ) -> Result<Published> {
+        let call = key.map(|key| Call {
+            key,
+            body: digest(&[b"rialto body", body]),
+        });
         let started = std::time::Instant::now();
-        let published = self.publish_inner(endpoint, body, idempotency_key).await;
+        let published = self.publish_inner(endpoint, body, call).await;
         match &published {
             Ok(published) => {
                 self.metrics.published.inc_by(u64::from(published.accepted));
@@ -59,23 +86,39 @@ impl Hub {
         self: &Arc<Self>,
         endpoint: EndpointId,
         body: &[u8],
-        idempotency_key: Option<&str>,
+        call: Option<Call>,
     ) -> Result<Published> {
         let publisher = self.may_publish(endpoint)?;
         let now = self.now();
-        let mut parsed = event_post::parse(body, &publisher, now, &self.options.limits)?;
+        let mut parsed = match event_post::parse(body, &publisher, now, &self.options.limits) {
+            Ok(parsed) => parsed,
+            Err(invalid) => return self.refuse(call, &publisher, invalid).await,
+        };
         self.note_drift(&publisher, &parsed, now);
         self.identify(&publisher, &mut parsed);
-        let call = idempotency_key
-            .map(|key| idempotency_digest(endpoint, key))
-            .transpose()?;
         if call.is_none() && parsed.keys.is_empty() {
             let counts = (parsed.accepted, parsed.quarantined);
             let records = encode(&parsed.entries);
             let appended = self.log.append(records).await?;
             return Ok(answer(counts, appended.first.as_u64(), &publisher));
         }
-        self.publish_with_keys(&publisher, parsed, call, body).await
+        self.publish_with_keys(&publisher, parsed, call).await
+    }
+
+    /// Refuses a body, unless the call was taken before: the rules may have changed since, its answer has not.
+    async fn refuse(
+        self: &Arc<Self>,
+        call: Option<Call>,
+        publisher: &Publisher,
+        invalid: Invalid,
+    ) -> Result<Published> {
+        if let Some(call) = call {
+            let (known, _reservation) = self.claim_keys(Some(call.key), &[]).await?;
+            if let Some(Known::Call(before)) = known.get(&call.key) {
+                return self.answer_again(call, before, publisher);
+            }
+        }
+        Err(invalid.into())
     }
 
     /// The publisher, if it may publish now.
@@ -136,27 +179,68 @@ impl Hub {
         self: &Arc<Self>,
         publisher: &Publisher,
         mut parsed: Parsed<'_>,
-        call: Option<Digest16>,
-        body: &[u8],
+        call: Option<Call>,
     ) -> Result<Published> {
-        let body_digest = digest(&[b"rialto body", body]);
-        let (known, reservation) = self.claim_keys(call, &parsed.keys).await?;
-        if let Some(Known::Call(before)) = call.and_then(|digest| known.get(&digest)) {
-            if before.body != body_digest {
-                return Err(Error::Conflict("this Idempotency-Key was used with another body in the last 24 hours: use a new key for a new call".to_owned()));
-            }
-            self.metrics.deduplicated.inc_by(u64::from(before.accepted));
-            return Ok(answer(
-                (before.accepted, before.quarantined),
-                before.position,
-                publisher,
-            ));
+        let (known, reservation) = self
+            .claim_keys(call.map(|call| call.key), &parsed.keys)
+            .await?;
+        if let Some(call) = call
+            && let Some(Known::Call(before)) = known.get(&call.key)
+        {
+            return self.answer_again(call, before, publisher);
         }
         let counts = (parsed.accepted, parsed.quarantined);
+        let earlier = self.leave_out(&mut parsed.entries, &known);
+        let idempotency = call.map(|call| Idempotency {
+            key: call.key,
+            body: call.body,
+            accepted: counts.0,
+            quarantined: counts.1,
+        });
+        match parsed.entries.first_mut() {
+            Some(Entry::Document(document)) => document.idempotency = idempotency,
+            Some(Entry::Refused(refused)) => refused.idempotency = idempotency,
+            None => {
+                // Everything in it had been published before.
+                let position = earlier.unwrap_or_default();
+                if let Some(idempotency) = idempotency {
+                    self.save_call(position, publisher, idempotency).await?;
+                }
+                return Ok(answer(counts, position, publisher));
+            }
+        }
+        let position = self.append_with_keys(&parsed.entries, reservation).await?;
+        Ok(answer(counts, position, publisher))
+    }
+
+    /// The answer to a call that is repeated.
+    fn answer_again(
+        &self,
+        call: Call,
+        before: &IdempotencyKey,
+        publisher: &Publisher,
+    ) -> Result<Published> {
+        if before.body != call.body {
+            let hours = self.options.dedupe.idempotency_window.as_secs_f64() / 3600.0;
+            return Err(Error::Conflict(format!(
+                "this Idempotency-Key was used with another body in the last {hours} hours: use a new key for a new call"
+            )));
+        }
+        self.metrics.deduplicated.inc_by(u64::from(before.accepted));
+        let counts = (before.accepted, before.quarantined);
+        Ok(answer(counts, before.position, publisher))
+    }
+
+    /// Takes out events that had been published before, and what is empty then; answers where the first of them is.
+    fn leave_out(
+        &self,
+        entries: &mut Vec<Entry<'_>>,
+        known: &HashMap<Digest16, Known>,
+    ) -> Option<u64> {
         let mut earlier = None;
-        for entry in &mut parsed.entries {
+        entries.retain_mut(|entry| {
             let Entry::Document(document) = entry else {
-                continue;
+                return true;
             };
             document.events.retain(|event| {
                 let Some(Known::Event { position }) = event.key.and_then(|key| known.get(&key))
@@ -167,30 +251,10 @@ impl Hub {
                 self.metrics.deduplicated.inc();
                 false
             });
-        }
-        parsed.entries.retain(
-            |entry| !matches!(entry, Entry::Document(document) if document.events.is_empty()),
-        );
-        renumber(&mut parsed.entries);
-        if let Some(key) = call {
-            let idempotency = Idempotency {
-                key,
-                body: body_digest,
-                accepted: counts.0,
-                quarantined: counts.1,
-            };
-            match parsed.entries.first_mut() {
-                Some(Entry::Document(document)) => document.idempotency = Some(idempotency),
-                Some(Entry::Refused(refused)) => refused.idempotency = Some(idempotency),
-                None => {}
-            }
-        }
-        if parsed.entries.is_empty() {
-            // Everything in it had been published before.
-            return Ok(answer(counts, earlier.unwrap_or_default(), publisher));
-        }
-        let position = self.append_with_keys(&parsed.entries, reservation).await?;
-        Ok(answer(counts, position, publisher))
+            !document.events.is_empty()
+        });
+        renumber(entries);
+        earlier
     }
 
     /// Appends in a task of its own, so that the keys are settled even if the caller is gone by then.
@@ -263,7 +327,7 @@ fn answer((accepted, quarantined): (u32, u32), position: u64, publisher: &Publis
     }
 }
 
-fn digest(parts: &[&[u8]]) -> Digest16 {
+pub(crate) fn digest(parts: &[&[u8]]) -> Digest16 {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

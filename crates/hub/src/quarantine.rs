@@ -8,7 +8,7 @@ use model::{EndpointId, Invalid, QuarantineId};
 use serde_json::Value;
 use store::quarantine::{QuarantineState, Quarantined};
 
-use crate::publish::Published;
+use crate::publish::{Published, digest};
 use crate::{Actor, Error, Hub, Page, Result, Scope};
 
 /// How to repair many events of one kind: names that the publisher spells otherwise than it registered them.
@@ -136,12 +136,8 @@ impl Hub {
         let mut publisher = (*entry.publisher).clone();
         publisher.policy.refused_events = model::RefusedEvents::Reject;
         model::event_post::parse(&bytes, &publisher, self.now(), &self.options.limits)?;
-        self.publish(
-            event.endpoint,
-            &bytes,
-            Some(&format!("quarantine:{}", event.id)),
-        )
-        .await
+        let key = digest(&[b"rialto quarantine", &event.id.0.to_be_bytes()]);
+        self.publish_once(event.endpoint, &bytes, Some(key)).await
     }
 
     async fn quarantine_move(
@@ -203,28 +199,66 @@ impl Hub {
 impl Mapping {
     /// Renames in every event of a publish body.
     pub fn apply(&self, body: &mut Value) {
-        if let (Some(channel), Some(members)) = (&self.channel, body.as_object_mut()) {
-            let has_one = |value: &Value| value.get("channel").is_some_and(|c| !c.is_null());
-            let in_events = members
-                .get("events")
-                .and_then(Value::as_array)
-                .is_some_and(|events| events.iter().any(has_one));
-            let at_top = members.get("channel").is_some_and(|c| !c.is_null());
-            if !at_top && !in_events {
-                members.insert("channel".to_owned(), Value::String(channel.clone()));
+        let has_channel = states_channel(body)
+            || groups(body).any(|group| states_channel(group))
+            || groups(body).any(|group| events(group).any(|event| states_channel(event)));
+        if let (Some(channel), Some(members), false) =
+            (&self.channel, body.as_object_mut(), has_channel)
+        {
+            members.insert("channel".to_owned(), Value::String(channel.clone()));
+        }
+        for group in groups(body) {
+            rename_all(group.get_mut("identifiers"), "name", &self.identifiers);
+            for event in events(group) {
+                rename(event, "code", &self.codes);
+                rename_all(event.get_mut("identifiers"), "name", &self.identifiers);
+                rename_attributes(event.get_mut("attributes"), &self.attributes);
             }
         }
-        rename_all(body.get_mut("identifiers"), "name", &self.identifiers);
-        for event in body
-            .get_mut("events")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            rename(event, "code", &self.codes);
-            rename_all(event.get_mut("identifiers"), "name", &self.identifiers);
-            rename_all(event.get_mut("attributes"), "name", &self.attributes);
+    }
+}
+
+/// What has identifiers and events: the groups of a compound body, or the body itself.
+fn groups(body: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let is_compound = body.get("eventbatch").is_some_and(Value::is_array);
+    let (single, compound) = if is_compound {
+        (None, body["eventbatch"].as_array_mut())
+    } else {
+        (Some(body), None)
+    };
+    single.into_iter().chain(compound.into_iter().flatten())
+}
+
+fn events(group: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let events = group.get_mut("events").and_then(Value::as_array_mut);
+    events.into_iter().flatten()
+}
+
+fn states_channel(value: &Value) -> bool {
+    value.get("channel").is_some_and(|c| !c.is_null())
+}
+
+/// Attributes are `{"name": "total", "value": 5}` or `{"total": 5}`, in an array or not.
+fn rename_attributes(attributes: Option<&mut Value>, names: &HashMap<String, String>) {
+    let Some(attributes) = attributes else {
+        return;
+    };
+    let list = match attributes {
+        Value::Array(list) => list.as_mut_slice(),
+        one => std::slice::from_mut(one),
+    };
+    for attribute in list {
+        let Some(members) = attribute.as_object_mut() else {
+            continue;
+        };
+        if members.contains_key("name") || members.contains_key("value") {
+            rename(attribute, "name", names);
+            continue;
         }
+        *members = std::mem::take(members)
+            .into_iter()
+            .map(|(name, value)| (names.get(&name).cloned().unwrap_or(name), value))
+            .collect();
     }
 }
 
