@@ -1,6 +1,7 @@
 //! Starts the real server in a temporary directory and speaks to it as partners, operators and browsers do.
 
 mod http;
+mod raw;
 mod receiver;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use server::config::Config;
 use server::{Extras, Server};
 
 pub(crate) use http::{Answer, Http};
+pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
 
 /// The operator token of every test hub.
@@ -102,6 +104,21 @@ impl TestHub {
             ..
         } = self;
         server.stop().await;
+        Self::open(directory, clock, |_| {}).await
+    }
+
+    /// What a kill does: nothing more is saved. Then starts again on the same directory.
+    pub(crate) async fn crash(self) -> Self {
+        let Self {
+            server,
+            clock,
+            http,
+            directory,
+            ..
+        } = self;
+        // The client's idle connections keep the hub alive.
+        drop(http);
+        drop(server);
         Self::open(directory, clock, |_| {}).await
     }
 

@@ -5,4 +5,10 @@
 
 mod harness;
 
+mod body;
+mod browser;
+mod door;
+mod idempotency;
+mod publish;
 mod push;
+mod quarantine;
