@@ -47,10 +47,10 @@ impl Rust {
         }
     }
 
-    /// Every function with a body: its name, its first line (from 1) and how many lines it has.
+    /// Every function with a body outside tests: its name, its first line (from 1) and how many lines it has.
     pub(crate) fn functions(&self) -> Vec<(String, usize, usize)> {
-        words(&self.code, "fn")
-            .filter_map(|at| function(&self.code, at))
+        words(&self.product, "fn")
+            .filter_map(|at| function(&self.product, at))
             .collect()
     }
 }
