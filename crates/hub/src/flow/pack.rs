@@ -88,75 +88,27 @@ impl Hub {
     }
 
     async fn pack_file(&self, target: &Target, positions: &[u64]) -> Result<u64> {
-        let mut bytes = vec![b'['];
-        let mut documents = 0u64;
-        let mut packed = Vec::new();
-        let mut unhashable = Vec::new();
-        for &position in positions {
-            let at = engine::Position::from_u64(position);
-            let batch = self.flow.cache.get(&self.log, at.seq()).await?;
-            packed.push(position);
-            let Some(record) = batch.as_ref().and_then(|batch| batch.record(at.index())) else {
-                self.metrics.expired.inc();
-                continue;
-            };
-            let Ok(Entry::Document(document)) = Entry::decode(record) else {
-                continue;
-            };
-            let before = bytes.len();
-            if documents > 0 {
-                bytes.push(b',');
-            }
-            let takes = |event: &model::record::Event<'_>| {
-                self.takes(position, &document, event, target.endpoint)
-            };
-            if render::document(&mut bytes, &document, target, takes, &mut unhashable) == 0 {
-                bytes.truncate(before);
-                continue;
-            }
-            documents += 1;
-            if bytes.len() >= self.options.files.size_bytes_max {
-                break;
-            }
-        }
-        bytes.push(b']');
-        let now = self.now();
-        let mut closed = None;
-        if documents > 0 {
-            let name = file_name(now, packed.first().copied().unwrap_or_default());
-            let size_bytes = bytes.len() as u64;
-            self.blobs
-                .put(
-                    &blob_key(target.account, target.endpoint, &name),
-                    bytes.into(),
-                )
-                .await?;
-            let file = EventFile {
-                account: target.account,
-                endpoint: target.endpoint,
-                name,
-                documents,
-                size_bytes,
-                created_at: now,
-                fetched_at: None,
-            };
-            self.metrics.packed.inc_by(documents);
-            closed = Some(file);
-        }
+        let filled = self.fill(target, positions).await?;
+        let documents = filled.documents;
+        let closed = match documents {
+            0 => None,
+            _ => Some(
+                self.close(target, &filled.packed, filled.bytes, documents)
+                    .await?,
+            ),
+        };
         {
             // In one step, so that a checkpoint sees the file and the changed set together.
             let mut state = self.flow.state();
             state.found.files.extend(closed);
             if let Some(destination) = state.schedule.destinations.get_mut(&target.endpoint) {
-                for position in packed {
-                    destination.delivered(
-                        Waiting {
-                            position,
-                            person: 0,
-                            cost: 0,
-                        },
-                        Kind::First,
-                    );
+                for position in filled.packed {
+                    let waiting = Waiting {
+                        position,
+                        person: 0,
+                        cost: 0,
+                    };
+                    destination.delivered(waiting, Kind::First);
                 }
             }
         }
@@ -164,6 +116,79 @@ impl Hub {
         self.flow.changed.notify_waiters();
         Ok(documents)
     }
+
+    /// Renders as many of `positions` as one file takes.
+    async fn fill(&self, target: &Target, positions: &[u64]) -> Result<Filled> {
+        let mut filled = Filled {
+            bytes: vec![b'['],
+            documents: 0,
+            packed: Vec::new(),
+        };
+        let mut unhashable = Vec::new();
+        for &position in positions {
+            let at = engine::Position::from_u64(position);
+            let batch = self.flow.cache.get(&self.log, at.seq()).await?;
+            filled.packed.push(position);
+            let Some(record) = batch.as_ref().and_then(|batch| batch.record(at.index())) else {
+                self.metrics.expired.inc();
+                continue;
+            };
+            let Ok(Entry::Document(document)) = Entry::decode(record) else {
+                continue;
+            };
+            let bytes = &mut filled.bytes;
+            let before = bytes.len();
+            if filled.documents > 0 {
+                bytes.push(b',');
+            }
+            let takes = |event: &model::record::Event<'_>| {
+                self.takes(position, &document, event, target.endpoint)
+            };
+            if render::document(bytes, &document, target, takes, &mut unhashable) == 0 {
+                bytes.truncate(before);
+                continue;
+            }
+            filled.documents += 1;
+            if bytes.len() >= self.options.files.size_bytes_max {
+                break;
+            }
+        }
+        filled.bytes.push(b']');
+        self.report_unhashable(target, &unhashable);
+        Ok(filled)
+    }
+
+    /// Stores a filled file; it is listed with the next checkpoint.
+    async fn close(
+        &self,
+        target: &Target,
+        packed: &[u64],
+        bytes: Vec<u8>,
+        documents: u64,
+    ) -> Result<EventFile> {
+        let now = self.now();
+        let name = file_name(now, packed.first().copied().unwrap_or_default());
+        let size_bytes = bytes.len() as u64;
+        let key = blob_key(target.account, target.endpoint, &name);
+        self.blobs.put(&key, bytes.into()).await?;
+        self.metrics.packed.inc_by(documents);
+        Ok(EventFile {
+            account: target.account,
+            endpoint: target.endpoint,
+            name,
+            documents,
+            size_bytes,
+            created_at: now,
+            fetched_at: None,
+        })
+    }
+}
+
+/// A file on its way: its bytes, and the positions that are in it or need not be.
+struct Filled {
+    bytes: Vec<u8>,
+    documents: u64,
+    packed: Vec<u64>,
 }
 
 /// Sorts by time; the position keeps two files of one instant apart.

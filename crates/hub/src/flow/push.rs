@@ -245,7 +245,7 @@ impl Hub {
         takes
     }
 
-    fn report_unhashable(&self, target: &Target, unhashable: &[render::Unhashable]) {
+    pub(super) fn report_unhashable(&self, target: &Target, unhashable: &[render::Unhashable]) {
         for left_out in unhashable {
             self.metrics.unhashable.inc();
             tracing::warn!(
