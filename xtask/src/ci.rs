@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, Failure};
-use crate::{options, test, tidy};
+use crate::{docs, options, test, tidy};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
@@ -14,6 +14,7 @@ const LINTS: &[Step] = &[
     ("fmt", fmt),
     ("tidy", || tidy::run(&[])),
     ("clippy", clippy),
+    ("docs", docs::check),
 ];
 const TEST: &[Step] = &[("test", || test::run(&[]))];
 

@@ -5,19 +5,24 @@
 //! either into `docs/` or, with `--check`, beside it and compares.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::options;
 use crate::shell::{self, Failure};
 
 /// Writes the generated pages, or with `--check` fails naming those that are stale.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    let docs = shell::root().join("docs");
-    if !options::flag(arguments, "--check")? {
-        return generate(&docs);
+    if options::flag(arguments, "--check")? {
+        check()
+    } else {
+        generate(&pages())
     }
+}
+
+/// Fails naming the pages that are not as they would be written now.
+pub(crate) fn check() -> Result<(), Failure> {
     let fresh = std::env::temp_dir().join(format!("rialto-docs-{}", std::process::id()));
-    let result = generate(&fresh).and_then(|()| stale(&fresh, &docs));
+    let result = generate(&fresh).and_then(|()| stale(&fresh, &pages()));
     // Left behind on failure to remove: a few kilobytes in the system's temporary folder.
     drop(fs::remove_dir_all(&fresh));
     let stale = result?;
@@ -28,6 +33,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "docs/ is stale: {}; run `cargo xtask docs` and commit",
         stale.join(", ")
     )))
+}
+
+fn pages() -> PathBuf {
+    shell::root().join("docs")
 }
 
 fn generate(into: &Path) -> Result<(), Failure> {

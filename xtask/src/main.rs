@@ -43,7 +43,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "ci",
         arguments: "[--without-test]",
-        about: "all that a merge must pass: fmt, tidy, clippy, test",
+        about: "all that a merge must pass: fmt, tidy, clippy, docs, test",
         run: ci::run,
     },
     Command {
