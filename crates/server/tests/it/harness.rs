@@ -1,5 +1,6 @@
 //! Starts the real server in a temporary directory and speaks to it as partners, operators and browsers do.
 
+mod curl;
 mod http;
 mod raw;
 mod receiver;

@@ -8,6 +8,8 @@ mod harness;
 mod body;
 mod browser;
 mod door;
+mod endpoint;
+mod event_type;
 mod idempotency;
 mod publish;
 mod push;
