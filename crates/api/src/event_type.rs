@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(with("eventtype").len(), 13);
         assert_eq!(with("eventtype"), with("eventype"));
         // Panics when two paths stand in each other's way.
-        drop(door.into_router());
+        drop(door.into_router(std::time::Duration::from_secs(1)));
     }
 
     #[test]
