@@ -24,7 +24,7 @@ struct PublishedAnswer {
     /// Names the publication; its events are `<publicationId>.<n>`.
     publication_id: String,
     /// Events kept because they broke a rule, for accounts that keep them.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     quarantined: u32,
 }
 

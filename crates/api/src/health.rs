@@ -34,7 +34,8 @@ pub(crate) fn routes(door: &mut Door) {
     door.get(
         "/metrics",
         metrics,
-        About::new("Counters and histograms in Prometheus' text form").media("text/plain"),
+        About::new("Counters and histograms in Prometheus' text form")
+            .media("application/openmetrics-text"),
     );
     door.get("/openapi.json", openapi, About::new("This document"));
 }

@@ -7,10 +7,12 @@ mod harness;
 
 mod body;
 mod browser;
+mod coverage;
 mod door;
 mod endpoint;
 mod event_type;
 mod idempotency;
+mod openapi;
 mod publish;
 mod push;
 mod quarantine;
