@@ -96,9 +96,6 @@ impl Server {
         let data = &config.server.data;
         let lock = lock(data)?;
         let hub = open_hub(config, &extras).await?;
-        let (token, new_operator_token) =
-            hub.operator_token(config.operator_token.as_deref()).await?;
-        let api = api::api(&hub, token, config.api_limits());
         let bind = |address: SocketAddr, key| async move {
             listener::bind(address)
                 .await
@@ -110,6 +107,10 @@ impl Server {
         };
         let production = bind(config.server.listen, "server.listen").await?;
         let pilot = bind(config.server.pilot_listen, "server.pilot_listen").await?;
+        // After everything that may fail: a token that is made is shown once, so this start must get to show it.
+        let (token, new_operator_token) =
+            hub.operator_token(config.operator_token.as_deref()).await?;
+        let api = api::api(&hub, token, config.api_limits());
         let running = (!extras.is_stepped).then(|| hub.run());
         let listeners = [
             Listener::serve(production, api.production),

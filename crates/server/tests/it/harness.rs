@@ -2,8 +2,10 @@
 
 mod curl;
 mod http;
+mod process;
 mod raw;
 mod receiver;
+pub(crate) mod traffic;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use server::config::Config;
 use server::{Extras, Server};
 
 pub(crate) use http::{Answer, Http};
+pub(crate) use process::{Launch, rialto, run, said};
 pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
 
@@ -62,6 +65,12 @@ impl TestHub {
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = Arc::new(tempfile::tempdir().expect("a directory"));
         Self::open(directory, ManualClock::new(noon()), change).await
+    }
+
+    /// At the time it really is: for a directory that a real process takes over.
+    pub(crate) async fn start_today() -> Self {
+        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+        Self::open(directory, ManualClock::new(Timestamp::now()), |_| {}).await
     }
 
     async fn open(
@@ -121,6 +130,12 @@ impl TestHub {
         drop(http);
         drop(server);
         Self::open(directory, clock, |_| {}).await
+    }
+
+    /// Stops the hub in order and leaves its directory (`data` in it) to a process of its own.
+    pub(crate) async fn leave(self) -> Arc<tempfile::TempDir> {
+        self.server.stop().await;
+        self.directory
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use outbound::{Call, Client, ClientOptions, Guard};
+use outbound::{Call, Client, ClientOptions, Failure, Guard};
 use serde_json::Value;
 
 /// Calls one address.
@@ -102,6 +102,19 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
+        self.try_send(method, path, headers, body)
+            .await
+            .unwrap_or_else(|failure| panic!("{method} {path}: {failure}"))
+    }
+
+    /// The same to a server that may be gone.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Failure> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
@@ -115,15 +128,11 @@ impl Http {
             timeout: Duration::from_secs(60),
             response_bytes_max: 64 << 20,
         };
-        let answer = self
-            .client
-            .send(call)
-            .await
-            .unwrap_or_else(|failure| panic!("{method} {path}: {failure}"));
-        Answer {
+        let answer = self.client.send(call).await?;
+        Ok(Answer {
             status: answer.status.as_u16(),
             headers: answer.headers,
             body: answer.body,
-        }
+        })
     }
 }

@@ -1,0 +1,534 @@
+//! Traffic through a hub that may die at any moment, and a book of all that publishers were told and subscribers got.
+//!
+//! A shop publishes in every way there is (single events, batches, with `Idempotency-Key`, with `eventId`; calls that
+//! carry a key are repeated until they are answered), a push subscriber lives in the test process, a pull subscriber
+//! lists, fetches and deletes files. Each event has a number of its own, so the [`Book`] can say afterwards what was
+//! lost, and what came twice although nobody had killed the hub.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::{Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub};
+
+const CODE: &str = "cartAdd";
+/// Between two calls of one publisher: the hub shall be busy, not the test.
+const PAUSE: Duration = Duration::from_millis(3);
+/// After a call that found no hub, and between two looks of the pull subscriber.
+const AWAY: Duration = Duration::from_millis(20);
+/// What is waited for must have happened by then.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The part of pushes that the subscriber refuses, so that retries cross the kills too.
+const REFUSED: f64 = 0.03;
+/// The part of pushes that it takes its time for, so that calls are under way at any moment.
+const SLOW: f64 = 0.1;
+
+/// A hub's directory, its subscribers, and the book.
+pub(crate) struct Traffic {
+    pub(crate) book: Arc<Book>,
+    pub(crate) launch: Launch,
+    shop: TestEndpoint,
+    warehouse: TestEndpoint,
+    receiver: Receiver,
+    directory: Arc<tempfile::TempDir>,
+}
+
+/// Publishers and the pull subscriber, at work until stopped.
+pub(crate) struct Work {
+    publishing: Arc<AtomicBool>,
+    fetching: Arc<AtomicBool>,
+    publishers: Vec<JoinHandle<()>>,
+    fetcher: JoinHandle<()>,
+}
+
+/// What publishers were told and subscribers got.
+#[derive(Default)]
+pub(crate) struct Book {
+    pages: Mutex<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    next: u64,
+    /// Event → the publication that its publisher was told of.
+    acknowledged: BTreeMap<u64, String>,
+    /// The events of one call, which is taken whole or not at all.
+    calls: Vec<Vec<u64>>,
+    /// Keyed calls that were answered: (key, body, answer).
+    keyed: Vec<(Option<String>, String, String)>,
+    /// Event → its deliveries that were answered with success, in order.
+    pushed: HashMap<u64, Vec<Receipt>>,
+    /// Event → the names of the files that held it.
+    filed: HashMap<u64, BTreeSet<String>>,
+    uncertain: u64,
+    problems: Vec<String>,
+}
+
+struct Receipt {
+    at: Instant,
+    webhook_id: String,
+}
+
+/// What happened in all.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) acknowledged: usize,
+    pub(crate) uncertain: u64,
+    pub(crate) repeated: usize,
+}
+
+/// A port that the system gives to nobody by itself: one it does might be taken while the hub is dead.
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(20_000..30_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+impl Traffic {
+    /// A shop with a push and a pull subscriber, set up; the hub is not running yet.
+    pub(crate) async fn set_up() -> Self {
+        let hub = TestHub::start_today().await;
+        let account = hub.account().await;
+        let shop = hub.publisher(&account, &[CODE]).await;
+        let receiver = Receiver::start().await;
+        let crm = hub.push_destination(&account, &receiver.url()).await;
+        let warehouse = hub.pull_destination(&account).await;
+        hub.subscribe(&account, &shop, CODE, &crm).await;
+        hub.subscribe(&account, &shop, CODE, &warehouse).await;
+        let directory = hub.leave().await;
+        let mut launch = Launch::new(directory.path());
+        launch.listen = ([127, 0, 0, 1], free_port()).into();
+        launch.pilot_listen = ([127, 0, 0, 1], free_port()).into();
+        launch.set("RIALTO_DELIVERY_RETRY_FIRST", "100ms");
+        let book = Arc::new(Book::default());
+        let receipts = Arc::clone(&book);
+        receiver.answer(move |request| {
+            if fastrand::f64() < REFUSED {
+                return Reply::Status(503);
+            }
+            let numbers = numbers(&request.json());
+            receipts.pushed(&numbers, request.header("webhook-id"));
+            if fastrand::f64() < SLOW {
+                return Reply::Drip {
+                    total: 2,
+                    chunk: 1,
+                    pause: AWAY,
+                };
+            }
+            Reply::Status(200)
+        });
+        Self {
+            book,
+            launch,
+            shop,
+            warehouse,
+            receiver,
+            directory,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Everybody begins.
+    pub(crate) fn begin(&self) -> Work {
+        let publishing = Arc::new(AtomicBool::new(true));
+        let fetching = Arc::new(AtomicBool::new(true));
+        let publisher = |kind: Kind| {
+            let publisher = Publisher {
+                http: Http::new(self.launch.listen),
+                key: self.shop.key.clone(),
+                book: Arc::clone(&self.book),
+                goes_on: Arc::clone(&publishing),
+            };
+            tokio::spawn(publisher.run(kind))
+        };
+        Work {
+            publishers: [Kind::Single, Kind::Batch, Kind::Idempotent, Kind::EventIds]
+                .map(publisher)
+                .into(),
+            fetcher: tokio::spawn(fetch(
+                Http::new(self.launch.listen),
+                self.warehouse.key.clone(),
+                Arc::clone(&self.book),
+                Arc::clone(&fetching),
+            )),
+            publishing,
+            fetching,
+        }
+    }
+
+    /// Forgets the requests that the receiver keeps; the book has what matters.
+    pub(crate) fn sweep(&self) {
+        drop(self.receiver.take());
+    }
+
+    /// Sends every keyed call again to the hub that runs now; each must be answered as it was.
+    pub(crate) async fn repeat_keyed_calls(&self, count_max: usize) {
+        let http = Http::new(self.launch.listen);
+        let keyed = self.book.pages().keyed.clone();
+        let step = (keyed.len() / count_max).max(1);
+        for (key, body, answer) in keyed.iter().step_by(step) {
+            let again = call(&http, &self.shop.key, key.as_deref(), body).await;
+            let again = again.expect("the hub is there");
+            assert_eq!(again.status, 200, "{}", again.text());
+            assert_eq!(&publication(&again), answer, "the answer of {key:?} {body}");
+        }
+    }
+
+    /// Waits until every acknowledged event is at both subscribers and the hub has nothing left to do.
+    pub(crate) async fn drained(&self) {
+        let http = Http::new(self.launch.listen);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let missing = self.book.missing();
+            let waits = waits(&http.get("/metrics", "").await.text());
+            if missing.is_empty() && waits.is_empty() {
+                return;
+            }
+            let logged = self.launch.logged();
+            assert!(
+                Instant::now() < deadline,
+                "{} missing: {:?}…; waiting: {waits:?}\n{logged}",
+                missing.len(),
+                missing.iter().take(10).collect::<Vec<_>>()
+            );
+            tokio::time::sleep(AWAY).await;
+        }
+    }
+}
+
+impl Work {
+    /// No new calls; uncertain ones that carry a key are repeated to their end.
+    pub(crate) async fn stop_publishing(&mut self) {
+        self.publishing.store(false, Ordering::Relaxed);
+        for publisher in self.publishers.drain(..) {
+            publisher.await.expect("publishers do not panic");
+        }
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.stop_publishing().await;
+        self.fetching.store(false, Ordering::Relaxed);
+        self.fetcher.await.expect("the fetcher does not panic");
+    }
+}
+
+/// The lines of the metrics that say that something is left to do at the push subscriber or in the router.
+fn waits(metrics: &str) -> Vec<String> {
+    let gauges = ["rialto_destination_retrying{", "rialto_router_lag_batches "];
+    let is_waiting =
+        |line: &&str| gauges.iter().any(|gauge| line.starts_with(gauge)) && !line.ends_with(" 0");
+    metrics
+        .lines()
+        .filter(is_waiting)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Repeated by nobody: uncertain stays uncertain.
+    Single,
+    Batch,
+    /// Repeated until it is answered.
+    Idempotent,
+    /// Repeated until it is answered, sometimes in other company, and sometimes once more after that.
+    EventIds,
+}
+
+struct Publisher {
+    http: Http,
+    key: String,
+    book: Arc<Book>,
+    goes_on: Arc<AtomicBool>,
+}
+
+impl Publisher {
+    async fn run(self, kind: Kind) {
+        while self.goes_on.load(Ordering::Relaxed) {
+            match kind {
+                Kind::Single => self.once(1).await,
+                Kind::Batch => self.once(fastrand::usize(2..30)).await,
+                Kind::Idempotent => self.with_idempotency_key().await,
+                Kind::EventIds => self.with_event_ids().await,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn once(&self, count: usize) {
+        let numbers = self.book.new_call(count);
+        let body = body(&numbers, |_| None);
+        match call(&self.http, &self.key, None, &body).await {
+            Some(answer) => {
+                self.book.answered(&numbers, &answer);
+            }
+            None => self.absent().await,
+        }
+    }
+
+    async fn with_idempotency_key(&self) {
+        let numbers = self.book.new_call(fastrand::usize(1..4));
+        let key = format!("call-{}", numbers[0]);
+        self.until_answered(&numbers, Some(key), body(&numbers, |_| None))
+            .await;
+    }
+
+    async fn with_event_ids(&self) {
+        let numbers = self.book.new_call(fastrand::usize(1..4));
+        let id = |number: u64| Some(format!("event-{number}"));
+        self.until_answered(&numbers, None, body(&numbers, id))
+            .await;
+        if fastrand::u8(..4) == 0 {
+            // The same events once more, with a new one among them.
+            let mut company = self.book.new_call(1);
+            company.extend(&numbers);
+            self.until_answered(&company, None, body(&company, id))
+                .await;
+        }
+    }
+
+    async fn until_answered(&self, numbers: &[u64], key: Option<String>, body: String) {
+        loop {
+            if let Some(answer) = call(&self.http, &self.key, key.as_deref(), &body).await
+                && self.book.answered(numbers, &answer)
+            {
+                self.book
+                    .pages()
+                    .keyed
+                    .push((key, body, publication(&answer)));
+                return;
+            }
+            self.absent().await;
+        }
+    }
+
+    async fn absent(&self) {
+        self.book.pages().uncertain += 1;
+        tokio::time::sleep(AWAY).await;
+    }
+}
+
+/// `POST /v1/event`; `None` when there was no answer, so that nobody knows whether it was taken.
+async fn call(http: &Http, key: &str, idempotency: Option<&str>, body: &str) -> Option<Answer> {
+    let bearer = format!("Bearer {key}");
+    let mut headers = vec![
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    headers.extend(idempotency.map(|key| ("idempotency-key", key)));
+    let sent = http.try_send("POST", "/v1/event", &headers, body.to_owned());
+    sent.await.ok()
+}
+
+fn publication(answer: &Answer) -> String {
+    answer.json()["publicationId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// The simple batch form: each event with a person of its own, few enough that persons repeat.
+fn body(numbers: &[u64], event_id: impl Fn(u64) -> Option<String>) -> String {
+    let event = |&number: &u64| {
+        let mut event = json!({
+            "code": CODE, "timestamp": "2026-03-02T11:59:58.125Z", "channel": "web",
+            "identifiers": [{ "name": "email", "value": format!("person{}@example.com", number % 50) }],
+            "attributes": [{ "name": "orderTotal", "value": number, "type": "number" }],
+        });
+        if let Some(id) = event_id(number) {
+            event["eventId"] = id.into();
+        }
+        event
+    };
+    json!({ "events": numbers.iter().map(event).collect::<Vec<_>>() }).to_string()
+}
+
+/// The numbers of the events in a delivered document.
+fn numbers(document: &Value) -> Vec<u64> {
+    let events = document["events"].as_array().cloned().unwrap_or_default();
+    let number = |event: &Value| event["attributes"][0]["value"].as_str()?.parse().ok();
+    events.iter().filter_map(number).collect()
+}
+
+/// A pull subscriber: lists, fetches, deletes.
+async fn fetch(http: Http, key: String, book: Arc<Book>, goes_on: Arc<AtomicBool>) {
+    let bearer = format!("Bearer {key}");
+    let ask = async |method: &str, path: &str| {
+        let headers = [("authorization", bearer.as_str())];
+        http.try_send(method, path, &headers, "").await.ok()
+    };
+    while goes_on.load(Ordering::Relaxed) {
+        let listed = ask("GET", "/v1/eventfiles").await;
+        let names = listed.map_or_else(Vec::new, |answer| match answer.status {
+            200 => serde_json::from_slice(&answer.body).unwrap_or_default(),
+            _ => book.problem("a list of files", &answer, Vec::<String>::new()),
+        });
+        for name in &names {
+            let path = format!("/v1/eventfiles/{name}");
+            match ask("GET", &path).await {
+                Some(answer) if answer.status == 200 => {
+                    let documents: Vec<Value> =
+                        serde_json::from_slice(&answer.body).unwrap_or_default();
+                    book.filed(&documents, name);
+                }
+                Some(answer) => book.problem(name, &answer, ()),
+                // It is listed still.
+                None => break,
+            }
+            match ask("DELETE", &path).await {
+                // 404: an earlier call had removed it, whose answer got lost.
+                Some(answer) if [200, 404].contains(&answer.status) => {}
+                Some(answer) => book.problem(name, &answer, ()),
+                None => {}
+            }
+        }
+        if names.is_empty() {
+            tokio::time::sleep(AWAY).await;
+        }
+    }
+}
+
+impl Book {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers for the events of a call that is about to be made.
+    fn new_call(&self, count: usize) -> Vec<u64> {
+        let mut pages = self.pages();
+        let first = pages.next;
+        pages.next += count as u64;
+        let numbers: Vec<u64> = (first..pages.next).collect();
+        pages.calls.push(numbers.clone());
+        numbers
+    }
+
+    /// A publisher got this answer; whether it means that the events were taken.
+    fn answered(&self, numbers: &[u64], answer: &Answer) -> bool {
+        match answer.status {
+            200 => {
+                let publication = publication(answer);
+                let mut pages = self.pages();
+                for &number in numbers {
+                    let known = pages.acknowledged.entry(number);
+                    known.or_insert_with(|| publication.clone());
+                }
+                true
+            }
+            // Not taken, and said so.
+            429 | 503 => false,
+            _ => self.problem("a publication", answer, false),
+        }
+    }
+
+    fn problem<T>(&self, what: &str, answer: &Answer, instead: T) -> T {
+        let problem = format!("{what} was answered {}: {}", answer.status, answer.text());
+        self.pages().problems.push(problem);
+        instead
+    }
+
+    fn pushed(&self, numbers: &[u64], webhook_id: &str) {
+        let at = Instant::now();
+        let mut pages = self.pages();
+        for &number in numbers {
+            pages.pushed.entry(number).or_default().push(Receipt {
+                at,
+                webhook_id: webhook_id.to_owned(),
+            });
+        }
+    }
+
+    fn filed(&self, documents: &[Value], name: &str) {
+        let mut pages = self.pages();
+        for number in documents.iter().flat_map(numbers) {
+            pages
+                .filed
+                .entry(number)
+                .or_default()
+                .insert(name.to_owned());
+        }
+    }
+
+    /// Acknowledged events that are not at both subscribers.
+    pub(crate) fn missing(&self) -> Vec<u64> {
+        let pages = self.pages();
+        let is_missing =
+            |number: &&u64| !pages.pushed.contains_key(number) || !pages.filed.contains_key(number);
+        pages
+            .acknowledged
+            .keys()
+            .filter(is_missing)
+            .copied()
+            .collect()
+    }
+
+    /// How many events publishers were told to be safe.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.pages().acknowledged.len()
+    }
+
+    /// Holds the book against what is promised. A delivery may be repeated only if the hub was killed after it, within
+    /// `window`; the few requests that a dying hub has in its sockets arrive after the kill.
+    pub(crate) fn check(&self, kills: &[Instant], window: Duration) -> Sums {
+        let pages = self.pages();
+        assert_eq!(pages.problems, Vec::<String>::new());
+        let mut wrong = Vec::new();
+        let mut repeated = 0;
+        for number in pages.acknowledged.keys() {
+            if !pages.pushed.contains_key(number) || !pages.filed.contains_key(number) {
+                wrong.push(format!("event {number} was acknowledged and is lost"));
+            }
+        }
+        for (number, receipts) in &pages.pushed {
+            let ids: BTreeSet<&str> = receipts.iter().map(|r| r.webhook_id.as_str()).collect();
+            if ids.len() > 1 {
+                wrong.push(format!("event {number} was published as {ids:?}"));
+            }
+            for pair in receipts.windows(2) {
+                repeated += 1;
+                let near = |kill: &&Instant| {
+                    pair[1].at > **kill && pair[0].at.max(**kill) - pair[0].at.min(**kill) <= window
+                };
+                if !kills.iter().any(|kill| near(&kill)) {
+                    let before = kills.iter().find(|kill| **kill > pair[0].at);
+                    let before = before.map(|kill| *kill - pair[0].at);
+                    wrong.push(format!(
+                        "event {number} came again {:?} after it was answered, which was {before:?} before a kill",
+                        pair[1].at - pair[0].at
+                    ));
+                }
+            }
+        }
+        for (number, names) in &pages.filed {
+            if names.len() > 1 {
+                wrong.push(format!("event {number} is in {names:?}"));
+            }
+        }
+        for call in &pages.calls {
+            let pushed = call.iter().filter(|n| pages.pushed.contains_key(n)).count();
+            let filed = call.iter().filter(|n| pages.filed.contains_key(n)).count();
+            if ![0, call.len()].contains(&pushed) || pushed != filed {
+                wrong.push(format!(
+                    "of the call {call:?} {pushed} were pushed, {filed} in files"
+                ));
+            }
+        }
+        assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+        Sums {
+            acknowledged: pages.acknowledged.len(),
+            uncertain: pages.uncertain,
+            repeated,
+        }
+    }
+}
