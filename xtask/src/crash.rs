@@ -6,7 +6,7 @@
 use crate::options;
 use crate::shell::{self, Failure};
 
-/// Runs the integration tests named `crash…` for `--rounds N` rounds (default 20).
+/// Runs the integration tests `crash::…` for `--rounds N` rounds (default 20).
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let rounds = options::number(arguments, "--rounds", 20)?;
     let mut command = shell::cargo();
@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "server",
         "--test",
         "it",
-        "crash",
+        "crash::",
         "--",
         "--nocapture",
     ]);

@@ -184,7 +184,7 @@ async fn open_hub(config: &Config, extras: &Extras) -> Result<Arc<Hub>, StartErr
         queue_records_max: log.queue_records_max,
         tail_bytes_max: log.tail_bytes_max.0,
         on_commit: Some(Arc::new(move |stats: engine::CommitStats| {
-            commit.observe(stats.elapsed.as_secs_f64())
+            commit.observe(stats.elapsed.as_secs_f64());
         })),
         faults: extras.faults.clone(),
     };
