@@ -11,7 +11,7 @@ use model::retry::RetryPolicy;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-pub use human::{Bytes, Duration};
+pub use human::{Bytes, Duration, duration};
 
 /// The manual.
 pub const DEFAULT: &str = include_str!("../../../rialto.default.toml");

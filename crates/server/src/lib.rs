@@ -5,9 +5,14 @@
 
 pub mod backup;
 pub mod config;
+pub mod demo;
 pub mod docs;
+pub mod listen;
 pub mod listener;
+pub mod partner;
+pub mod signal;
 pub mod telemetry;
+pub mod terminal;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

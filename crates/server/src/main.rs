@@ -19,6 +19,10 @@ struct Cli {
 enum Command {
     /// Run the exchange.
     Serve(Serve),
+    /// See all of it at work: a shop, its subscribers and a day of events, in one process.
+    Demo(server::demo::Demo),
+    /// Receive pushes in anybody's place: print them, check signatures, fail when told to.
+    Listen(server::listen::Listen),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -85,6 +89,8 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> ExitCode {
     match command {
         Command::Serve(args) => serve(args).await,
+        Command::Demo(demo) => ended(demo.run().await),
+        Command::Listen(listen) => ended(listen.run().await),
         Command::Config(ConfigCommand::Check { file }) => match load(Some(file)) {
             Ok(_) => {
                 println!("The configuration can be used.");
@@ -131,26 +137,14 @@ async fn serve(args: Serve) -> ExitCode {
     }
     println!("production  http://{}", server.address);
     println!("pilot       http://{}", server.pilot_address);
-    stop_signal().await;
+    server::signal::stop().await;
     tracing::info!("stopping: calls under way are being finished");
     server.stop().await;
     ExitCode::SUCCESS
 }
 
-/// Ctrl-C, or what a service manager sends.
-async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = interrupt.await;
-        }
-    }
+fn ended<E: std::error::Error>(result: Result<ExitCode, E>) -> ExitCode {
+    result.unwrap_or_else(|error| fail(&error))
 }
 
 fn done<E: std::error::Error>(result: Result<(), E>, sentence: &str) -> ExitCode {

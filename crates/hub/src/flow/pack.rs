@@ -49,17 +49,19 @@ impl Hub {
                 .map(|d| d.id)
                 .collect()
         };
+        let here = self.here();
         let mut report = PackReport::default();
         for id in due {
-            let done = self.pack_one(id).await?;
+            let done = self.pack_one(id, here).await?;
             report.files += done.files;
             report.documents += done.documents;
         }
         Ok(report)
     }
 
-    /// Closes the open file of one pull destination, however small it is. Several files when much waits.
-    pub(crate) async fn pack_one(&self, id: EndpointId) -> Result<PackReport> {
+    /// Closes the open file of one pull destination, however small it is, with what lies before a position of the
+    /// log: what comes in meanwhile goes into the next file, so this ends. Several files when much waits.
+    pub(crate) async fn pack_one(&self, id: EndpointId, before: u64) -> Result<PackReport> {
         let _one = self.flow.packing.lock().await;
         let target = self
             .registry
@@ -74,6 +76,7 @@ impl Hub {
                 Some(destination) => destination
                     .pending
                     .from(0)
+                    .take_while(|position| *position < before)
                     .take(self.options.files.documents_max)
                     .collect(),
                 None => Vec::new(),

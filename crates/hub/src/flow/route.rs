@@ -51,6 +51,16 @@ impl Hub {
         Ok(report)
     }
 
+    /// Routes what lies before the batch `end`, and ends however fast more is published.
+    pub(crate) async fn route_before(&self, end: u64) -> Result<()> {
+        loop {
+            let next = self.flow.state().next_seq;
+            if next >= end || self.route().await?.batches == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     fn route_batch(&self, batch: &Arc<Batch>, report: &mut RouteReport) {
         let mut routed: Vec<(EndpointId, AccountId, Waiting)> = Vec::new();
         let mut found = Found::default();

@@ -33,7 +33,7 @@ pub fn duration(text: &str) -> Option<std::time::Duration> {
 }
 
 /// Reads a size.
-pub fn bytes(text: &str) -> Option<usize> {
+pub(super) fn bytes(text: &str) -> Option<usize> {
     let (number, unit) = split(text)?;
     let shift = match unit {
         "B" => 0,

@@ -1,0 +1,17 @@
+//! When to stop: Ctrl-C, or what a service manager sends. Used by every command that goes on until it is told.
+
+/// Returns at the first SIGINT or SIGTERM.
+pub async fn stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}

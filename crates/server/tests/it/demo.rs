@@ -1,0 +1,84 @@
+//! The program as somebody meets it who has just built it: `rialto demo --once`.
+
+use std::process::{Command, Output};
+
+/// Runs the demo in a directory for temporary files of its own; that one must be empty afterwards.
+fn demo(arguments: &[&str]) -> Output {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_rialto"))
+        .args(["demo", "--once"])
+        .args(arguments)
+        .env("TMPDIR", temporary.path())
+        .env_remove("RIALTO_OPERATOR_TOKEN")
+        .output()
+        .expect("the program runs");
+    let left = std::fs::read_dir(temporary.path())
+        .expect("a directory")
+        .count();
+    assert_eq!(left, 0, "nothing is left behind");
+    output
+}
+
+/// The cells of the closing table's row of a subscriber: expected, received, retried, duplicates, missing.
+fn row(output: &str, subscriber: &str) -> Vec<u64> {
+    let line = output
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(subscriber))
+        .find(|rest| rest.trim_start().starts_with("pu"))
+        .unwrap_or_else(|| panic!("no row of {subscriber} with `push` or `pull` in:\n{output}"));
+    let cells = line.split_whitespace().skip(1).take(5);
+    cells
+        .map(|cell| cell.replace(',', "").parse().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn every_event_reaches_every_subscriber_and_the_exit_code_says_so() {
+    let output = demo(&[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+
+    let crm = row(&text, "Acquaintance CRM");
+    assert_eq!(crm[0], 2_089, "what it subscribes to: {text}");
+    assert_eq!(crm[1], crm[0], "all of it arrived");
+    assert!(
+        crm[2] > 10,
+        "some of it only when it was tried again: {text}"
+    );
+    assert_eq!(crm[4], 0, "nothing is missing");
+    let warehouse = row(&text, "Granary Warehouse");
+    assert_eq!(
+        (warehouse[0], warehouse[1], warehouse[4]),
+        (3_905, 3_905, 0)
+    );
+
+    assert!(
+        text.contains("/events/0/timestamp  not a time"),
+        "the malformed event: {text}"
+    );
+    assert!(text.contains("Every event reached every subscriber."));
+    assert!(!text.contains('\x1b'), "no terminal, no colours");
+}
+
+#[test]
+fn a_subscriber_that_never_takes_anything_is_told_of() {
+    let output = demo(&["--fail", "1", "--patience", "1s"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        row(&text, "Acquaintance CRM")[4],
+        2_089,
+        "all is missing there: {text}"
+    );
+    assert_eq!(
+        row(&text, "Granary Warehouse")[4],
+        0,
+        "the other one does not suffer"
+    );
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        errors.starts_with("rialto: 2089 events did not reach Acquaintance CRM, such as "),
+        "{errors}"
+    );
+}
