@@ -5,6 +5,7 @@
 use std::io::Read as _;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use bytes::{Bytes, BytesMut};
@@ -45,10 +46,16 @@ impl FromRequest<ApiState> for Payload {
         let stated: Option<usize> = said(&request, header::CONTENT_LENGTH).parse().ok();
         let shared = &state.shared;
         let bytes_max = shared.limits.body_bytes_max;
+        let awaits_leave = request.headers().contains_key(header::EXPECT);
+        let mut body = request.into_body();
         if stated.is_some_and(|bytes| bytes > bytes_max) {
+            // Who asks first whether to send has not sent yet.
+            if !awaits_leave {
+                discard(&mut body).await;
+            }
             return Err(too_large(bytes_max));
         }
-        let (bytes, mut room) = collect(request, state).await?;
+        let (bytes, mut room) = collect(&mut body, state).await?;
         let bytes = match encoding.trim() {
             "" | "identity" => bytes,
             "gzip" | "x-gzip" => {
@@ -80,9 +87,8 @@ fn said(request: &Request, name: header::HeaderName) -> String {
         .to_ascii_lowercase()
 }
 
-async fn collect(request: Request, state: &ApiState) -> Result<(Bytes, Vec<OwnedRoom>), Problem> {
+async fn collect(body: &mut Body, state: &ApiState) -> Result<(Bytes, Vec<OwnedRoom>), Problem> {
     let bytes_max = state.shared.limits.body_bytes_max;
-    let mut body = request.into_body();
     let mut room = vec![take_room(&state.shared)?];
     let mut first: Option<Bytes> = None;
     let mut bytes = BytesMut::new();
@@ -100,6 +106,8 @@ async fn collect(request: Request, state: &ApiState) -> Result<(Bytes, Vec<Owned
         };
         length += data.len();
         if length > bytes_max {
+            drop((first, bytes, room));
+            discard(body).await;
             return Err(too_large(bytes_max));
         }
         while room.len() * UNIT_BYTES < length {
@@ -117,6 +125,24 @@ async fn collect(request: Request, state: &ApiState) -> Result<(Bytes, Vec<Owned
         }
     }
     Ok((first.unwrap_or_else(|| bytes.freeze()), room))
+}
+
+/// Reads on and keeps nothing: most clients send all before they read, and one that is cut off in between sees a broken
+/// connection instead of the answer.
+async fn discard(body: &mut Body) {
+    const BYTES_MAX: usize = 256 << 20;
+    const TIME_MAX: Duration = Duration::from_secs(10);
+    let reading = async {
+        let mut left = BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever sends longer than that is cut off.
+    let _ = tokio::time::timeout(TIME_MAX, reading).await;
 }
 
 fn take_room(shared: &Shared) -> Result<OwnedRoom, Problem> {

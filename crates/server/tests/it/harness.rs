@@ -1,5 +1,6 @@
 //! Starts the real server in a temporary directory and speaks to it as partners, operators and browsers do.
 
+mod binary;
 mod curl;
 mod http;
 mod process;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use server::config::Config;
 use server::{Extras, Server};
 
+pub(crate) use binary::Binary;
 pub(crate) use http::{Answer, Http};
 pub(crate) use process::{Launch, rialto, run, said};
 pub(crate) use raw::{Raw, call};

@@ -13,6 +13,7 @@ mod demo;
 mod door;
 mod endpoint;
 mod event_type;
+mod hostile;
 mod idempotency;
 mod openapi;
 mod publish;

@@ -32,6 +32,11 @@ impl Raw {
             .expect("the server reads");
     }
 
+    /// The same towards a server that may have closed the connection.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// The next answer; `None` if the server closed the connection instead.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         let head_end = loop {
