@@ -119,6 +119,15 @@ impl TestHub {
         Self::open(directory, clock, |_| {}).await
     }
 
+    /// Stops in order, and keeps the directory.
+    pub(crate) async fn stop(self) -> Arc<tempfile::TempDir> {
+        let Self {
+            server, directory, ..
+        } = self;
+        server.stop().await;
+        directory
+    }
+
     /// What a kill does: nothing more is saved. Then starts again on the same directory.
     pub(crate) async fn crash(self) -> Self {
         let Self {

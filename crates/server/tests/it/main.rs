@@ -13,6 +13,8 @@ mod demo;
 mod door;
 mod endpoint;
 mod event_type;
+mod faults;
+mod hangup;
 mod hostile;
 mod idempotency;
 mod openapi;
