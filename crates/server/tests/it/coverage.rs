@@ -222,7 +222,7 @@ fn check(route: &RouteInfo, brings: Brings, answer: &Answer) {
             let asks = answer
                 .headers
                 .get("www-authenticate")
-                .map(|value| value.as_bytes());
+                .map(http::HeaderValue::as_bytes);
             assert_eq!(
                 asks,
                 (status == 401).then_some(b"Bearer".as_slice()),
