@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use tracing::Instrument as _;
 
 use crate::ApiState;
 use crate::caller::{Caller, Right};
@@ -203,6 +204,7 @@ impl Door {
         }
         router
             .fallback(no_such_path)
+            .layer(middleware::from_fn(carried))
             .layer(middleware::from_fn(explained))
             .layer(middleware::from_fn(move |request, next| {
                 in_time(request_time_max, request, next)
@@ -242,6 +244,26 @@ async fn explained(request: Request, next: Next) -> Response {
     let body = axum::body::to_bytes(response.into_body(), DETAIL_BYTES_MAX).await;
     let detail = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
     Problem::of_status(status, detail).into_response()
+}
+
+/// What changes something is carried through, also when its caller hangs up or its time is over: a verb that ended
+/// between its commit and the registry would leave the two apart until the next start. A body that is cut off ends as an
+/// error or as less than JSON, so nothing half-sent is taken. Publishing carries itself and would feel the extra task.
+async fn carried(request: Request, next: Next) -> Response {
+    let is_publishing = matches!(request.uri().path(), "/v1/event" | "/v1/customEvent");
+    if request.method().is_safe() || is_publishing {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a call ended early"
+            );
+            Problem::new(Kind::Internal, "something went wrong in the exchange").into_response()
+        }
+    }
 }
 
 /// Whoever sends too slowly gives back what the call holds. The connection ends with the answer, since the rest of

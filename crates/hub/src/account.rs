@@ -19,7 +19,7 @@ impl Hub {
         let name = check_name(name)?;
         check_policy(policy)?;
         let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let account = store::account::insert(&mut tx, name, environment, policy, now).await?;
         let scope = Scope(account.id);
         let (key, secret) = self
@@ -60,7 +60,7 @@ impl Hub {
         policy: AccountPolicy,
     ) -> Result<Account> {
         check_policy(&policy)?;
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let found = store::account::get(&mut tx, scope).await?;
         let mut account = found.ok_or_else(|| Error::not_found("account", scope.0))?;
         let detail = serde_json::json!({ "before": account.policy, "after": policy });

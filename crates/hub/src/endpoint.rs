@@ -30,7 +30,7 @@ impl Hub {
         scope: Scope,
     ) -> Result<(Endpoint, Secret)> {
         self.account(scope)?;
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let endpoint = store::endpoint::insert(&mut tx, scope, self.now()).await?;
         let (key, secret) = self
             .key_issue(&mut tx, scope, Some(endpoint.id), KeyLevel::Endpoint)
@@ -250,7 +250,7 @@ impl Hub {
         action: &str,
         change: impl FnOnce(&mut Endpoint, u64) -> bool,
     ) -> Result<(Endpoint, bool)> {
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let mut endpoint = store::endpoint::get(&mut tx, scope, id)
             .await?
             .ok_or_else(|| Error::not_found("endpoint", id))?;
@@ -341,7 +341,7 @@ impl Hub {
         let sealed = self.vault.seal(&purpose(id, Sealed::Attributes), &clear)?;
         let mut names: Vec<&String> = attributes.keys().collect();
         names.sort();
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         store::endpoint::put_sealed(&mut tx, scope, id, Sealed::Attributes, sealed).await?;
         let detail = serde_json::json!({ "names": names });
         self.audit(
@@ -364,7 +364,7 @@ impl Hub {
         id: EndpointId,
     ) -> Result<Secret> {
         self.check_endpoint(scope, id)?;
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         if let Some(sealed) = store::endpoint::sealed(&mut tx, scope, id, Sealed::EventKey).await? {
             let clear = self.vault.open(&purpose(id, Sealed::EventKey), &sealed)?;
             let secret = Secret::new(String::from_utf8_lossy(&clear));
@@ -407,6 +407,7 @@ impl Hub {
         scope: Scope,
         id: EndpointId,
     ) -> Result<Secret> {
+        let (mut tx, _turn) = self.begin_change().await?;
         let mut secrets = vec![outbound::signature::generate_secret()];
         secrets.extend(
             self.webhook_secrets(scope, id)?
@@ -414,7 +415,6 @@ impl Hub {
                 .map(|secret| secret.expose().to_owned()),
         );
         secrets.truncate(WEBHOOK_SECRETS_MAX);
-        let mut tx = self.db.begin().await?;
         self.put_webhook_secrets(&mut tx, scope, id, &secrets)
             .await?;
         self.audit(

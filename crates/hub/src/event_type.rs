@@ -43,9 +43,10 @@ impl Hub {
         body: &Value,
     ) -> Result<EventTypeId> {
         let event_type = parse(endpoint, body)?;
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let known = store::event_type::list(&mut tx, scope, endpoint).await?;
-        if known.len() >= EVENT_TYPES_MAX {
+        let is_known = known.iter().any(|t| t.is_same(&event_type));
+        if known.len() >= EVENT_TYPES_MAX && !is_known {
             let message = format!(
                 "the endpoint has {} event types; at most {EVENT_TYPES_MAX} are kept",
                 known.len()
@@ -166,10 +167,10 @@ impl Hub {
             }
         };
         invalid.or(())?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let types = self.event_types(scope, endpoint)?;
         let mut event_type = pick(types, endpoint, registration, id, &which)?;
         event_type.attributes = attributes;
-        let mut tx = self.db.begin().await?;
         store::event_type::upsert(&mut tx, scope, &event_type).await?;
         let detail =
             serde_json::json!({ "code": event_type.code, "attributes": event_type.attributes });
@@ -198,8 +199,8 @@ impl Hub {
         endpoint: EndpointId,
         code: &str,
     ) -> Result<bool> {
+        let (mut tx, _turn) = self.begin_change().await?;
         let types = self.event_types(scope, endpoint)?;
-        let mut tx = self.db.begin().await?;
         let mut removed = false;
         for event_type in types.iter().filter(|t| t.code == code) {
             removed |= store::event_type::delete(&mut tx, scope, event_type.id).await?;

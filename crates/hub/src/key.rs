@@ -61,7 +61,7 @@ impl Hub {
             self.check_endpoint(scope, id)?;
         }
         let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let old = store::key::list(&mut tx, scope, endpoint).await?;
         let mut ended = Vec::new();
         for mut key in old {
@@ -97,7 +97,7 @@ impl Hub {
     /// Ends a key at once.
     pub async fn key_revoke(&self, actor: &Actor, scope: Scope, id: KeyId) -> Result<()> {
         let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let keys = store::key::list(&mut tx, scope, None).await?;
         let mut key = keys
             .into_iter()

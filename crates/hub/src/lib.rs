@@ -65,6 +65,10 @@ impl std::fmt::Display for Actor {
     }
 }
 
+/// The right to change what the registry knows; ends when dropped.
+#[must_use]
+pub(crate) struct Turn(#[expect(dead_code, reason = "held")] tokio::sync::OwnedMutexGuard<()>);
+
 /// The engines that a hub stands on, opened by whoever starts it.
 pub struct Engines {
     pub db: Db,
@@ -84,6 +88,8 @@ pub struct Hub {
     pub(crate) vault: Vault,
     pub(crate) client: outbound::Client,
     pub(crate) registry: registry::Registry,
+    /// Whose turn it is to change what the registry knows.
+    changes: Arc<tokio::sync::Mutex<()>>,
     pub(crate) dedupe: dedupe::Dedupe,
     pub(crate) drift: schema_drift::DriftBook,
     pub(crate) flow: flow::Flow,
@@ -121,6 +127,7 @@ impl Hub {
             vault,
             client,
             registry,
+            changes: Arc::default(),
             flow,
         });
         hub.recover_keys().await?;
@@ -168,6 +175,14 @@ impl Hub {
     /// The log's next position: what is published from now on lies at or after it.
     pub(crate) fn here(&self) -> u64 {
         engine::Position::new(self.log.ends().next_seq, 0).as_u64()
+    }
+
+    /// Begins a change of something that the registry knows. Whoever has the turn keeps it until the registry is up to
+    /// date: else two changes could be committed in one order and made known in the other, and the later one would be
+    /// forgotten until the next start. The database takes one writer at a time anyway.
+    pub(crate) async fn begin_change(&self) -> Result<(engine::Tx, Turn)> {
+        let turn = Arc::clone(&self.changes).lock_owned().await;
+        Ok((self.db.begin().await?, Turn(turn)))
     }
 
     /// Adds to the audit trail, in the transaction of the change.

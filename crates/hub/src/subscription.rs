@@ -25,7 +25,7 @@ impl Hub {
     ) -> Result<Subscription> {
         self.check_subscription(scope, &new)?;
         let now = self.now();
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let is_same = |s: &Subscription| {
             !s.deleted && s.destination == new.destination && s.namespace == new.namespace
         };
@@ -179,7 +179,7 @@ impl Hub {
         action: &str,
         change: impl FnOnce(&mut Subscription, u64),
     ) -> Result<Subscription> {
-        let mut tx = self.db.begin().await?;
+        let (mut tx, _turn) = self.begin_change().await?;
         let found = store::subscription::get(&mut tx, scope, id).await?;
         let mut subscription = found.ok_or_else(|| Error::not_found("subscription", id))?;
         change(&mut subscription, self.here());

@@ -59,3 +59,11 @@ pub struct EventType {
     /// Not one of the catalog's codes.
     pub is_custom: bool,
 }
+
+impl EventType {
+    /// Whether the other is a registration of the same event type: one updates the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let key = |t: &Self| (t.endpoint, t.version, t.registration);
+        key(self) == key(other) && self.code == other.code && self.namespace == other.namespace
+    }
+}

@@ -343,3 +343,39 @@ async fn a_restart_forgets_nothing() {
     let hub = hub.restart().await;
     assert_eq!(list(&hub, &shop).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_be_registered_at_once() {
+    let (hub, _, shop) = publisher().await;
+    let mut calls = tokio::task::JoinSet::new();
+    let mut expected = Vec::new();
+    for i in 0..60 {
+        let code = format!("code{i:02}");
+        let (http, key) = (hub.http.clone(), shop.key.clone());
+        expected.push(code.clone());
+        calls.spawn(async move {
+            // A switch in between: neither change may undo the other.
+            let word = if i % 2 == 0 { "disable" } else { "enable" };
+            let switch = format!("/v1/endpoint/{word}");
+            let body = json!({ "code": code, "name": code });
+            let register = http.json("POST", "/v1/eventtype", Some(&key), Some(body));
+            let (registered, _) =
+                tokio::join!(register, http.json("PUT", &switch, Some(&key), None));
+            assert_eq!(registered.status, 200, "{}", registered.text());
+        });
+    }
+    while let Some(call) = calls.join_next().await {
+        call.expect("the call is answered");
+    }
+    let mut now = codes(&hub, &shop).await;
+    now.sort();
+    assert_eq!(now, expected);
+    let enabled = async |hub: &TestHub| hub.http.get("/v1/endpoint", &shop.key).await.json();
+    let before = enabled(&hub).await;
+    let hub = hub.restart().await;
+    assert_eq!(
+        enabled(&hub).await,
+        before,
+        "what was answered is what is stored"
+    );
+}

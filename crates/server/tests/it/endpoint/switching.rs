@@ -1,5 +1,8 @@
 //! `PUT /v1/endpoint/enable` and `disable`.
 
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
 use super::{defined, registered};
 use crate::harness::{Receiver, TestHub, event};
 
@@ -89,4 +92,31 @@ async fn a_disabled_destination_gets_nothing_and_a_disabled_publisher_publishes_
         .publish(&shop, event("cartAdd", "ada@example.com", 3))
         .await;
     assert_eq!(answer.status, 403, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_hangs_up_leaves_nothing_half_done() {
+    let (hub, _, endpoint) = defined().await;
+    for round in 0..100 {
+        let word = if round % 2 == 0 { "disable" } else { "enable" };
+        let path = format!("/v1/endpoint/{word}");
+        let mut stream = TcpStream::connect(hub.server.address)
+            .await
+            .expect("a connection");
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: rialto\r\nauthorization: Bearer {}\r\ncontent-length: 0\r\n\r\n",
+            endpoint.key
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+
+        // Whether the first call was carried out or never seen: after this one it is so.
+        let answer = hub.http.json("PUT", &path, Some(&endpoint.key), None).await;
+        assert!([200, 304].contains(&answer.status), "{}", answer.text());
+        let read = hub.http.get("/v1/endpoint", &endpoint.key).await.json();
+        assert_eq!(read["enabled"], word == "enable", "round {round}");
+    }
 }
