@@ -48,7 +48,7 @@ pub struct Listen {
     #[arg(long, default_value_t = 0.0, value_name = "PART", value_parser = part)]
     fail: f64,
     /// What a request that fails is answered with.
-    #[arg(long, default_value_t = StatusCode::INTERNAL_SERVER_ERROR, value_name = "CODE")]
+    #[arg(long, default_value = "500", value_name = "CODE")]
     status: StatusCode,
     /// Wait so long before each answer: 250ms, 2s.
     #[arg(long, value_name = "TIME", value_parser = time)]

@@ -22,5 +22,6 @@ mod publish;
 mod pull;
 mod push;
 mod quarantine;
+mod readme;
 mod serve;
 mod shutdown;
