@@ -4,6 +4,7 @@
 //! the tests, which start the same server on port 0 with a clock that they move.
 
 pub mod backup;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod docs;
@@ -89,7 +90,7 @@ pub struct Server {
     listeners: [Listener; 2],
     running: Option<hub::flow::Running>,
     patience: Duration,
-    _lock: std::fs::File,
+    _lock: Lock,
 }
 
 impl Server {
@@ -152,8 +153,18 @@ impl Server {
     }
 }
 
+/// The data directory is this process's while it lives.
+struct Lock(std::fs::File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child that is being started shares it for a moment.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// The directory, made if needed, and taken: two processes on one embedded log would destroy each other's order.
-fn lock(data: &Path) -> Result<std::fs::File, StartError> {
+fn lock(data: &Path) -> Result<Lock, StartError> {
     let wrap = |source| StartError::Data {
         path: data.to_owned(),
         source,
@@ -161,7 +172,7 @@ fn lock(data: &Path) -> Result<std::fs::File, StartError> {
     std::fs::create_dir_all(data).map_err(wrap)?;
     let file = std::fs::File::create(data.join("lock")).map_err(wrap)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(wrap(source)),
     }

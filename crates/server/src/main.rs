@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use server::config::Config;
-use server::{Extras, Server, backup, telemetry};
+use server::{Extras, Server, backup, cli, telemetry};
 
 /// An open exchange for customer events and audiences.
 #[derive(Parser)]
@@ -42,6 +42,10 @@ enum Command {
         #[arg(long, default_value = "rialto-data")]
         data: PathBuf,
     },
+    #[command(flatten)]
+    Manage(Box<cli::Command>),
+    /// Write completions for a shell to the standard output.
+    Completions { shell: clap_complete::Shell },
     /// Write the generated documents.
     #[command(hide = true)]
     GenerateDocs { directory: PathBuf },
@@ -109,6 +113,11 @@ async fn run(command: Command) -> ExitCode {
             backup::restore(&from, &data),
             "The data directory is complete.",
         ),
+        Command::Manage(command) => cli::run(*command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "rialto", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Command::GenerateDocs { directory } => done(server::docs::generate(&directory), "Written."),
     }
 }

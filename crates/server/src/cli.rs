@@ -1,0 +1,264 @@
+//! `rialto <noun> <verb>`: the command line over `/manage/v1`.
+//!
+//! A verb becomes one [`Request`] and a [`View`] of its answer; everything else is the same for all: the call
+//! (`remote`), what people read (`table`), what programs read (`--json`, the answer as it came) and what is said when it
+//! is refused. Exit codes: 0 done, 1 refused or out of reach, 2 not said properly. Called by `main`.
+
+mod account;
+mod audit;
+mod delivery;
+mod event;
+mod key;
+mod notice;
+mod provider;
+mod quarantine;
+mod registration;
+mod remote;
+mod schema_drift;
+mod status;
+mod subscription;
+mod table;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use model::AccountId;
+use serde_json::Value;
+
+use remote::Remote;
+use view::View;
+
+/// What is done to a running exchange.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Companies whose products connect.
+    Provider(Noun<provider::Verb>),
+    /// Customers of the exchange.
+    Account(Noun<account::Verb>),
+    /// Endpoints: products, connected on behalf of an account.
+    #[command(visible_alias = "endpoint")]
+    Registration(Noun<registration::Verb>),
+    /// Keys: who may call.
+    Key(Noun<key::Verb>),
+    /// Which destination gets which event of which publisher.
+    Subscription(Noun<subscription::Verb>),
+    /// What was published, and what became of it.
+    Event(Noun<event::Verb>),
+    /// Deliveries in trouble, and sending again.
+    Delivery(Noun<delivery::Verb>),
+    /// Refused events that are kept.
+    Quarantine(Noun<quarantine::Verb>),
+    /// Attributes that came otherwise than declared.
+    SchemaDrift(Noun<schema_drift::Verb>),
+    /// What the exchange did by itself and people must know.
+    Notice(Noun<notice::Verb>),
+    /// Who changed what.
+    Audit(Noun<audit::Verb>),
+    /// The exchange at a glance.
+    Status(status::Status),
+}
+
+/// A noun with its verbs.
+#[derive(Args)]
+pub struct Noun<V: Subcommand> {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    verb: V,
+}
+
+/// Whose things are meant.
+#[derive(Args)]
+pub struct Whose {
+    /// The account's id.
+    #[arg(long, env = "RIALTO_ACCOUNT", value_name = "ID")]
+    account: AccountId,
+}
+
+/// Which page of a list.
+#[derive(Args)]
+pub struct Paging {
+    /// Go on where the page before ended: what it said is next.
+    #[arg(long, value_name = "NEXT")]
+    after: Option<String>,
+    /// Items on the page, 1 to 1000.
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+}
+
+/// One call of `/manage/v1` and how its answer is shown.
+struct Request {
+    method: Method,
+    /// Below `/manage/v1`.
+    path: String,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    view: View,
+}
+
+impl Request {
+    fn new(method: Method, path: impl Into<String>, view: View) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            view,
+        }
+    }
+
+    fn get(path: impl Into<String>, view: View) -> Self {
+        Self::new(Method::GET, path, view)
+    }
+
+    fn post(path: impl Into<String>, body: Value, view: View) -> Self {
+        let request = Self::new(Method::POST, path, view);
+        Self {
+            body: Some(body),
+            ..request
+        }
+    }
+
+    fn patch(path: impl Into<String>, body: Value, view: View) -> Self {
+        let request = Self::new(Method::PATCH, path, view);
+        Self {
+            body: Some(body),
+            ..request
+        }
+    }
+
+    fn delete(path: impl Into<String>, sentence: &'static str) -> Self {
+        Self::new(Method::DELETE, path, View::Sentence(sentence))
+    }
+
+    fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.query
+            .extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    fn paged(self, paging: Paging) -> Self {
+        self.query("after", paging.after)
+            .query("limit", paging.limit)
+    }
+}
+
+/// Verbs of a noun.
+trait Verbs {
+    /// # Errors
+    /// A sentence, when what was said cannot become a request (a file that cannot be read).
+    fn request(self) -> Result<Request, CliError>;
+}
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(
+        "there is no operator token: give one with --token or in RIALTO_OPERATOR_TOKEN (the server printed it at its first start)"
+    )]
+    NoToken,
+    #[error("`{0}` cannot be the address of a server: write it as http://host:port")]
+    Server(String),
+    #[error(
+        "nothing answers at {server}: start a server there with `rialto serve`, or name another with --server or RIALTO_SERVER"
+    )]
+    Unreachable {
+        server: String,
+        #[source]
+        source: outbound::Failure,
+    },
+    #[error("what answers at {0} is no exchange: check --server or RIALTO_SERVER")]
+    NotOurs(String),
+    #[error("{status} {title}: {detail}")]
+    Refused {
+        status: u16,
+        title: String,
+        detail: String,
+        /// Place and sentence of each violation.
+        errors: Vec<(String, String)>,
+    },
+    #[error("`{path}` cannot be read")]
+    File {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("`{path}` is not JSON")]
+    NotJson {
+        path: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the answer cannot be printed")]
+    Print(#[source] std::io::Error),
+}
+
+impl CliError {
+    /// 2 when another command line would do it, 1 when the exchange would not.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoToken | Self::Server(_) | Self::File { .. } | Self::NotJson { .. } => 2,
+            Self::Unreachable { .. } | Self::NotOurs(_) | Self::Refused { .. } | Self::Print(_) => {
+                1
+            }
+        }
+    }
+}
+
+/// Does one command and says what came of it.
+pub async fn run(command: Command) -> ExitCode {
+    let (remote, request) = match command {
+        Command::Provider(noun) => split(noun),
+        Command::Account(noun) => split(noun),
+        Command::Registration(noun) => split(noun),
+        Command::Key(noun) => split(noun),
+        Command::Subscription(noun) => split(noun),
+        Command::Event(noun) => split(noun),
+        Command::Delivery(noun) => split(noun),
+        Command::Quarantine(noun) => split(noun),
+        Command::SchemaDrift(noun) => split(noun),
+        Command::Notice(noun) => split(noun),
+        Command::Audit(noun) => split(noun),
+        Command::Status(status) => status.split(),
+    };
+    match done(&remote, request).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn split<V: Subcommand + Verbs>(noun: Noun<V>) -> (Remote, Result<Request, CliError>) {
+    (noun.remote, noun.verb.request())
+}
+
+async fn done(remote: &Remote, request: Result<Request, CliError>) -> Result<(), CliError> {
+    let request = request?;
+    let answer = remote.call(&request).await?;
+    let text = if remote.is_json() {
+        format!("{answer:#}\n")
+    } else {
+        request.view.show(&answer)
+    };
+    view::print(&text).map_err(CliError::Print)
+}
+
+/// The error, each violation with its place, and the causes, one a line.
+fn complain(error: &CliError) {
+    eprintln!("rialto: {error}");
+    if let CliError::Refused { errors, .. } = error {
+        for (pointer, message) in errors {
+            let place = if pointer.is_empty() { "/" } else { pointer };
+            eprintln!("  {place}: {message}");
+        }
+    }
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+}

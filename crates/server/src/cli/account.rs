@@ -1,0 +1,110 @@
+//! `rialto account …`
+
+use clap::{Args, Subcommand};
+use model::AccountId;
+use serde_json::{Map, Value, json};
+
+use super::view::{Column, View};
+use super::{CliError, Paging, Request, Verbs};
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("ENVIRONMENT", "/environment"),
+    ("STRICTNESS", "/policy/strictness"),
+    ("REFUSED EVENTS", "/policy/refusedEvents"),
+];
+const ONE: View = View::One(&[
+    ("id", "/id"),
+    ("name", "/name"),
+    ("environment", "/environment"),
+    ("strictness", "/policy/strictness"),
+    ("refused events", "/policy/refusedEvents"),
+    ("default region", "/policy/defaultRegion"),
+]);
+const CREATED: View = View::Once(&[
+    ("id", "/id"),
+    ("name", "/name"),
+    ("environment", "/environment"),
+    ("account key", "/accountKey"),
+]);
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Open an account; its first key is printed this once.
+    Create {
+        name: String,
+        #[arg(long, value_parser = ["pilot", "production"])]
+        environment: String,
+        #[command(flatten)]
+        policy: Policy,
+    },
+    /// List accounts.
+    List {
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show an account.
+    Show { id: AccountId },
+    /// Change what an account decides for itself; what is not named stays.
+    Policy {
+        id: AccountId,
+        #[command(flatten)]
+        policy: Policy,
+    },
+}
+
+/// What an account decides for itself.
+#[derive(Args)]
+pub struct Policy {
+    /// Whether undeclared attributes are delivered and recorded, or refused.
+    #[arg(long, value_parser = ["lenient", "strict"])]
+    strictness: Option<String>,
+    /// Whether a refused event refuses its call, or is kept to be repaired.
+    #[arg(long, value_parser = ["reject", "quarantine"])]
+    refused_events: Option<String>,
+    /// Region of phone numbers without a country code, such as DE; `none` for none.
+    #[arg(long, value_name = "REGION")]
+    default_region: Option<String>,
+}
+
+impl Policy {
+    fn body(self) -> Value {
+        let region = self.default_region.map(|region| match region.as_str() {
+            "none" => Value::Null,
+            _ => Value::String(region),
+        });
+        let members = [
+            ("strictness", self.strictness.map(Value::String)),
+            ("refusedEvents", self.refused_events.map(Value::String)),
+            ("defaultRegion", region),
+        ];
+        let given = members.into_iter().filter_map(|(name, value)| {
+            let value = value?;
+            Some((name.to_owned(), value))
+        });
+        Value::Object(Map::from_iter(given))
+    }
+}
+
+impl Verbs for Verb {
+    fn request(self) -> Result<Request, CliError> {
+        Ok(match self {
+            Self::Create {
+                name,
+                environment,
+                policy,
+            } => {
+                let body =
+                    json!({ "name": name, "environment": environment, "policy": policy.body() });
+                Request::post("/accounts", body, CREATED)
+            }
+            Self::List { paging } => Request::get("/accounts", View::List(COLUMNS)).paged(paging),
+            Self::Show { id } => Request::get(format!("/accounts/{id}"), ONE),
+            Self::Policy { id, policy } => {
+                let body = json!({ "policy": policy.body() });
+                Request::patch(format!("/accounts/{id}"), body, ONE)
+            }
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! `rialto quarantine …`
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use clap::{Args, Subcommand};
+use model::{AccountId, EndpointId, QuarantineId};
+use serde_json::{Value, json};
+
+use super::view::{Column, View};
+use super::{CliError, Paging, Request, Verbs, Whose};
+
+const COLUMNS: &[Column] = &[
+    ("ID", "/id"),
+    ("PUBLISHER", "/endpointId"),
+    ("STATE", "/state"),
+    ("KEPT", "/createdAt"),
+    ("AT", "/errors/0/pointer"),
+    ("FIRST ERROR", "/errors/0/message"),
+];
+const ONE: View = View::OneWith(
+    &[
+        ("id", "/id"),
+        ("publisher", "/endpointId"),
+        ("state", "/state"),
+        ("kept", "/createdAt"),
+        ("body", "/body"),
+    ],
+    "/errors",
+    &[("AT", "/pointer"), ("ERROR", "/message")],
+);
+const REPAIRED: View = View::OneWith(
+    &[("published", "/published")],
+    "/refused",
+    &[
+        ("STILL REFUSED", "/id"),
+        ("AT", "/errors/0/pointer"),
+        ("FIRST ERROR", "/errors/0/message"),
+    ],
+);
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// List refused events that are kept.
+    List {
+        #[command(flatten)]
+        whose: Whose,
+        #[arg(long, value_parser = ["held", "published", "discarded"])]
+        state: Option<String>,
+        /// Only this publisher's.
+        #[arg(long, value_name = "ID")]
+        endpoint: Option<EndpointId>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show a refused event and what is wrong with it.
+    Show {
+        #[command(flatten)]
+        whose: Whose,
+        id: QuarantineId,
+    },
+    /// Publish a refused event as a file says now.
+    Repair {
+        #[command(flatten)]
+        whose: Whose,
+        id: QuarantineId,
+        /// The corrected body, as `show --json` has it; `-` reads the standard input.
+        file: String,
+    },
+    /// Rename in all refused events of a publisher, and publish what is valid then.
+    Map(Map),
+    /// Give a refused event up.
+    Discard {
+        #[command(flatten)]
+        whose: Whose,
+        id: QuarantineId,
+    },
+}
+
+#[derive(Args)]
+pub struct Map {
+    #[command(flatten)]
+    whose: Whose,
+    /// The publisher.
+    #[arg(long, value_name = "ID")]
+    endpoint: EndpointId,
+    /// An event code as it came and as it should be; may be given many times.
+    #[arg(long = "code", value_name = "OLD=NEW", value_parser = rename)]
+    codes: Vec<(String, String)>,
+    /// The same for an identifier's name.
+    #[arg(long = "identifier", value_name = "OLD=NEW", value_parser = rename)]
+    identifiers: Vec<(String, String)>,
+    /// The same for an attribute's name.
+    #[arg(long = "attribute", value_name = "OLD=NEW", value_parser = rename)]
+    attributes: Vec<(String, String)>,
+    /// The channel of events that name none.
+    #[arg(long)]
+    channel: Option<String>,
+}
+
+fn rename(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => {
+            Ok((old.to_owned(), new.to_owned()))
+        }
+        _ => Err("write the name as it came, `=`, and the right one".to_owned()),
+    }
+}
+
+fn path(account: AccountId, id: QuarantineId) -> String {
+    format!("/accounts/{account}/quarantine/{id}")
+}
+
+impl Verbs for Verb {
+    fn request(self) -> Result<Request, CliError> {
+        Ok(match self {
+            Self::List {
+                whose,
+                state,
+                endpoint,
+                paging,
+            } => {
+                let path = format!("/accounts/{}/quarantine", whose.account);
+                Request::get(path, View::List(COLUMNS))
+                    .query("state", state)
+                    .query("endpointId", endpoint)
+                    .paged(paging)
+            }
+            Self::Show { whose, id } => Request::get(path(whose.account, id), ONE),
+            Self::Repair { whose, id, file } => {
+                let path = format!("{}/repair", path(whose.account, id));
+                let view = View::One(&[("published", "/accepted"), ("as", "/publicationId")]);
+                Request::post(path, read(file)?, view)
+            }
+            Self::Map(map) => {
+                let names = |pairs: Vec<_>| pairs.into_iter().collect::<BTreeMap<String, String>>();
+                let path = format!("/accounts/{}/quarantine/repair", map.whose.account);
+                let body = json!({ "endpointId": map.endpoint, "mapping": {
+                    "codes": names(map.codes), "identifiers": names(map.identifiers),
+                    "attributes": names(map.attributes), "channel": map.channel,
+                } });
+                Request::post(path, body, REPAIRED)
+            }
+            Self::Discard { whose, id } => {
+                Request::delete(path(whose.account, id), "The event is given up.")
+            }
+        })
+    }
+}
+
+/// JSON of a file, or of the standard input.
+fn read(path: String) -> Result<Value, CliError> {
+    let text = if path == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map(|_| text)
+    } else {
+        std::fs::read_to_string(&path)
+    };
+    match text {
+        Err(source) => Err(CliError::File { path, source }),
+        Ok(text) => {
+            serde_json::from_str(&text).map_err(|source| CliError::NotJson { path, source })
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `rialto status`
+
+use clap::Args;
+
+use super::remote::Remote;
+use super::view::View;
+use super::{CliError, Request};
+
+const VIEW: View = View::OneWith(
+    &[
+        ("version", "/version"),
+        ("ready", "/ready"),
+        ("missing", "/missing"),
+        ("batches to route", "/routerLagBatches"),
+        ("waiting", "/waiting"),
+        ("retrying", "/retrying"),
+        ("in flight", "/inFlight"),
+        ("destinations", "/destinations"),
+        ("circuits open", "/circuitsOpen"),
+    ],
+    "/behind",
+    &[
+        ("ACCOUNT", "/accountId"),
+        ("BEHIND", "/endpointId"),
+        ("WAITING", "/waiting"),
+        ("RETRYING", "/retrying"),
+        ("LAG s", "/lagSeconds"),
+        ("CIRCUIT", "/circuit"),
+    ],
+);
+
+#[derive(Args)]
+pub struct Status {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Status {
+    pub(super) fn split(self) -> (Remote, Result<Request, CliError>) {
+        (self.remote, Ok(Request::get("/status", VIEW)))
+    }
+}
