@@ -156,8 +156,10 @@ impl Hub {
         Ok((hash, Some(token)))
     }
 
+    /// In whole microseconds, as times are stored: what is answered now is answered the same after a restart.
     pub fn now(&self) -> jiff::Timestamp {
-        self.clock.now()
+        let now = self.clock.now();
+        jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     pub fn clock(&self) -> &Clock {

@@ -171,11 +171,10 @@ enum CliError {
     },
     #[error("what answers at {0} is no exchange: check --server or RIALTO_SERVER")]
     NotOurs(String),
-    #[error("{status} {title}: {detail}")]
+    #[error("{status} {why}")]
     Refused {
         status: u16,
-        title: String,
-        detail: String,
+        why: String,
         /// Place and sentence of each violation.
         errors: Vec<(String, String)>,
     },

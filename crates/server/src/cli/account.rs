@@ -37,7 +37,7 @@ pub enum Verb {
         #[arg(long, value_parser = ["pilot", "production"])]
         environment: String,
         #[command(flatten)]
-        policy: Policy,
+        choices: Choices,
     },
     /// List accounts.
     List {
@@ -50,13 +50,13 @@ pub enum Verb {
     Policy {
         id: AccountId,
         #[command(flatten)]
-        policy: Policy,
+        choices: Choices,
     },
 }
 
 /// What an account decides for itself.
 #[derive(Args)]
-pub struct Policy {
+pub struct Choices {
     /// Whether undeclared attributes are delivered and recorded, or refused.
     #[arg(long, value_parser = ["lenient", "strict"])]
     strictness: Option<String>,
@@ -68,7 +68,7 @@ pub struct Policy {
     default_region: Option<String>,
 }
 
-impl Policy {
+impl Choices {
     fn body(self) -> Value {
         let region = self.default_region.map(|region| match region.as_str() {
             "none" => Value::Null,
@@ -93,16 +93,16 @@ impl Verbs for Verb {
             Self::Create {
                 name,
                 environment,
-                policy,
+                choices,
             } => {
                 let body =
-                    json!({ "name": name, "environment": environment, "policy": policy.body() });
+                    json!({ "name": name, "environment": environment, "policy": choices.body() });
                 Request::post("/accounts", body, CREATED)
             }
             Self::List { paging } => Request::get("/accounts", View::List(COLUMNS)).paged(paging),
             Self::Show { id } => Request::get(format!("/accounts/{id}"), ONE),
-            Self::Policy { id, policy } => {
-                let body = json!({ "policy": policy.body() });
+            Self::Policy { id, choices } => {
+                let body = json!({ "policy": choices.body() });
                 Request::patch(format!("/accounts/{id}"), body, ONE)
             }
         })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use model::{EndpointId, EventRef};
 use serde_json::json;
 
-use super::view::{Column, View};
+use super::view::{Column, Part, View};
 use super::{CliError, Paging, Request, Verbs, Whose};
 
 const COLUMNS: &[Column] = &[
@@ -20,8 +20,11 @@ const COLUMNS: &[Column] = &[
 ];
 const REPLAYED: View = View::OneWith(
     &[("only a preview", "/dryRun"), ("documents", "/documents")],
-    "/destinations",
-    &[("ENDPOINT", "/endpointId"), ("DOCUMENTS", "/documents")],
+    Part {
+        at: "/destinations",
+        columns: &[("ENDPOINT", "/endpointId"), ("DOCUMENTS", "/documents")],
+        none: "There is nothing to send again.",
+    },
 );
 
 #[derive(Subcommand)]

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use model::EventRef;
 
-use super::view::{Column, View};
+use super::view::{Column, Part, View};
 use super::{CliError, Paging, Request, Verbs, Whose};
 
 const COLUMNS: &[Column] = &[
@@ -21,15 +21,18 @@ const ONE: View = View::OneWith(
         ("delivered as", "/documentId"),
         ("body", "/body"),
     ],
-    "/deliveries",
-    &[
-        ("ENDPOINT", "/endpointId"),
-        ("NAME", "/name"),
-        ("STATE", "/state"),
-        ("ATTEMPTS", "/attempts"),
-        ("NEXT ATTEMPT", "/nextAttemptAt"),
-        ("FIRST ANSWER", "/history/0/detail"),
-    ],
+    Part {
+        at: "/deliveries",
+        columns: &[
+            ("ENDPOINT", "/endpointId"),
+            ("NAME", "/name"),
+            ("STATE", "/state"),
+            ("ATTEMPTS", "/attempts"),
+            ("NEXT ATTEMPT", "/nextAttemptAt"),
+            ("FIRST ANSWER", "/history/0/detail"),
+        ],
+        none: "No destination gets it.",
+    },
 );
 
 #[derive(Subcommand)]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use model::{AccountId, EndpointId, QuarantineId};
 use serde_json::{Value, json};
 
-use super::view::{Column, View};
+use super::view::{Column, Part, View};
 use super::{CliError, Paging, Request, Verbs, Whose};
 
 const COLUMNS: &[Column] = &[
@@ -26,17 +26,23 @@ const ONE: View = View::OneWith(
         ("kept", "/createdAt"),
         ("body", "/body"),
     ],
-    "/errors",
-    &[("AT", "/pointer"), ("ERROR", "/message")],
+    Part {
+        at: "/errors",
+        columns: &[("AT", "/pointer"), ("ERROR", "/message")],
+        none: "Nothing is known to be wrong.",
+    },
 );
 const REPAIRED: View = View::OneWith(
     &[("published", "/published")],
-    "/refused",
-    &[
-        ("STILL REFUSED", "/id"),
-        ("AT", "/errors/0/pointer"),
-        ("FIRST ERROR", "/errors/0/message"),
-    ],
+    Part {
+        at: "/refused",
+        columns: &[
+            ("STILL REFUSED", "/id"),
+            ("AT", "/errors/0/pointer"),
+            ("FIRST ERROR", "/errors/0/message"),
+        ],
+        none: "Nothing is still refused.",
+    },
 );
 
 #[derive(Subcommand)]

@@ -124,14 +124,20 @@ fn client() -> Client {
 /// What the problem document says.
 fn refused(answer: &Answer, body: &Value) -> CliError {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let errors = body["errors"].as_array().into_iter().flatten();
+    let listed = body["errors"].as_array().into_iter().flatten();
+    let errors: Vec<_> = listed
+        .map(|error| (text(&error["pointer"]), text(&error["message"])))
+        .collect();
+    // What is listed need not be summed up.
+    let why = if errors.is_empty() {
+        format!("{}: {}", text(&body["title"]), text(&body["detail"]))
+    } else {
+        text(&body["title"])
+    };
     CliError::Refused {
         status: answer.status.as_u16(),
-        title: text(&body["title"]),
-        detail: text(&body["detail"]),
-        errors: errors
-            .map(|error| (text(&error["pointer"]), text(&error["message"])))
-            .collect(),
+        why,
+        errors,
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::remote::Remote;
-use super::view::View;
+use super::view::{Part, View};
 use super::{CliError, Request};
 
 const VIEW: View = View::OneWith(
@@ -18,15 +18,18 @@ const VIEW: View = View::OneWith(
         ("destinations", "/destinations"),
         ("circuits open", "/circuitsOpen"),
     ],
-    "/behind",
-    &[
-        ("ACCOUNT", "/accountId"),
-        ("BEHIND", "/endpointId"),
-        ("WAITING", "/waiting"),
-        ("RETRYING", "/retrying"),
-        ("LAG s", "/lagSeconds"),
-        ("CIRCUIT", "/circuit"),
-    ],
+    Part {
+        at: "/behind",
+        columns: &[
+            ("ACCOUNT", "/accountId"),
+            ("BEHIND", "/endpointId"),
+            ("WAITING", "/waiting"),
+            ("RETRYING", "/retrying"),
+            ("LAG s", "/lagSeconds"),
+            ("CIRCUIT", "/circuit"),
+        ],
+        none: "No destination is behind.",
+    },
 );
 
 #[derive(Args)]

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::table::table;
@@ -9,14 +10,23 @@ use super::table::table;
 /// A heading and the JSON pointer of what stands under it.
 pub(super) type Column = (&'static str, &'static str);
 
+/// A list in a thing.
+pub(super) struct Part {
+    /// JSON pointer of the list.
+    pub(super) at: &'static str,
+    pub(super) columns: &'static [Column],
+    /// What is said when it is empty.
+    pub(super) none: &'static str,
+}
+
 /// How an answer is shown.
 pub(super) enum View {
     /// A page of a list, a row for each item.
     List(&'static [Column]),
     /// One thing, a line for each member.
     One(&'static [Column]),
-    /// One thing and a list in it: its lines, then the list at the pointer.
-    OneWith(&'static [Column], &'static str, &'static [Column]),
+    /// One thing and a list in it.
+    OneWith(&'static [Column], Part),
     /// Something that is shown this once: its lines, and a word about that.
     Once(&'static [Column]),
     /// It was done; this says so.
@@ -29,10 +39,11 @@ impl View {
         match self {
             Self::List(columns) => list(columns, answer),
             Self::One(columns) => one(columns, answer),
-            Self::OneWith(columns, pointer, rows) => {
-                let items = answer.pointer(pointer).and_then(Value::as_array);
+            Self::OneWith(columns, part) => {
+                let items = answer.pointer(part.at).and_then(Value::as_array);
                 let items = items.map_or(&[][..], Vec::as_slice);
-                format!("{}\n{}", one(columns, answer), rows_of(rows, items))
+                let rows = rows_of(part.columns, items, part.none);
+                format!("{}\n{rows}", one(columns, answer))
             }
             Self::Once(columns) => {
                 let lines = one(columns, answer);
@@ -45,7 +56,7 @@ impl View {
 
 fn list(columns: &[Column], answer: &Value) -> String {
     let items = answer["items"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut text = rows_of(columns, items);
+    let mut text = rows_of(columns, items, "There are none.");
     if !answer["next"].is_null() {
         let next = cell(Some(&answer["next"]));
         text.push_str(&format!("There is more: --after {next}\n"));
@@ -53,9 +64,9 @@ fn list(columns: &[Column], answer: &Value) -> String {
     text
 }
 
-fn rows_of(columns: &[Column], items: &[Value]) -> String {
+fn rows_of(columns: &[Column], items: &[Value], none: &str) -> String {
     if items.is_empty() {
-        return "There are none.\n".to_owned();
+        return format!("{none}\n");
     }
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     let row = |item: &Value| {
@@ -83,7 +94,11 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
         Some(Value::String(text)) if text.is_empty() => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => match text.parse::<Timestamp>() {
+            // People read seconds.
+            Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            Err(_) => text.clone(),
+        },
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
@@ -124,13 +139,20 @@ mod tests {
     }
 
     #[test]
-    fn one_thing_has_a_line_for_each_member() {
-        let view = View::OneWith(
-            &[("id", "/id"), ("name", "/name")],
-            "/parts",
-            &[("PART", "/n")],
+    fn one_thing_has_a_line_for_each_member_and_then_its_parts() {
+        let part = Part {
+            at: "/parts",
+            columns: &[("PART", "/n")],
+            none: "It has no parts.",
+        };
+        let view = View::OneWith(&[("id", "/id"), ("since", "/since")], part);
+        let mut answer =
+            json!({ "id": 7, "since": "2026-11-21T21:22:56.451639Z", "parts": [{ "n": 1 }] });
+        assert_eq!(
+            view.show(&answer),
+            "id     7\nsince  2026-11-21T21:22:56Z\n\nPART\n   1\n"
         );
-        let answer = json!({ "id": 7, "name": "Shop", "parts": [{ "n": 1 }] });
-        assert_eq!(view.show(&answer), "id    7\nname  Shop\n\nPART\n   1\n");
+        answer["parts"] = json!([]);
+        assert!(view.show(&answer).ends_with("\nIt has no parts.\n"));
     }
 }

@@ -7,6 +7,7 @@ mod harness;
 
 mod body;
 mod browser;
+mod cli;
 mod coverage;
 mod crash;
 mod demo;
@@ -17,6 +18,7 @@ mod faults;
 mod hangup;
 mod hostile;
 mod idempotency;
+mod manage;
 mod openapi;
 mod publish;
 mod pull;

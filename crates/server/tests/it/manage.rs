@@ -123,13 +123,18 @@ async fn an_operator_brings_a_shop_and_a_mailer_together() {
             json!({ "endpointId": endpoint, "endpointKey": key, "status": "PENDING" })
         );
         let key = key.as_str().expect("a key").to_owned();
-        let defined = hub.http.json("PUT", "/v1/endpoint", Some(&key), Some(definition));
+        let defined = hub
+            .http
+            .json("PUT", "/v1/endpoint", Some(&key), Some(definition));
         assert_eq!(defined.await.text(), "true");
         endpoints.push((endpoint, key));
     }
     let [(shop, shop_key), (mailer, _)] = <[_; 2]>::try_from(endpoints).expect("two");
     let body = json!({ "code": "cartAdd", "name": "Into the cart", "attributes": [] });
-    let registered = hub.http.json("POST", "/v1/eventtype", Some(&shop_key), Some(body)).await;
+    let registered = hub
+        .http
+        .json("POST", "/v1/eventtype", Some(&shop_key), Some(body))
+        .await;
     assert_eq!(registered.status, 200, "{}", registered.text());
 
     let path = format!("/accounts/{id}/subscriptions");
@@ -142,7 +147,10 @@ async fn an_operator_brings_a_shop_and_a_mailer_together() {
     );
 
     let body = event("cartAdd", "ada@example.com", 1);
-    let published = hub.http.json("POST", "/v1/event", Some(&shop_key), Some(body)).await;
+    let published = hub
+        .http
+        .json("POST", "/v1/event", Some(&shop_key), Some(body))
+        .await;
     assert_eq!(published.status, 200, "{}", published.text());
     hub.settle().await;
     assert_eq!(receiver.count(), 1);
@@ -191,7 +199,9 @@ async fn a_subscription_is_refused_with_all_that_is_wrong() {
         scene.refused("POST", "/subscriptions", wrong).await,
         (
             400,
-            ["/destinationEndpointId", "/eventCode", "/nmespace"].map(str::to_owned).to_vec()
+            ["/destinationEndpointId", "/eventCode", "/nmespace"]
+                .map(str::to_owned)
+                .to_vec()
         )
     );
     let wrong = json!({ "publisherEndpointId": scene.crm.id, "eventCode": "cartAdd", "destinationEndpointId": scene.shop.id });
@@ -199,7 +209,9 @@ async fn a_subscription_is_refused_with_all_that_is_wrong() {
         scene.refused("POST", "/subscriptions", wrong).await,
         (
             400,
-            ["/destinationEndpointId", "/eventCode"].map(str::to_owned).to_vec()
+            ["/destinationEndpointId", "/eventCode"]
+                .map(str::to_owned)
+                .to_vec()
         )
     );
     let same = json!({ "publisherEndpointId": scene.shop.id, "eventCode": "cartAdd", "destinationEndpointId": scene.crm.id });
@@ -214,9 +226,14 @@ async fn bodies_and_queries_are_strict_and_say_what_is_known() {
         refused(&hub, "POST", "/accounts", body).await,
         (
             400,
-            ["/environment", "/name", "/policy/refusedEvents", "/policy/strictnes"]
-                .map(str::to_owned)
-                .to_vec()
+            [
+                "/environment",
+                "/name",
+                "/policy/refusedEvents",
+                "/policy/strictnes"
+            ]
+            .map(str::to_owned)
+            .to_vec()
         )
     );
     let answer = hub.manage("GET", "/accounts?limt=5", Value::Null).await;
@@ -227,10 +244,20 @@ async fn bodies_and_queries_are_strict_and_say_what_is_known() {
     );
     for query in ["limit=0", "limit=1001", "limit=x", "after=-1"] {
         let path = format!("/accounts?{query}");
-        assert_eq!(refused(&hub, "GET", &path, Value::Null).await.0, 400, "{query}");
+        assert_eq!(
+            refused(&hub, "GET", &path, Value::Null).await.0,
+            400,
+            "{query}"
+        );
     }
-    let headers = [("authorization", "Bearer t"), ("content-type", "application/json")];
-    let answer = hub.http.send("POST", "/manage/v1/providers", &headers, "{\"name\":").await;
+    let headers = [
+        ("authorization", "Bearer t"),
+        ("content-type", "application/json"),
+    ];
+    let answer = hub
+        .http
+        .send("POST", "/manage/v1/providers", &headers, "{\"name\":")
+        .await;
     assert_eq!(answer.status, 400, "{}", answer.text());
     let body = json!({ "name": "x".repeat(600) });
     assert_eq!(
@@ -292,9 +319,15 @@ async fn lists_come_in_pages() {
         items.iter().map(|item| item["name"].clone()).collect()
     };
     let first = get(&hub, "/providers?limit=3").await;
-    assert_eq!((names(&first), &first["next"]), (vec![json!("A"), json!("B"), json!("C")], &json!(3)));
+    assert_eq!(
+        (names(&first), &first["next"]),
+        (vec![json!("A"), json!("B"), json!("C")], &json!(3))
+    );
     let last = get(&hub, "/providers?limit=3&after=3").await;
-    assert_eq!((names(&last), &last["next"]), (vec![json!("D")], &Value::Null));
+    assert_eq!(
+        (names(&last), &last["next"]),
+        (vec![json!("D")], &Value::Null)
+    );
     let exact = get(&hub, "/providers?limit=4").await;
     assert_eq!((names(&exact).len(), &exact["next"]), (4, &Value::Null));
     let again = refused(&hub, "POST", "/providers", json!({ "name": "A" })).await;
@@ -313,21 +346,34 @@ async fn a_policy_is_changed_member_by_member() {
     };
     assert_eq!(get(&hub, &path).await, policy("lenient", json!("DE")));
     let body = json!({ "policy": { "strictness": "strict" } });
-    assert_eq!(ok(&hub, "PATCH", &path, body).await, policy("strict", json!("DE")));
+    assert_eq!(
+        ok(&hub, "PATCH", &path, body).await,
+        policy("strict", json!("DE"))
+    );
     let body = json!({ "policy": { "defaultRegion": null } });
-    assert_eq!(ok(&hub, "PATCH", &path, body).await, policy("strict", Value::Null));
+    assert_eq!(
+        ok(&hub, "PATCH", &path, body).await,
+        policy("strict", Value::Null)
+    );
     let body = json!({ "policy": { "defaultRegion": "Atlantis" } });
     assert_eq!(
         refused(&hub, "PATCH", &path, body).await,
         (400, vec!["/policy/defaultRegion".to_owned()])
     );
-    assert_eq!(refused(&hub, "PATCH", &path, json!({})).await.1, ["/policy"]);
+    assert_eq!(
+        refused(&hub, "PATCH", &path, json!({})).await.1,
+        ["/policy"]
+    );
 }
 
 /// The status of a publish with this key.
 async fn with_key(scene: &Scene, key: &str) -> u16 {
     let body = event("cartAdd", "ada@example.com", 1);
-    let answer: Answer = scene.hub.http.json("POST", "/v1/event", Some(key), Some(body)).await;
+    let answer: Answer = scene
+        .hub
+        .http
+        .json("POST", "/v1/event", Some(key), Some(body))
+        .await;
     answer.status
 }
 
@@ -340,16 +386,35 @@ async fn a_rotated_key_and_the_new_one_both_work_until_the_overlap_ends() {
     let new = rotated["key"].as_str().expect("shown once").to_owned();
     assert_eq!(rotated["othersExpireAt"], "2026-03-02T13:00:00Z");
 
-    assert_eq!((with_key(&scene, old).await, with_key(&scene, &new).await), (200, 200));
+    assert_eq!(
+        (with_key(&scene, old).await, with_key(&scene, &new).await),
+        (200, 200)
+    );
     scene.hub.pass(Duration::from_secs(3599)).await;
-    assert_eq!((with_key(&scene, old).await, with_key(&scene, &new).await), (200, 200));
+    assert_eq!(
+        (with_key(&scene, old).await, with_key(&scene, &new).await),
+        (200, 200)
+    );
     scene.hub.pass(Duration::from_secs(1)).await;
-    assert_eq!((with_key(&scene, old).await, with_key(&scene, &new).await), (403, 200));
+    assert_eq!(
+        (with_key(&scene, old).await, with_key(&scene, &new).await),
+        (403, 200)
+    );
 
-    let keys = scene.get(&format!("/keys?endpointId={}", scene.shop.id)).await;
+    let keys = scene
+        .get(&format!("/keys?endpointId={}", scene.shop.id))
+        .await;
     let text = keys.to_string();
-    assert!(!text.contains(&new) && !text.contains(old), "keys are never shown again");
-    let valid: Vec<&Value> = keys["items"].as_array().expect("items").iter().map(|k| &k["valid"]).collect();
+    assert!(
+        !text.contains(&new) && !text.contains(old),
+        "keys are never shown again"
+    );
+    let valid: Vec<&Value> = keys["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|k| &k["valid"])
+        .collect();
     assert_eq!(valid, [false, true]);
     assert_eq!(keys["items"][1]["prefix"], new[..8]);
 }
@@ -364,19 +429,30 @@ async fn a_second_rotation_does_not_lengthen_the_first_ones_overlap() {
     rotate(60).await;
     let third = rotate(3600).await;
     scene.hub.pass(Duration::from_secs(60)).await;
-    let status = |key: String| async move { scene.hub.http.get("/v1/endpoint", &key).await.status };
-    assert_eq!(status(scene.account.key.clone()).await, 403);
-    assert_eq!(status(third["key"].as_str().expect("a key").to_owned()).await, 200);
+    let third = third["key"].as_str().expect("a key");
+    for (key, status) in [(scene.account.key.as_str(), 403), (third, 200)] {
+        assert_eq!(scene.hub.http.get("/v1/endpoint", key).await.status, status);
+    }
 }
 
 #[tokio::test]
 async fn a_revoked_key_ends_at_once() {
     let scene = Scene::start().await;
-    let keys = scene.get(&format!("/keys?endpointId={}", scene.shop.id)).await;
+    let keys = scene
+        .get(&format!("/keys?endpointId={}", scene.shop.id))
+        .await;
     let id = &keys["items"][0]["id"];
-    assert_eq!(scene.ok("DELETE", &format!("/keys/{id}"), Value::Null).await, true);
+    assert_eq!(
+        scene
+            .ok("DELETE", &format!("/keys/{id}"), Value::Null)
+            .await,
+        true
+    );
     assert_eq!(with_key(&scene, &scene.shop.key).await, 403);
-    assert_eq!(scene.refused("DELETE", "/keys/99", Value::Null).await.0, 404);
+    assert_eq!(
+        scene.refused("DELETE", "/keys/99", Value::Null).await.0,
+        404
+    );
 }
 
 #[tokio::test]
@@ -422,14 +498,20 @@ async fn an_endpoint_shows_what_it_is_and_how_it_stands() {
     assert_eq!(shown["enabled"], true);
     assert_eq!(shown["definition"]["providerName"], "Acme");
     let role = &shown["definition"]["eventDestination"];
-    assert_eq!(role, &json!({ "enabled": true, "url": scene.receiver.url(), "transfer": "push" }));
+    assert_eq!(
+        role,
+        &json!({ "enabled": true, "url": scene.receiver.url(), "transfer": "push" })
+    );
     assert_eq!(shown["standing"]["retrying"], 1);
     assert_eq!(shown["standing"]["circuit"], "closed");
 
     let list = scene.get("/endpoints").await;
     assert_eq!(list["items"][1], shown);
     let status = get(&scene.hub, "/status").await;
-    assert_eq!((&status["ready"], &status["retrying"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&status["ready"], &status["retrying"]),
+        (&json!(true), &json!(1))
+    );
     assert_eq!(status["behind"][0]["endpointId"], json!(scene.crm.id));
 }
 
@@ -446,12 +528,17 @@ async fn an_endpoint_is_disabled_enabled_and_deleted() {
     scene.publish("bob@example.com").await;
     scene.hub.settle().await;
     assert_eq!(scene.receiver.count(), 1);
-    assert_eq!(scene.refused("PATCH", &path, json!({})).await.1, ["/enabled"]);
+    assert_eq!(
+        scene.refused("PATCH", &path, json!({})).await.1,
+        ["/enabled"]
+    );
 
     assert_eq!(scene.ok("DELETE", &path, Value::Null).await, true);
     assert_eq!(scene.get(&path).await["status"], "DELETED");
     assert_eq!(scene.get("/subscriptions").await["items"], json!([]));
-    let again = scene.refused("PATCH", &path, json!({ "enabled": true })).await;
+    let again = scene
+        .refused("PATCH", &path, json!({ "enabled": true }))
+        .await;
     assert_eq!(again.0, 409);
 }
 
@@ -461,7 +548,12 @@ async fn a_registration_for_an_application_is_refused_until_there_are_applicatio
     let body = json!({ "applicationId": 1, "deploymentId": 2, "values": {} });
     assert_eq!(
         scene.refused("POST", "/registrations", body).await,
-        (400, ["/applicationId", "/deploymentId", "/values"].map(str::to_owned).to_vec())
+        (
+            400,
+            ["/applicationId", "/deploymentId", "/values"]
+                .map(str::to_owned)
+                .to_vec()
+        )
     );
 }
 
@@ -470,14 +562,26 @@ async fn a_signing_secret_is_shown_and_rotated_with_the_one_before() {
     let scene = Scene::start().await;
     let path = format!("/endpoints/{}/webhooksecret", scene.crm.id);
     let before = scene.get(&path).await["secrets"][0].clone();
-    assert!(before.as_str().is_some_and(|secret| secret.starts_with("whsec_")));
-    let after = scene.ok("POST", &format!("{path}/rotate"), Value::Null).await;
+    assert!(
+        before
+            .as_str()
+            .is_some_and(|secret| secret.starts_with("whsec_"))
+    );
+    let after = scene
+        .ok("POST", &format!("{path}/rotate"), Value::Null)
+        .await;
     assert_eq!(after["secrets"][1], before);
     assert_eq!(scene.get(&path).await, after);
     scene.publish("ada@example.com").await;
     scene.hub.settle().await;
-    let signatures = scene.receiver.requests()[0].header("webhook-signature").to_owned();
-    assert_eq!(signatures.split(' ').count(), 2, "signed with both: {signatures}");
+    let signatures = scene.receiver.requests()[0]
+        .header("webhook-signature")
+        .to_owned();
+    assert_eq!(
+        signatures.split(' ').count(),
+        2,
+        "signed with both: {signatures}"
+    );
 }
 
 #[tokio::test]
@@ -495,13 +599,25 @@ async fn an_event_tells_what_happened_to_it() {
     assert_eq!(shown["body"]["code"], "cartAdd");
     let delivery = &shown["deliveries"][0];
     assert_eq!(delivery["endpointId"], json!(scene.crm.id));
-    assert_eq!((&delivery["name"], &delivery["state"]), (&json!("CRM"), &json!("retrying")));
-    assert_eq!((&delivery["attempts"], &delivery["history"][0]["status"]), (&json!(1), &json!(503)));
+    assert_eq!(
+        (&delivery["name"], &delivery["state"]),
+        (&json!("CRM"), &json!("retrying"))
+    );
+    assert_eq!(
+        (&delivery["attempts"], &delivery["history"][0]["status"]),
+        (&json!(1), &json!(503))
+    );
 
     scene.receiver.answer_status(200);
     scene.hub.pass(Duration::from_secs(60)).await;
-    assert_eq!(scene.get(&path).await["deliveries"][0]["state"], "delivered");
-    assert_eq!(scene.get(&format!("/events/{id}")).await["eventId"], format!("{id}.0"));
+    assert_eq!(
+        scene.get(&path).await["deliveries"][0]["state"],
+        "delivered"
+    );
+    assert_eq!(
+        scene.get(&format!("/events/{id}")).await["eventId"],
+        format!("{id}.0")
+    );
 }
 
 #[tokio::test]
@@ -511,8 +627,14 @@ async fn the_latest_events_come_first_page_by_page() {
     let theirs = scene.hub.publisher(&other, &["cartAdd"]).await;
     let mut ids = Vec::new();
     for n in 0..5 {
-        ids.push(format!("{}.0", scene.publish(&format!("p{n}@example.com")).await));
-        scene.hub.published(&theirs, event("cartAdd", "x@example.com", 1)).await;
+        ids.push(format!(
+            "{}.0",
+            scene.publish(&format!("p{n}@example.com")).await
+        ));
+        scene
+            .hub
+            .published(&theirs, event("cartAdd", "x@example.com", 1))
+            .await;
     }
     ids.reverse();
     let mut listed = Vec::new();
@@ -537,28 +659,52 @@ async fn dead_letters_are_listed_previewed_and_replayed() {
     let page = scene.get("/deliveries?state=dead&limit=1").await;
     let item = &page["items"][0];
     assert_eq!(item["eventIds"], json!([format!("{first}.0")]));
-    assert_eq!((&item["eventCodes"], &item["state"]), (&json!(["cartAdd"]), &json!("dead")));
-    assert_eq!((&item["endpointId"], &item["attempts"]), (&json!(scene.crm.id), &json!(1)));
+    assert_eq!(
+        (&item["eventCodes"], &item["state"]),
+        (&json!(["cartAdd"]), &json!("dead"))
+    );
+    assert_eq!(
+        (&item["endpointId"], &item["attempts"]),
+        (&json!(scene.crm.id), &json!(1))
+    );
     assert_eq!(item["history"][0]["status"], 400);
     let next = page["next"].as_str().expect("there is more");
-    let page = scene.get(&format!("/deliveries?state=dead&after={next}")).await;
+    let page = scene
+        .get(&format!("/deliveries?state=dead&after={next}"))
+        .await;
     assert_eq!(page["items"][0]["eventIds"], json!([format!("{second}.0")]));
     assert_eq!(page["next"], Value::Null);
-    assert_eq!(scene.get("/deliveries?state=retrying").await["items"], json!([]));
-    assert_eq!(scene.get(&format!("/deliveries?endpointId={}", scene.shop.id)).await["items"], json!([]));
+    assert_eq!(
+        scene.get("/deliveries?state=retrying").await["items"],
+        json!([])
+    );
+    assert_eq!(
+        scene
+            .get(&format!("/deliveries?endpointId={}", scene.shop.id))
+            .await["items"],
+        json!([])
+    );
 
     scene.receiver.answer_status(200);
     let before = scene.receiver.count();
     let range = json!({ "endpointId": scene.crm.id, "from": "2026-03-02T11:00:00Z", "to": "2026-03-02T13:00:00Z", "dryRun": true });
     let preview = scene.ok("POST", "/deliveries/replay", range).await;
     assert_eq!(preview["dryRun"], true);
-    assert_eq!((&preview["documents"], &preview["destinations"]),
-        (&json!(2), &json!([{ "endpointId": scene.crm.id, "documents": 2 }])));
+    assert_eq!(
+        (&preview["documents"], &preview["destinations"]),
+        (
+            &json!(2),
+            &json!([{ "endpointId": scene.crm.id, "documents": 2 }])
+        )
+    );
     scene.hub.settle().await;
     assert_eq!(scene.receiver.count(), before, "a preview sends nothing");
 
     let body = json!({ "eventIds": [format!("{first}.0")] });
-    assert_eq!(scene.ok("POST", "/deliveries/replay", body).await["documents"], 1);
+    assert_eq!(
+        scene.ok("POST", "/deliveries/replay", body).await["documents"],
+        1
+    );
     scene.hub.settle().await;
     assert_eq!(scene.receiver.count(), before + 1);
     let body = json!({ "endpointId": scene.crm.id, "onlyDead": true });
@@ -571,14 +717,22 @@ async fn dead_letters_are_listed_previewed_and_replayed() {
 #[tokio::test]
 async fn two_destinations_in_trouble_with_one_event_are_on_two_pages() {
     let scene = Scene::start().await;
-    let second = scene.hub.push_destination(&scene.account, &scene.receiver.url()).await;
-    scene.hub.subscribe(&scene.account, &scene.shop, "cartAdd", &second).await;
+    let second = scene
+        .hub
+        .push_destination(&scene.account, &scene.receiver.url())
+        .await;
+    scene
+        .hub
+        .subscribe(&scene.account, &scene.shop, "cartAdd", &second)
+        .await;
     scene.receiver.answer_status(400);
     scene.publish("ada@example.com").await;
     scene.hub.settle().await;
     let first = scene.get("/deliveries?limit=1").await;
     let next = first["next"].as_str().expect("there is more");
-    let page = scene.get(&format!("/deliveries?limit=1&after={next}")).await;
+    let page = scene
+        .get(&format!("/deliveries?limit=1&after={next}"))
+        .await;
     assert_eq!(first["items"][0]["endpointId"], json!(scene.crm.id));
     assert_eq!(page["items"][0]["endpointId"], json!(second.id));
     assert_eq!(page["next"], Value::Null);
@@ -591,14 +745,29 @@ async fn a_replay_is_refused_with_all_that_is_wrong() {
     for (body, pointers) in [
         (json!({}), vec!["/endpointId", "/from"]),
         (json!({ "endpointId": crm }), vec!["/from"]),
-        (json!({ "endpointId": crm, "from": "2026-03-02T12:00:00Z", "to": "2026-03-02T12:00:00Z" }), vec!["/to"]),
-        (json!({ "eventIds": ["x", 1], "from": "noon", "since": 1 }), vec!["/eventIds/0", "/eventIds/1", "/from", "/since"]),
+        (
+            json!({ "endpointId": crm, "from": "2026-03-02T12:00:00Z", "to": "2026-03-02T12:00:00Z" }),
+            vec!["/to"],
+        ),
+        (
+            json!({ "eventIds": ["x", 1], "from": "noon", "since": 1 }),
+            vec!["/eventIds/0", "/eventIds/1", "/from", "/since"],
+        ),
     ] {
-        let answer = scene.refused("POST", "/deliveries/replay", body.clone()).await;
-        assert_eq!((answer.0, answer.1), (400, pointers.into_iter().map(str::to_owned).collect()), "{body}");
+        let answer = scene
+            .refused("POST", "/deliveries/replay", body.clone())
+            .await;
+        assert_eq!(
+            (answer.0, answer.1),
+            (400, pointers.into_iter().map(str::to_owned).collect()),
+            "{body}"
+        );
     }
     let body = json!({ "endpointId": 99, "from": "2026-03-02T12:00:00Z" });
-    assert_eq!(scene.refused("POST", "/deliveries/replay", body).await.0, 404);
+    assert_eq!(
+        scene.refused("POST", "/deliveries/replay", body).await.0,
+        404
+    );
 }
 
 #[tokio::test]
@@ -607,10 +776,18 @@ async fn refused_events_are_kept_repaired_and_given_up() {
     let body = json!({ "policy": { "refusedEvents": "quarantine" } });
     scene.ok("PATCH", "", body).await;
     for code in ["cartAd", "cartAd", "nonsense", "worse"] {
-        scene.hub.publish(&scene.shop, event(code, "ada@example.com", 1)).await;
+        scene
+            .hub
+            .publish(&scene.shop, event(code, "ada@example.com", 1))
+            .await;
     }
     let held = scene.get("/quarantine").await;
-    let ids: Vec<Value> = held["items"].as_array().expect("items").iter().map(|q| q["id"].clone()).collect();
+    let ids: Vec<Value> = held["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|q| q["id"].clone())
+        .collect();
     assert_eq!(ids.len(), 4, "{held}");
     let one = scene.get(&format!("/quarantine/{}", ids[2])).await;
     assert_eq!(one["state"], "held");
@@ -620,16 +797,28 @@ async fn refused_events_are_kept_repaired_and_given_up() {
     let mut body = one["body"].clone();
     let path = format!("/quarantine/{}/repair", ids[2]);
     let answer = scene.refused("POST", &path, body.clone()).await;
-    assert_eq!(answer, (400, vec!["/events/0/code".to_owned()]), "it is as it was");
+    assert_eq!(
+        answer,
+        (400, vec!["/events/0/code".to_owned()]),
+        "it is as it was"
+    );
     body["events"][0]["code"] = json!("cartAdd");
     assert_eq!(scene.ok("POST", &path, body.clone()).await["accepted"], 1);
-    assert_eq!(scene.refused("POST", &path, body).await.0, 409, "it is published already");
+    assert_eq!(
+        scene.refused("POST", &path, body).await.0,
+        409,
+        "it is published already"
+    );
 
-    let mapping = json!({ "endpointId": scene.shop.id, "mapping": { "codes": { "cartAd": "cartAdd" } } });
+    let mapping =
+        json!({ "endpointId": scene.shop.id, "mapping": { "codes": { "cartAd": "cartAdd" } } });
     let repaired = scene.ok("POST", "/quarantine/repair", mapping).await;
     assert_eq!(repaired["published"], json!([ids[0], ids[1]]));
     assert_eq!(repaired["refused"][0]["id"], ids[3]);
-    assert_eq!(repaired["refused"][0]["errors"][0]["pointer"], "/events/0/code");
+    assert_eq!(
+        repaired["refused"][0]["errors"][0]["pointer"],
+        "/events/0/code"
+    );
     scene.hub.settle().await;
     assert_eq!(scene.receiver.count(), 3);
 
@@ -639,7 +828,13 @@ async fn refused_events_are_kept_repaired_and_given_up() {
     assert_eq!(scene.get("/quarantine").await["items"], json!([]));
     let discarded = scene.get("/quarantine?state=discarded").await;
     assert_eq!(discarded["items"][0]["id"], ids[3]);
-    assert_eq!(scene.refused("POST", "/quarantine/repair", json!({})).await.1, ["/endpointId", "/mapping"]);
+    assert_eq!(
+        scene
+            .refused("POST", "/quarantine/repair", json!({}))
+            .await
+            .1,
+        ["/endpointId", "/mapping"]
+    );
 }
 
 #[tokio::test]
@@ -648,9 +843,14 @@ async fn schema_drift_notices_and_the_audit_trail_are_listed() {
     let mut body = event("cartAdd", "ada@example.com", 1);
     body["events"][0]["attributes"] = json!([{ "name": "colour", "value": "red" }]);
     scene.hub.published(&scene.shop, body).await;
-    let drift = scene.get(&format!("/schemadrift?endpointId={}", scene.shop.id)).await;
+    let drift = scene
+        .get(&format!("/schemadrift?endpointId={}", scene.shop.id))
+        .await;
     assert_eq!(drift["items"][0]["attribute"], "colour");
-    assert_eq!((&drift["items"][0]["eventCode"], &drift["items"][0]["seen"]), (&json!("cartAdd"), &json!(1)));
+    assert_eq!(
+        (&drift["items"][0]["eventCode"], &drift["items"][0]["seen"]),
+        (&json!("cartAdd"), &json!(1))
+    );
 
     scene.receiver.answer_status(410);
     scene.hub.settle().await;
@@ -658,14 +858,25 @@ async fn schema_drift_notices_and_the_audit_trail_are_listed() {
     assert_eq!(notices["items"][0]["kind"], "destination-gone");
     assert_eq!(notices["items"][0]["endpointId"], json!(scene.crm.id));
     let endpoint = scene.get(&format!("/endpoints/{}", scene.crm.id)).await;
-    assert!(endpoint["disabledReason"].as_str().is_some_and(|why| why.contains("410")));
+    assert!(
+        endpoint["disabledReason"]
+            .as_str()
+            .is_some_and(|why| why.contains("410"))
+    );
 
     let trail = scene.get("/audit").await;
-    let actions: Vec<&str> = trail["items"].as_array().expect("items").iter()
-        .filter_map(|entry| entry["action"].as_str()).collect();
+    let actions: Vec<&str> = trail["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter_map(|entry| entry["action"].as_str())
+        .collect();
     assert_eq!(actions[0], "account.create");
     assert_eq!(actions.last(), Some(&"endpoint.disable"));
     let all = get(&scene.hub, "/audit?limit=1").await;
     assert_eq!(all["items"][0]["action"], "provider.create");
-    assert!(!trail.to_string().contains(&scene.shop.key), "no secrets in the trail");
+    assert!(
+        !trail.to_string().contains(&scene.shop.key),
+        "no secrets in the trail"
+    );
 }
