@@ -75,28 +75,30 @@ impl Caller<EndpointOrAccountKey> {
     }
 }
 
-macro_rules! with_endpoint {
-    ($($right:ident),*) => {$(
-        impl Caller<$right> {
-            /// The endpoint whose key was sent.
-            pub(crate) fn endpoint(&self) -> EndpointId {
-                self.endpoint.unwrap_or(EndpointId(0))
-            }
+/// The rights that only the key of one endpoint gives.
+pub(crate) trait OneEndpoint: Right {}
 
-            /// The endpoint in the path must be the key's own. Another of the account is forbidden; one of another
-            /// account answers like one that does not exist.
-            pub(crate) fn own(&self, state: &ApiState, id: EndpointId) -> Result<EndpointId, Problem> {
-                if self.endpoint == Some(id) {
-                    return Ok(id);
-                }
-                state.hub.endpoint(self.scope(), id)?;
-                Err(Problem::new(Kind::Forbidden, format!("the key is not the key of endpoint {id}")))
-            }
+impl OneEndpoint for EndpointKey {}
+impl OneEndpoint for AnyEndpointKey {}
+impl OneEndpoint for EventKey {}
+
+impl<L: OneEndpoint> Caller<L> {
+    /// The endpoint whose key was sent.
+    pub(crate) fn endpoint(&self) -> EndpointId {
+        self.endpoint.unwrap_or(EndpointId(0))
+    }
+
+    /// The endpoint in the path must be the key's own. Another of the account is forbidden; one of another account
+    /// answers like one that does not exist.
+    pub(crate) fn own(&self, state: &ApiState, id: EndpointId) -> Result<EndpointId, Problem> {
+        if self.endpoint == Some(id) {
+            return Ok(id);
         }
-    )*};
+        state.hub.endpoint(self.scope(), id)?;
+        let why = format!("the key is not the key of endpoint {id}");
+        Err(Problem::new(Kind::Forbidden, why))
+    }
 }
-
-with_endpoint!(EndpointKey, AnyEndpointKey, EventKey);
 
 impl<L: Right> FromRequestParts<ApiState> for Caller<L> {
     type Rejection = Problem;

@@ -181,6 +181,7 @@ impl Problem {
         self
     }
 
+    #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
         self.kind.info().status
     }

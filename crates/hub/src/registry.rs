@@ -108,7 +108,7 @@ impl Registry {
         );
         let mut endpoints: Vec<Endpoint> = Vec::new();
         every_page!(&mut tx, store::endpoint::all, |e: &Endpoint| e.id.0, |e| {
-            endpoints.push(e)
+            endpoints.push(e);
         });
         for endpoint in endpoints {
             let secrets =
@@ -117,7 +117,7 @@ impl Registry {
             registry.put_endpoint(endpoint, event_types, secrets);
         }
         every_page!(&mut tx, store::key::all, |k: &Key| k.id.0, |key: Key| {
-            registry.put_key(&key)
+            registry.put_key(&key);
         });
         every_page!(
             &mut tx,
