@@ -34,10 +34,11 @@ pub struct Latest {
     pub next: Option<EventRef>,
 }
 
-/// Batches looked through by one call at most, so that an account that publishes little costs little.
+/// What one call looks through at most, so that an account that publishes little costs little: batches, and bytes.
 const BATCHES_MAX: u64 = 4_096;
-/// Batches read at once.
-const BATCHES: u64 = 64;
+const BYTES_MAX: usize = 64 << 20;
+/// Batches read at once. Few, because they can be large and all of them are held.
+const BATCHES: u64 = 8;
 
 impl Hub {
     /// The latest events of an account, newest first, older than `before`. About `limit`: a document is not divided.
@@ -54,7 +55,7 @@ impl Hub {
             .unwrap_or(end)
             .min(end);
         let mut latest = Latest::default();
-        let mut looked_at = 0;
+        let (mut looked_at, mut bytes) = (0, 0);
         loop {
             // The batch in which `before` lies counts, unless `before` is its start.
             let to = Position::from_u64(before.saturating_sub(1)).seq() + 1;
@@ -62,7 +63,8 @@ impl Hub {
             if before == 0 || from >= to {
                 return Ok(latest);
             }
-            if latest.events.len() >= limit || looked_at >= BATCHES_MAX {
+            let is_enough = looked_at >= BATCHES_MAX || bytes >= BYTES_MAX;
+            if is_enough || latest.events.len() >= limit {
                 latest.next = Some(EventRef {
                     publication: DocumentId::new(before, scope.0),
                     ordinal: 0,
@@ -72,6 +74,7 @@ impl Hub {
             let wanted = usize::try_from(to - from).unwrap_or(usize::MAX);
             let batches = self.log.read(from, wanted, usize::MAX).await?;
             looked_at += to - from;
+            bytes += batches.iter().map(|batch| batch.bytes()).sum::<usize>();
             let rest = limit - latest.events.len();
             before = newest_first(&batches, scope.0, (before, rest), &mut latest.events)
                 .unwrap_or_else(|| Position::new(from, 0).as_u64());

@@ -436,6 +436,22 @@ async fn a_second_rotation_does_not_lengthen_the_first_ones_overlap() {
 }
 
 #[tokio::test]
+async fn a_rotated_event_key_is_the_one_that_is_told_from_then_on() {
+    let scene = Scene::start().await;
+    let path = format!("/v1/endpoint/{}/eventinfo", scene.shop.id);
+    let told = async || scene.hub.http.get(&path, &scene.shop.key).await.text();
+    let before = told().await;
+    let body = json!({ "level": "event", "endpointId": scene.shop.id });
+    let rotated = scene.ok("POST", "/keys/rotate", body).await;
+    let after = told().await;
+    assert_ne!(before, after);
+    assert!(
+        after.contains(rotated["key"].as_str().expect("a key")),
+        "{after}"
+    );
+}
+
+#[tokio::test]
 async fn a_revoked_key_ends_at_once() {
     let scene = Scene::start().await;
     let keys = scene
@@ -879,4 +895,22 @@ async fn schema_drift_notices_and_the_audit_trail_are_listed() {
         !trail.to_string().contains(&scene.shop.key),
         "no secrets in the trail"
     );
+}
+
+#[tokio::test]
+async fn the_page_about_management_names_every_call() {
+    const PAGE: &str = include_str!("../../../../docs/management.md");
+    let hub = TestHub::start().await;
+    let mut calls = 0;
+    for route in &hub.server.routes {
+        let Some(path) = route.path.strip_prefix("/manage/v1/") else {
+            continue;
+        };
+        calls += 1;
+        let short = path.strip_prefix("accounts/{accountId}/").unwrap_or(path);
+        let mut rows = PAGE.lines().filter(|line| line.contains(short));
+        let method = route.method.as_str();
+        assert!(rows.any(|row| row.contains(method)), "{method} {path}");
+    }
+    assert!(calls > 30, "the routes are there: {calls}");
 }
