@@ -11,6 +11,7 @@ pub mod docs;
 pub mod listen;
 pub mod listener;
 pub mod partner;
+pub mod send;
 pub mod signal;
 pub mod telemetry;
 pub mod terminal;

@@ -23,6 +23,8 @@ enum Command {
     Demo(server::demo::Demo),
     /// Receive pushes in anybody's place: print them, check signatures, fail when told to.
     Listen(server::listen::Listen),
+    /// Publish a file of events as fast as the exchange takes it.
+    Send(server::send::SendFile),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -94,6 +96,7 @@ async fn run(command: Command) -> ExitCode {
     match command {
         Command::Serve(args) => serve(args).await,
         Command::Demo(demo) => ended(demo.run().await),
+        Command::Send(send) => ended(send.run().await),
         Command::Listen(listen) => ended(listen.run().await),
         Command::Config(ConfigCommand::Check { file }) => match load(Some(file)) {
             Ok(_) => {
