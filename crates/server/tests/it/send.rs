@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::harness::{Receiver, Reply, TestHub, event, rialto, said};
+use crate::harness::{Receiver, Reply, Request, TestHub, event, rialto, said};
 
 /// Runs a command while the exchange, which lives in this process, goes on serving.
 async fn run(mut command: Command, input: &str) -> Output {
@@ -168,7 +168,7 @@ async fn a_later_run_goes_on_and_a_call_that_is_made_again_can_be_told() {
         said(&output)
     );
     let second = exchange.take();
-    let bodies: Vec<Value> = second.iter().map(|request| request.json()).collect();
+    let bodies: Vec<Value> = second.iter().map(Request::json).collect();
     assert_eq!(bodies, all[2..]);
     assert_eq!(
         second[0].header("idempotency-key"),
