@@ -1,2 +1,124 @@
-//! Benchmarks.
-fn main() {}
+//! The benchmarks of the exchange: each figure of the design, next to a floor that is measured in the same run.
+//!
+//! Called by `cargo xtask bench [name…] [--seconds N]` and `cargo bench -p server --bench exchange -- [name…]`. The hub is
+//! the real binary in a process of its own; each floor is this program again, in a process of its own (a *role*), so
+//! that CPU time can be told apart. Hub and floor take turns in short rounds: what else happens on the machine hits
+//! both, and the ratios stay comparable where the absolute numbers are not. The load generator and the receiver run in
+//! this process and are the same for both.
+
+#[path = "exchange/backlog.rs"]
+mod backlog;
+#[path = "exchange/figures.rs"]
+mod figures;
+#[path = "exchange/floor.rs"]
+mod floor;
+#[path = "exchange/http.rs"]
+mod http;
+#[path = "exchange/latency.rs"]
+mod latency;
+#[path = "exchange/load.rs"]
+mod load;
+#[path = "exchange/process.rs"]
+mod process;
+#[path = "exchange/publish.rs"]
+mod publish;
+#[path = "exchange/push.rs"]
+mod push;
+#[path = "exchange/receiver.rs"]
+mod receiver;
+#[path = "exchange/sample.rs"]
+mod sample;
+#[path = "exchange/start.rs"]
+mod start;
+#[path = "exchange/wide.rs"]
+mod wide;
+#[path = "exchange/world.rs"]
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// All benchmarks, in the order in which they run.
+const NAMES: [&str; 8] = [
+    "publish-single",
+    "publish-batch",
+    "push",
+    "push-ten",
+    "latency",
+    "wide",
+    "backlog",
+    "start",
+];
+
+/// What the command line asks for.
+struct Options {
+    names: Vec<String>,
+    /// For each benchmark's measured part, rounds of hub and floor together.
+    time: Duration,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((role, rest)) if role.starts_with("role:") => floor::play(role, rest),
+        _ => options(&arguments).and_then(|options| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            tokio::task::LocalSet::new().block_on(&runtime, run(&options))
+        }),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("exchange: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(arguments: &[String]) -> Result<Options> {
+    let mut options = Options {
+        names: Vec::new(),
+        time: Duration::from_secs(10),
+    };
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            // Cargo says so to every benchmark.
+            "--bench" => {}
+            "--seconds" => {
+                let seconds = rest.next().ok_or("--seconds needs a number")?;
+                options.time = Duration::from_secs(seconds.parse()?);
+            }
+            name if NAMES.contains(&name) => options.names.push(name.to_owned()),
+            other => {
+                let known = NAMES.join(", ");
+                return Err(format!("there is no benchmark `{other}`: {known}").into());
+            }
+        }
+    }
+    if options.names.is_empty() {
+        options.names = NAMES.map(str::to_owned).to_vec();
+    }
+    Ok(options)
+}
+
+async fn run(options: &Options) -> Result<()> {
+    for name in &options.names {
+        println!("\n{name}");
+        match name.as_str() {
+            "publish-single" => publish::single(options.time).await?,
+            "publish-batch" => publish::batches(options.time).await?,
+            "push" => push::run(options.time, 1).await?,
+            "push-ten" => push::run(options.time, 10).await?,
+            "latency" => latency::run(options.time).await?,
+            "wide" => wide::run(options.time).await?,
+            "backlog" => backlog::run().await?,
+            _ => start::run().await?,
+        }
+    }
+    Ok(())
+}

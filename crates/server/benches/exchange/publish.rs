@@ -1,0 +1,136 @@
+//! Publishing: single events against a bare handler, batches against a bare file.
+
+use std::time::Duration;
+
+use crate::figures::{self, Pair};
+use crate::http::request;
+use crate::load::{self, Numbers};
+use crate::process::Process;
+use crate::sample::{self, Template};
+use crate::world::{Running, World};
+use crate::{Result, process};
+
+const ROUNDS: u32 = 5;
+const CONNECTIONS: usize = 64;
+/// Publishers of batches: enough that the next commit is full while one is being synced.
+const BATCH_CONNECTIONS: usize = 16;
+const BATCH_EVENTS: usize = 100;
+
+async fn world() -> Result<(World, String)> {
+    let world = World::new()?;
+    let stepped = world.open().await?;
+    let publisher = stepped.publisher(&[sample::CODE.to_owned()]).await?;
+    stepped.server.stop().await;
+    Ok((world, publisher.key))
+}
+
+fn template(key: &str, body: &str) -> [Template; 1] {
+    [Template::new(request(
+        "POST",
+        "/v1/event",
+        key,
+        body.as_bytes(),
+    ))]
+}
+
+/// One individual event a call, 64 connections.
+pub(crate) async fn single(time: Duration) -> Result<()> {
+    let (world, key) = world().await?;
+    let templates = template(&key, &sample::individual(sample::CODE));
+    let mut floor = Process::role("handler", &[])?;
+    let floor_address = floor.line()?.parse()?;
+    let hub = world.serve().await?;
+    let numbers = Numbers::default();
+    let round = time / (2 * ROUNDS);
+    for address in [floor_address, hub.address] {
+        load::closed(address, &templates, CONNECTIONS, round, &numbers).await?;
+    }
+    let (mut rate, mut cpu, mut own) = (Pair::default(), Pair::default(), Pair::default());
+    for _ in 0..ROUNDS {
+        let before_s = floor.cpu_s()?;
+        let bare = load::closed(floor_address, &templates, CONNECTIONS, round, &numbers).await?;
+        let bare_cpu_s = floor.cpu_s()? - before_s;
+        let before_s = hub.process.cpu_s()?;
+        let ours = load::closed(hub.address, &templates, CONNECTIONS, round, &numbers).await?;
+        let our_cpu_s = hub.process.cpu_s()? - before_s;
+        rate.add(bare.rate(), ours.rate());
+        cpu.add(
+            bare_cpu_s * 1e6 / bare.events as f64,
+            our_cpu_s * 1e6 / ours.events as f64,
+        );
+        own.add(
+            bare.own_cpu_s * 1e6 / bare.events as f64,
+            ours.own_cpu_s * 1e6 / ours.events as f64,
+        );
+    }
+    figures::head("bare", "hub");
+    rate.print_rate("events/s", Some("≥ 0.6"));
+    cpu.print_cost("server CPU, µs an event");
+    own.print_cost("generator CPU, µs an event");
+    commits(&hub).await
+}
+
+/// Batches of 100 events.
+pub(crate) async fn batches(time: Duration) -> Result<()> {
+    let (world, key) = world().await?;
+    let body = sample::batch(sample::CODE, BATCH_EVENTS);
+    let templates = template(&key, &body);
+    let hub = world.serve().await?;
+    let numbers = Numbers::default();
+    let round = time / (2 * ROUNDS);
+    load::closed(hub.address, &templates, BATCH_CONNECTIONS, round, &numbers).await?;
+    let (mut rate, mut cpu, mut own) = (Pair::default(), Pair::default(), Pair::default());
+    for _ in 0..ROUNDS {
+        let before_s = hub.process.cpu_s()?;
+        let commits_before = hub.metric("rialto_commit_seconds_count").await?;
+        let ours =
+            load::closed(hub.address, &templates, BATCH_CONNECTIONS, round, &numbers).await?;
+        let our_cpu_s = hub.process.cpu_s()? - before_s;
+        let commits = hub.metric("rialto_commit_seconds_count").await? - commits_before;
+        let group = (ours.calls as f64 / commits).max(1.0);
+        let (bare_rate, bare_cpu_s) = append(&world, group * body.len() as f64, round)?;
+        let events = group * BATCH_EVENTS as f64;
+        rate.add(bare_rate * events, ours.rate());
+        cpu.add(
+            bare_cpu_s * 1e6 / events,
+            our_cpu_s * 1e6 / ours.events as f64,
+        );
+        own.add(0.0, ours.own_cpu_s * 1e6 / ours.events as f64);
+    }
+    figures::head("file", "hub");
+    rate.print_rate("events/s", Some("≥ 0.5"));
+    cpu.print_cost("server CPU, µs an event");
+    own.print_cost("generator CPU, µs an event");
+    commits(&hub).await
+}
+
+/// Groups a second and CPU seconds a group of a file that is appended to and synced.
+fn append(world: &World, group_bytes: f64, time: Duration) -> Result<(f64, f64)> {
+    let path = world.directory.path().join("floor");
+    let mut floor = Process::role(
+        "append",
+        &[
+            path.display().to_string(),
+            format!("{group_bytes:.0}"),
+            time.as_secs_f64().to_string(),
+        ],
+    )?;
+    let line = floor.line()?;
+    let (rate, cpu_s) = line.split_once(' ').ok_or("an odd line of the floor")?;
+    Ok((rate.parse()?, cpu_s.parse()?))
+}
+
+/// How the group commit worked.
+async fn commits(hub: &Running) -> Result<()> {
+    let commits = hub.metric("rialto_commit_seconds_count").await?;
+    let seconds = hub.metric("rialto_commit_seconds_sum").await?;
+    let events = hub.metric("rialto_published_total").await?;
+    let (memory, _) = hub.process.memory_mib()?;
+    println!(
+        "  commits of {:.0} events, {:.1} ms each; the hub takes {memory:.0} MiB; the generator used {:.1} s",
+        events / commits,
+        1e3 * seconds / commits,
+        process::own_cpu_s()?,
+    );
+    Ok(())
+}
