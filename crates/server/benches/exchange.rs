@@ -116,7 +116,7 @@ async fn run(options: &Options) -> Result<()> {
             "push-ten" => push::run(options.time, 10).await?,
             "latency" => latency::run(options.time).await?,
             "wide" => wide::run(options.time).await?,
-            "backlog" => backlog::run().await?,
+            "backlog" => backlog::run(options.time).await?,
             _ => start::run().await?,
         }
     }

@@ -1,6 +1,7 @@
 //! Latency: events come at their time, at half of the rate that the whole path sustains, and every one of them is
 //! checked off at the receiver. Three latencies: to the publisher's answer, inside the hub, end to end.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::figures::quantile;
@@ -21,15 +22,15 @@ pub(crate) async fn run(time: Duration) -> Result<()> {
     let (world, publisher) = push::world(&receiver, 1).await?;
     let body = sample::individual(sample::CODE);
     let post = request("POST", "/v1/event", &publisher.key, body.as_bytes());
-    let template = Template::new(post);
+    let templates: Rc<[Template]> = Rc::new([Template::new(post)]);
     let hub = world.serve().await?;
     let numbers = Numbers::default();
 
-    let peak = peak(&receiver, &hub, &template, time / 4, &numbers).await?;
+    let peak = peak(&receiver, &hub, &templates, time / 4, &numbers).await?;
     let floor = floor(&world, &receiver, time / 4)?;
     let inside_before = Histogram::read(&hub, "rialto_inside_seconds").await?;
     let first = numbers.given();
-    let sent = load::open(hub.address, &template, peak / 2.0, time, &numbers).await?;
+    let sent = load::open(hub.address, &templates, peak / 2.0, time, &numbers).await?;
     let all = numbers.given();
     let last = process::until("every event", PATIENCE, || {
         (first..all).all(|number| receiver.times(number) > 0)
@@ -74,11 +75,10 @@ fn print(what: &str, [p50, p99, p999]: [f64; 3]) {
 async fn peak(
     receiver: &Receiver,
     hub: &Running,
-    template: &Template,
+    templates: &Rc<[Template]>,
     time: Duration,
     numbers: &Numbers,
 ) -> Result<f64> {
-    let templates = std::slice::from_ref(template);
     let started = std::time::Instant::now();
     let done = load::closed(hub.address, templates, CONNECTIONS, time, numbers).await?;
     let all = process::until("the peak's events", PATIENCE, || {

@@ -42,10 +42,10 @@ impl Numbers {
     }
 }
 
-/// Posts on so many connections for so long; the connection's place among them chooses its template.
+/// Posts on so many connections for so long, each going through the templates in an order of its own.
 pub(crate) async fn closed(
     address: SocketAddr,
-    templates: &[Template],
+    templates: &Rc<[Template]>,
     connections: usize,
     time: Duration,
     numbers: &Numbers,
@@ -58,17 +58,19 @@ pub(crate) async fn closed(
     let started = Instant::now();
     let mut tasks = Vec::new();
     for (place, mut connection) in open.into_iter().enumerate() {
-        // Each connection has all templates and begins with another.
-        let mut templates = templates.to_vec();
+        let templates = Rc::clone(templates);
         let numbers = numbers.clone();
         tasks.push(tokio::task::spawn_local(async move {
             let mut calls = 0;
             let mut events = 0;
+            let mut request = Vec::new();
             while started.elapsed() < time {
                 let next = (place * 7919 + calls) % templates.len();
-                let template = &mut templates[next];
+                let template = &templates[next];
                 let first = numbers.take(template.events());
-                let (status, body) = connection.call(template.number(first)).await?;
+                let (status, body) = connection
+                    .call(template.numbered(first, &mut request))
+                    .await?;
                 if status != 200 {
                     return Err(refused(status, body));
                 }
@@ -113,7 +115,7 @@ pub(crate) struct Sent {
 /// Posts `rate` events a second, in a Poisson stream cut into milliseconds, each on a connection that is free.
 pub(crate) async fn open(
     address: SocketAddr,
-    template: &Template,
+    template: &Rc<[Template]>,
     rate: f64,
     time: Duration,
     numbers: &Numbers,
@@ -121,7 +123,7 @@ pub(crate) async fn open(
     const TICK: Duration = Duration::from_millis(1);
     let mut pool = Vec::new();
     for _ in 0..64 {
-        pool.push((Connection::open(address).await?, template.clone()));
+        pool.push((Connection::open(address).await?, Vec::new()));
     }
     let pool = Rc::new(RefCell::new(pool));
     let mut tasks = Vec::new();
@@ -134,19 +136,21 @@ pub(crate) async fn open(
         while next_s <= due.duration_since(started).as_secs_f64() {
             next_s += gap_s(rate);
             let free = pool.borrow_mut().pop();
-            let (mut connection, mut template) = match free {
+            let (mut connection, mut request) = match free {
                 Some(free) => free,
-                None => (Connection::open(address).await?, template.clone()),
+                None => (Connection::open(address).await?, Vec::new()),
             };
+            let template = Rc::clone(template);
             let number = numbers.take(1);
             let pool = Rc::clone(&pool);
             tasks.push(tokio::task::spawn_local(async move {
-                let (status, body) = connection.call(template.number(number)).await?;
+                let request_bytes = template[0].numbered(number, &mut request);
+                let (status, body) = connection.call(request_bytes).await?;
                 if status != 200 {
                     return Err(refused(status, body));
                 }
                 let published_s = due.elapsed().as_secs_f64();
-                pool.borrow_mut().push((connection, template));
+                pool.borrow_mut().push((connection, request));
                 Ok(Sent {
                     number,
                     due,

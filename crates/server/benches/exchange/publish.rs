@@ -1,5 +1,6 @@
 //! Publishing: single events against a bare handler, batches against a bare file.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::figures::{self, Pair};
@@ -24,13 +25,13 @@ async fn world() -> Result<(World, String)> {
     Ok((world, publisher.key))
 }
 
-fn template(key: &str, body: &str) -> [Template; 1] {
-    [Template::new(request(
+fn template(key: &str, body: &str) -> Rc<[Template]> {
+    Rc::new([Template::new(request(
         "POST",
         "/v1/event",
         key,
         body.as_bytes(),
-    ))]
+    ))])
 }
 
 /// One individual event a call, 64 connections.
@@ -79,7 +80,7 @@ pub(crate) async fn batches(time: Duration) -> Result<()> {
     let numbers = Numbers::default();
     let round = time / (2 * ROUNDS);
     load::closed(hub.address, &templates, BATCH_CONNECTIONS, round, &numbers).await?;
-    let (mut rate, mut cpu, mut own) = (Pair::default(), Pair::default(), Pair::default());
+    let (mut rate, mut cpu) = (Pair::default(), Pair::default());
     for _ in 0..ROUNDS {
         let before_s = hub.process.cpu_s()?;
         let commits_before = hub.metric("rialto_commit_seconds_count").await?;
@@ -95,12 +96,10 @@ pub(crate) async fn batches(time: Duration) -> Result<()> {
             bare_cpu_s * 1e6 / events,
             our_cpu_s * 1e6 / ours.events as f64,
         );
-        own.add(0.0, ours.own_cpu_s * 1e6 / ours.events as f64);
     }
     figures::head("file", "hub");
     rate.print_rate("events/s", Some("≥ 0.5"));
     cpu.print_cost("server CPU, µs an event");
-    own.print_cost("generator CPU, µs an event");
     commits(&hub).await
 }
 

@@ -29,10 +29,11 @@ pub(crate) async fn run(time: Duration, destinations: u64) -> Result<()> {
     let mut memory = 0.0;
     for _ in 0..ROUNDS {
         let first = numbers.given();
-        let mut template = Template::new(sample::batch(sample::CODE, FILL_EVENTS).into_bytes());
+        let template = Template::new(sample::batch(sample::CODE, FILL_EVENTS).into_bytes());
+        let mut buffer = Vec::new();
         let stepped = world.open().await?;
         for _ in 0..fills as i64 {
-            let body = template.number(numbers.take(FILL_EVENTS as u64));
+            let body = template.numbered(numbers.take(FILL_EVENTS as u64), &mut buffer);
             stepped.publish(&publisher, body).await?;
         }
         stepped.server.stop().await;

@@ -49,9 +49,8 @@ pub(crate) fn delivered() -> String {
 }
 
 /// Bytes with places for numbers in them.
-#[derive(Clone)]
 pub(crate) struct Template {
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     places: Vec<usize>,
 }
 
@@ -70,13 +69,17 @@ impl Template {
         self.places.len() as u64
     }
 
-    /// Numbers its events from `first` on.
-    pub(crate) fn number(&mut self, first: u64) -> &[u8] {
-        for (&place, number) in self.places.iter().zip(first..) {
-            let digits = format!("{number:0DIGITS$}");
-            self.bytes[place..place + DIGITS].copy_from_slice(digits.as_bytes());
+    /// The bytes with its events numbered from `first` on; `buffer` is where they are put.
+    pub(crate) fn numbered<'a>(&self, first: u64, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        buffer.clear();
+        buffer.extend_from_slice(&self.bytes);
+        for (&place, mut number) in self.places.iter().zip(first..) {
+            for digit in buffer[place..place + DIGITS].iter_mut().rev() {
+                *digit = b"0123456789"[(number % 10) as usize];
+                number /= 10;
+            }
         }
-        &self.bytes
+        buffer
     }
 }
 

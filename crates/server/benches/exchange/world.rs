@@ -43,7 +43,7 @@ impl World {
         })
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
     }
 
