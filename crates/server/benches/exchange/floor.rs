@@ -114,7 +114,7 @@ async fn handler() -> Result<()> {
     };
     let router = Router::new().route("/v1/event", post(take));
     let socket = listener::bind(([127, 0, 0, 1], 0).into()).await?;
-    let listener = Listener::serve(socket, router, Duration::from_secs(60));
+    let listener = Listener::serve(socket, router);
     println!("{}", listener.address);
     tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
     Ok(())

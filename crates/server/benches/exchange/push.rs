@@ -15,15 +15,16 @@ const ROUNDS: u32 = 5;
 const FILL_EVENTS: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Pushes a second that a round is laid out for.
-const EXPECTED_PER_S: f64 = 15_000.0;
+const EXPECTED_PER_S: u64 = 15_000;
 
 /// `destinations` share the same number of pushes: with ten of them a tenth of the events, each pushed ten times.
 pub(crate) async fn run(time: Duration, destinations: u64) -> Result<()> {
     let receiver = Receiver::start()?;
     let (world, publisher) = world(&receiver, destinations).await?;
     let numbers = Numbers::default();
-    let per_round = time.as_secs_f64() / f64::from(2 * ROUNDS) * EXPECTED_PER_S;
-    let fills = (per_round / (FILL_EVENTS as u64 * destinations) as f64).ceil();
+    let per_round =
+        u64::try_from(time.as_millis())? * EXPECTED_PER_S / 1000 / u64::from(2 * ROUNDS);
+    let fills = per_round.div_ceil(FILL_EVENTS as u64 * destinations);
     let (mut rate, mut cpu, mut own) = (Pair::default(), Pair::default(), Pair::default());
     let mut connections = 0;
     let mut memory = 0.0;
@@ -32,7 +33,7 @@ pub(crate) async fn run(time: Duration, destinations: u64) -> Result<()> {
         let template = Template::new(sample::batch(sample::CODE, FILL_EVENTS).into_bytes());
         let mut buffer = Vec::new();
         let stepped = world.open().await?;
-        for _ in 0..fills as i64 {
+        for _ in 0..fills {
             let body = template.numbered(numbers.take(FILL_EVENTS as u64), &mut buffer);
             stepped.publish(&publisher, body).await?;
         }
@@ -70,7 +71,7 @@ pub(crate) async fn run(time: Duration, destinations: u64) -> Result<()> {
     own.print_cost("receiver CPU, µs a push");
     println!(
         "  {} pushes a round on {connections} connections, every event checked off; the hub took {memory:.0} MiB",
-        fills * (FILL_EVENTS as u64 * destinations) as f64
+        fills * FILL_EVENTS as u64 * destinations
     );
     Ok(())
 }
