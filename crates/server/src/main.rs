@@ -121,7 +121,10 @@ async fn run(command: Command) -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "rialto", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
-        Command::GenerateDocs { directory } => done(server::docs::generate(&directory), "Written."),
+        Command::GenerateDocs { directory } => done(
+            server::docs::generate(&directory, Cli::command()),
+            "Written.",
+        ),
     }
 }
 
