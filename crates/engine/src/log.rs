@@ -161,6 +161,15 @@ impl Log {
         }
     }
 
+    /// Leaves a gap of `batches` numbers behind the last batch in the SQLite file at `path`, which nobody has open: what
+    /// another copy of this log gave out meanwhile is not given out again.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] if it cannot be written, or a process has it.
+    pub async fn leave_gap_sqlite(path: &Path, batches: u64) -> Result<(), LogError> {
+        SqlLog::leave_gap(path, batches).await
+    }
+
     /// Copies the log, as it is at one moment, to the new file `to`. Appends go on meanwhile.
     ///
     /// # Errors

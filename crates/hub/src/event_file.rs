@@ -1,6 +1,10 @@
 //! Event files: what pull destinations list, fetch and delete.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use engine::{Blobs, Db};
+use jiff::Timestamp;
 use model::EndpointId;
 
 use crate::flow::blob_key;
@@ -86,4 +90,27 @@ impl Hub {
         }
         Ok(())
     }
+}
+
+/// Makes list and bytes agree in a copy of a hub, where the list was copied first: a listed file whose bytes are not there
+/// was deleted by its reader in between, bytes that are not listed belong to a file that will be packed again. Answers how
+/// many were `(forgotten, removed)`. Not for a hub that runs.
+pub async fn reconcile(db: &Db, blobs: &Blobs) -> Result<(u64, u64)> {
+    let mut tx = db.begin().await?;
+    let listed = store::event_file::older_than(&mut tx, Timestamp::MAX, i64::MAX).await?;
+    let mut unlisted: BTreeSet<String> = blobs.list("eventfiles/").await?.into_iter().collect();
+    let (mut forgotten, mut removed) = (0, 0);
+    for file in listed {
+        if unlisted.remove(&blob_key(file.account, file.endpoint, &file.name)) {
+            continue;
+        }
+        let scope = Scope(file.account);
+        store::event_file::delete(&mut tx, scope, file.endpoint, &file.name).await?;
+        forgotten += 1;
+    }
+    tx.commit().await?;
+    for key in unlisted {
+        removed += u64::from(blobs.delete(&key).await?);
+    }
+    Ok((forgotten, removed))
 }

@@ -1,19 +1,28 @@
-//! Backup of a hub, live or stopped, and restoring one.
+//! Backup of a hub, live or stopped, and restoring one. Called by `rialto backup` and `rialto restore`.
 //!
-//! A backup is a directory: the database first, then the log, then the event files and the key. The log is copied
-//! after the database, so it holds everything that the database speaks of; what the database does not know yet is
-//! routed again after restoring (a repeat, never a loss).
+//! A backup is a directory: the database, copied first; the log, copied second, so that it holds everything that the
+//! database speaks of; the event files and the key; and, last of all, `backup.json`, without which it is not complete.
+//! What the database does not know yet is routed again after restoring: a repeat, never a loss.
+//!
+//! A restored hub goes back in time, but the world does not: its log goes on behind a wide gap, so that no new event gets
+//! an id (`webhook-id`) that the original gave to another one after the backup.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use engine::Db;
+use engine::{Blobs, Db, Log};
 
-/// Why a backup or restore failed; the target is then incomplete and must not be used.
+/// Why a backup or restore failed; nothing that could be taken for a whole one is left.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("{path} exists and is not empty: name a new directory")]
     NotEmpty { path: PathBuf },
-    #[error("{path} is not a backup: it has no {missing}")]
+    #[error("{path} is not a data directory: it has no {missing}")]
+    NotData {
+        path: PathBuf,
+        missing: &'static str,
+    },
+    #[error("{path} is not a complete backup: it has no {missing}")]
     NotABackup {
         path: PathBuf,
         missing: &'static str,
@@ -24,58 +33,139 @@ pub enum BackupError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the database or the log could not be copied")]
-    Db(#[from] engine::DbError),
+    #[error("{path} could not be copied")]
+    Db {
+        path: PathBuf,
+        #[source]
+        source: engine::DbError,
+    },
+    #[error("the backup's {name} is damaged ({what}): restore another backup")]
+    Damaged { name: &'static str, what: String },
+    #[error("the event files could not be made to agree with the database")]
+    Files(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the restored log could not be prepared")]
+    Log(#[from] engine::LogError),
 }
+
+type Result<T> = std::result::Result<T, BackupError>;
 
 const DATABASE: &str = "rialto.db";
 const LOG: &str = "log.db";
 const KEY: &str = "secret.key";
 const BLOBS: &str = "blobs";
+/// Written last: says that the backup is whole, by which version it was made, and when.
+const COMPLETE: &str = "backup.json";
+
+/// Batches that no hub commits between a backup and its restoring: a thousand a second for fifty days.
+const GAP_BATCHES: u64 = 1 << 32;
 
 /// Copies the data directory of a hub that may be running to the new directory `to`.
-pub async fn backup(data: &Path, to: &Path) -> Result<(), BackupError> {
-    require(data, DATABASE)?;
-    require(data, LOG)?;
+///
+/// # Errors
+/// [`BackupError`]; `to` is then no complete backup.
+pub async fn backup(data: &Path, to: &Path) -> Result<()> {
+    for name in [DATABASE, LOG] {
+        if !data.join(name).is_file() {
+            let path = data.to_owned();
+            return Err(BackupError::NotData {
+                path,
+                missing: name,
+            });
+        }
+    }
     make_empty(to)?;
-    Db::open_sqlite(&data.join(DATABASE))
-        .await?
-        .snapshot(&to.join(DATABASE))
-        .await?;
     // The log is a SQLite file too; it is copied without its committer, which may be at work in another process.
-    Db::open_sqlite(&data.join(LOG))
-        .await?
-        .snapshot(&to.join(LOG))
-        .await?;
-    copy_rest(data, to)
+    for name in [DATABASE, LOG] {
+        let path = data.join(name);
+        let copied = match Db::open_sqlite(&path).await {
+            Ok(db) => db.snapshot(&to.join(name)).await,
+            Err(error) => Err(error),
+        };
+        copied.map_err(|source| BackupError::Db { path, source })?;
+    }
+    copy_rest(data, to)?;
+    agree(to).await?;
+    let about = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "takenAt": jiff::Timestamp::now(),
+    });
+    let path = to.join(COMPLETE);
+    std::fs::write(&path, format!("{about}\n")).map_err(|source| copy_error(&path, source))?;
+    sync(&path)?;
+    sync(to)
+}
+
+/// Files were deleted by their readers and packed anew between the copies of their list and of themselves.
+async fn agree(to: &Path) -> Result<()> {
+    let wrap = |error: Box<dyn std::error::Error + Send + Sync>| BackupError::Files(error);
+    let db = Db::open_sqlite(&to.join(DATABASE)).await;
+    let blobs = Blobs::open_directory(&to.join(BLOBS)).await;
+    let (db, blobs) = (
+        db.map_err(|e| wrap(e.into()))?,
+        blobs.map_err(|e| wrap(e.into()))?,
+    );
+    let agreed = hub::event_file::reconcile(&db, &blobs).await;
+    agreed.map_err(|e| wrap(e.into()))?;
+    Ok(())
 }
 
 /// Makes a data directory `to` of a backup.
-pub fn restore(from: &Path, to: &Path) -> Result<(), BackupError> {
-    require(from, DATABASE)?;
-    require(from, LOG)?;
+///
+/// # Errors
+/// [`BackupError`]; `to` is then empty, or was not touched.
+pub async fn restore(from: &Path, to: &Path) -> Result<()> {
+    for missing in [COMPLETE, DATABASE, LOG] {
+        if !from.join(missing).is_file() {
+            let path = from.to_owned();
+            return Err(BackupError::NotABackup { path, missing });
+        }
+    }
     make_empty(to)?;
+    let restored = restore_into(from, to).await;
+    if restored.is_err() {
+        // A half of a hub must not be started.
+        let _ = clear(to);
+    }
+    restored
+}
+
+async fn restore_into(from: &Path, to: &Path) -> Result<()> {
     for name in [DATABASE, LOG] {
         copy(&from.join(name), &to.join(name))?;
+        examine(&to.join(name), name).await?;
     }
-    copy_rest(from, to)
+    copy_rest(from, to)?;
+    Log::leave_gap_sqlite(&to.join(LOG), GAP_BATCHES).await?;
+    sync(to)
 }
 
-fn require(directory: &Path, name: &'static str) -> Result<(), BackupError> {
-    if directory.join(name).is_file() {
-        return Ok(());
-    }
-    Err(BackupError::NotABackup {
-        path: directory.to_owned(),
-        missing: name,
-    })
-}
-
-fn make_empty(to: &Path) -> Result<(), BackupError> {
-    let wrap = |source| BackupError::Copy {
-        path: to.to_owned(),
-        source,
+/// Reads the whole file and says what is wrong with it.
+async fn examine(path: &Path, name: &'static str) -> Result<()> {
+    let damaged = |what: String| Err(BackupError::Damaged { name, what });
+    let rows = match Db::open_sqlite(path).await {
+        Ok(db) => db.rows("PRAGMA integrity_check(1)", &[]).await,
+        Err(error) => Err(error),
     };
+    let found = rows.and_then(|rows| {
+        let first = rows.first().map(|row| row.get::<String>("integrity_check"));
+        first.transpose()
+    });
+    match found {
+        Ok(Some(text)) if text == "ok" => Ok(()),
+        Ok(text) => damaged(text.unwrap_or_default()),
+        Err(error) => damaged(with_cause(&error)),
+    }
+}
+
+/// The engine's own words say what is damaged; ours only that it is.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn make_empty(to: &Path) -> Result<()> {
+    let wrap = |source| copy_error(to, source);
     std::fs::create_dir_all(to).map_err(wrap)?;
     if std::fs::read_dir(to).map_err(wrap)?.next().is_some() {
         return Err(BackupError::NotEmpty {
@@ -85,7 +175,20 @@ fn make_empty(to: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn copy_rest(from: &Path, to: &Path) -> Result<(), BackupError> {
+/// Empties a directory that was empty before; the directory itself may be a mount.
+fn clear(to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(to)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            std::fs::remove_dir_all(path)?;
+        } else {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_rest(from: &Path, to: &Path) -> Result<()> {
     if from.join(KEY).is_file() {
         copy(&from.join(KEY), &to.join(KEY))?;
     }
@@ -95,25 +198,25 @@ fn copy_rest(from: &Path, to: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+fn copy(from: &Path, to: &Path) -> Result<()> {
     match std::fs::copy(from, to) {
-        Ok(_) => Ok(()),
+        Ok(_) => sync(to),
         // A file that was deleted while we were on the way was not needed any more.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(BackupError::Copy {
-            path: from.to_owned(),
-            source,
-        }),
+        Err(source) => Err(copy_error(from, source)),
     }
 }
 
-fn copy_directory(from: &Path, to: &Path) -> Result<(), BackupError> {
-    let wrap = |source| BackupError::Copy {
-        path: from.to_owned(),
-        source,
-    };
+fn copy_directory(from: &Path, to: &Path) -> Result<()> {
+    let wrap = |source| copy_error(from, source);
     std::fs::create_dir_all(to).map_err(wrap)?;
-    for entry in std::fs::read_dir(from).map_err(wrap)? {
+    let entries = match std::fs::read_dir(from) {
+        Ok(entries) => entries,
+        // Gone with its last file.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(wrap(source)),
+    };
+    for entry in entries {
         let path = entry.map_err(wrap)?.path();
         let Some(name) = path.file_name() else {
             continue;
@@ -124,5 +227,19 @@ fn copy_directory(from: &Path, to: &Path) -> Result<(), BackupError> {
             copy(&path, &to.join(name))?;
         }
     }
-    Ok(())
+    sync(to)
+}
+
+/// Makes a file's bytes, or a directory's names, durable.
+fn sync(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| copy_error(path, source))
+}
+
+fn copy_error(path: &Path, source: std::io::Error) -> BackupError {
+    BackupError::Copy {
+        path: path.to_owned(),
+        source,
+    }
 }

@@ -113,7 +113,7 @@ async fn run(command: Command) -> ExitCode {
             done(backup::backup(&data, &to).await, "The backup is complete.")
         }
         Command::Restore { from, data } => done(
-            backup::restore(&from, &data),
+            backup::restore(&from, &data).await,
             "The data directory is complete.",
         ),
         Command::Manage(command) => cli::run(*command).await,

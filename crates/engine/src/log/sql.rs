@@ -179,6 +179,16 @@ impl SqlLog {
         self.chore(|answer| Chore::Probe { answer }).await
     }
 
+    pub(super) async fn leave_gap(path: &Path, batches: u64) -> Result<(), LogError> {
+        let lock = lock(path, LOCK_WAIT_MAX).await?;
+        let path = path.to_owned();
+        blocking(move || {
+            let _lock = lock;
+            Ok(table::Table::open(&path)?.leave_gap(batches)?)
+        })
+        .await?
+    }
+
     pub(super) async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
         let to = to.to_owned();
         self.handle
@@ -253,6 +263,29 @@ impl From<Stopped> for LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn behind_a_gap_numbering_goes_on() {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let path = dir.path().join("log.db");
+        let open = async || {
+            let opened = SqlLog::open(&path, LogOptions::default(), Clock::System);
+            opened.await.expect("it opens")
+        };
+        for (before, expected) in [(0, 1), (1 << 32, (1 << 32) + 2)] {
+            if before > 0 {
+                SqlLog::leave_gap(&path, before).await.expect("a gap");
+            }
+            let log = open().await;
+            let appended = log.append(vec![b"event".to_vec()]).await;
+            assert_eq!(appended.expect("durable").first.seq(), expected);
+            log.close().await;
+        }
+        let log = open().await;
+        let batches = log.read(1, 9, usize::MAX).await.expect("read");
+        let seqs: Vec<u64> = batches.iter().map(|batch| batch.seq()).collect();
+        assert_eq!(seqs, [1, (1 << 32) + 2], "readers pass over it");
+    }
 
     #[tokio::test]
     async fn one_process_at_a_time_has_a_log() {

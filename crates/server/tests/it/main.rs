@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod backup;
 mod body;
 mod browser;
 mod cli;

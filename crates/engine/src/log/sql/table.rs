@@ -159,6 +159,18 @@ impl Table {
         })
     }
 
+    /// Numbering goes on so many batches behind where it would.
+    pub(super) fn leave_gap(&mut self, batches: u64) -> rusqlite::Result<()> {
+        let (ends, appended_at) = self.ends()?;
+        self.commit(None, |connection| {
+            connection.execute(
+                "UPDATE log_state SET next_seq = $1, appended_at = $2 WHERE id = 1",
+                params![to_sql(ends.next_seq + batches), appended_at],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Removes the oldest batches before `before_seq`, a bounded number, and keeps what numbering
     /// goes on from. Returns how many.
     pub(super) fn trim(

@@ -36,6 +36,8 @@ pub(crate) struct Traffic {
     warehouse: TestEndpoint,
     receiver: Receiver,
     directory: Arc<tempfile::TempDir>,
+    /// While true, the push subscriber refuses everything.
+    pub(crate) is_down: Arc<AtomicBool>,
 }
 
 /// Publishers and the pull subscriber, at work until stopped.
@@ -63,6 +65,8 @@ struct Pages {
     keyed: Vec<(Option<String>, String, String)>,
     /// Event → its deliveries that were answered with success, in order.
     pushed: HashMap<u64, Vec<Receipt>>,
+    /// `webhook-id` → the events that came with it, which are always the same.
+    documents: HashMap<String, Vec<u64>>,
     /// Event → the names of the files that held it.
     filed: HashMap<u64, BTreeSet<String>>,
     uncertain: u64,
@@ -110,8 +114,10 @@ impl Traffic {
         launch.set("RIALTO_DELIVERY_RETRY_FIRST", "100ms");
         let book = Arc::new(Book::default());
         let receipts = Arc::clone(&book);
+        let is_down = Arc::new(AtomicBool::new(false));
+        let refuses = Arc::clone(&is_down);
         receiver.answer(move |request| {
-            if fastrand::f64() < REFUSED {
+            if refuses.load(Ordering::Relaxed) || fastrand::f64() < REFUSED {
                 return Reply::Status(503);
             }
             let numbers = numbers(&request.json());
@@ -132,6 +138,7 @@ impl Traffic {
             warehouse,
             receiver,
             directory,
+            is_down,
         }
     }
 
@@ -441,6 +448,13 @@ impl Book {
     fn pushed(&self, numbers: &[u64], webhook_id: &str) {
         let at = Instant::now();
         let mut pages = self.pages();
+        let known = pages
+            .documents
+            .insert(webhook_id.to_owned(), numbers.to_vec());
+        if known.as_ref().is_some_and(|known| known != numbers) {
+            let problem = format!("{webhook_id} is the id of {known:?} and of {numbers:?}");
+            pages.problems.push(problem);
+        }
         for &number in numbers {
             pages.pushed.entry(number).or_default().push(Receipt {
                 at,
@@ -471,6 +485,23 @@ impl Book {
             .filter(is_missing)
             .copied()
             .collect()
+    }
+
+    /// Events that publishers were told to be safe.
+    pub(crate) fn promised(&self) -> BTreeSet<u64> {
+        self.pages().acknowledged.keys().copied().collect()
+    }
+
+    /// Forgets what was promised beside these, for a hub that went back in time; then only these can be missing.
+    pub(crate) fn keep_promised(&self, kept: &BTreeSet<u64>) {
+        let mut pages = self.pages();
+        pages.acknowledged.retain(|number, _| kept.contains(number));
+        pages.keyed.clear();
+    }
+
+    /// Answers that should not have been given.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.pages().problems.clone()
     }
 
     /// How many events publishers were told to be safe.
