@@ -87,7 +87,7 @@ pub async fn backup(data: &Path, to: &Path) -> Result<()> {
     agree(to).await?;
     let about = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "takenAt": jiff::Timestamp::now(),
+        "takenAt": engine::Clock::System.now(),
     });
     let path = to.join(COMPLETE);
     std::fs::write(&path, format!("{about}\n")).map_err(|source| copy_error(&path, source))?;

@@ -55,15 +55,10 @@ const BANS: &[Ban] = &[
     Ban {
         texts: &["time::sleep"],
         within: In::Tests,
-        // The receiver plays a stranger who answers a byte at a time; the others kill or stop a real process at random
-        // moments, which is a matter of real time.
+        // The receiver plays a stranger who answers a byte at a time; no test clock moves a process of its own.
         except: &[
-            "crates/server/tests/it/harness/receiver.rs",
             "crates/server/tests/it/harness/process.rs",
-            "crates/server/tests/it/harness/traffic.rs",
-            "crates/server/tests/it/crash.rs",
-            "crates/server/tests/it/serve.rs",
-            "crates/server/tests/it/shutdown.rs",
+            "crates/server/tests/it/harness/receiver.rs",
         ],
         instead: "`hub.settle().await`, or move the test clock",
         why: "a test that sleeps is slow when it passes and wrong when the machine is busy",

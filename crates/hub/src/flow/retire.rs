@@ -11,6 +11,8 @@ use crate::{Hub, Result, Scope};
 
 /// Keys and files forgotten in one step at most, so that it never takes long.
 const STEP: i64 = 10_000;
+/// Batches removed between two looks at the size of a log that is too large.
+const SLICE_BATCHES: u64 = 256;
 /// A destination is told of when its backlog has used up this part of what the operator allows.
 const WARN_AT: f64 = 0.5;
 
@@ -24,19 +26,17 @@ pub struct RetireReport {
     pub files: u64,
 }
 
+/// Documents given up, by destination.
+type Expired = HashMap<(AccountId, EndpointId), u64>;
+
 impl Hub {
     pub async fn retire(&self) -> Result<RetireReport> {
         let now = self.now();
         let mut report = RetireReport::default();
-        let before = self.trim_before().await?;
-        if before > self.log.ends().first_seq {
-            report.expired = self
-                .expire_before(Position::new(before, 0).as_u64())
-                .await?;
-            report.batches = self.log.trim(before).await?;
-            self.forget_before(Position::new(before, 0).as_u64())
-                .await?;
-        }
+        let mut expired = Expired::new();
+        let trimmed = self.trim_all(&mut report, &mut expired).await;
+        report.expired = self.tell_of_expired(expired).await?;
+        trimmed?;
         self.drop_deleted().await?;
         self.warn_of_backlogs().await?;
         let mut tx = self.db.begin().await?;
@@ -62,13 +62,52 @@ impl Hub {
         Ok(report)
     }
 
-    /// Batches before this one may go.
+    /// Trims by age, then by size.
+    async fn trim_all(&self, report: &mut RetireReport, expired: &mut Expired) -> Result<()> {
+        let before = self.trim_before().await?;
+        self.trim(before, report, expired).await?;
+        // Slice by slice: numbers say nothing about sizes, least of all behind the gap that a restored log has.
+        while self.log.ends().bytes > self.options.retention.log_bytes_max {
+            let unrouted = self.flow.state().saved_seq;
+            let before = (self.log.ends().first_seq + SLICE_BATCHES).min(unrouted);
+            if !self.trim(before, report, expired).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the batches before this one, and what refers to them; false if there were none.
+    async fn trim(
+        &self,
+        before: u64,
+        report: &mut RetireReport,
+        expired: &mut Expired,
+    ) -> Result<bool> {
+        if before <= self.log.ends().first_seq {
+            return Ok(false);
+        }
+        let position = Position::new(before, 0).as_u64();
+        for destination in self.flow.state().schedule.destinations.values_mut() {
+            let count = destination.expire(position);
+            if count > 0 {
+                *expired
+                    .entry((destination.account, destination.id))
+                    .or_default() += count;
+            }
+        }
+        report.batches += self.log.trim(before).await?;
+        self.forget_before(position).await?;
+        Ok(true)
+    }
+
+    /// Batches before this one may go by age.
     async fn trim_before(&self) -> Result<u64> {
         let now = self.now();
         let options = &self.options.retention;
         let by_age = self.log.find_time(now - options.age).await?;
         let by_limit = self.log.find_time(now - options.backlog_age_max).await?;
-        let mut before = {
+        let before = {
             let state = self.flow.state();
             let open = state.schedule.destinations.values().filter(|d| d.is_open);
             let needed = open
@@ -79,27 +118,11 @@ impl Hub {
             // What the router has not seen is never trimmed; the limit cuts what is needed, not what is unrouted.
             kept.max(by_limit).min(state.saved_seq)
         };
-        let ends = self.log.ends();
-        if ends.bytes > options.log_bytes_max && ends.next_seq > ends.first_seq {
-            // In proportion: batches are much alike in size, and the next step corrects what was guessed.
-            let over = u128::from(ends.bytes - options.log_bytes_max);
-            let batches = u128::from(ends.next_seq - ends.first_seq);
-            let cut = u64::try_from(over * batches / u128::from(ends.bytes)).unwrap_or(0) + 1;
-            before = before
-                .max(ends.first_seq + cut)
-                .min(self.flow.state().saved_seq);
-        }
         Ok(before)
     }
 
-    async fn expire_before(&self, before: u64) -> Result<u64> {
-        let mut expired: HashMap<(AccountId, EndpointId), u64> = HashMap::new();
-        for destination in self.flow.state().schedule.destinations.values_mut() {
-            let count = destination.expire(before);
-            if count > 0 {
-                expired.insert((destination.account, destination.id), count);
-            }
-        }
+    /// Tells whoever looks after a destination that it has lost events; answers how many in all.
+    async fn tell_of_expired(&self, expired: Expired) -> Result<u64> {
         let total = expired.values().sum();
         self.metrics.expired.inc_by(total);
         for ((account, endpoint), count) in expired {

@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::traffic::Traffic;
+use crate::harness::wait;
 
 /// `checkpoint_every`, and a second for the checkpoint itself on a machine that does other things too.
 const WINDOW: Duration = Duration::from_millis(200 + 1_000);
@@ -30,7 +31,7 @@ async fn crash_loses_nothing_and_repeats_only_what_was_just_delivered() {
         if round % 5 == 4 {
             // In the middle of starting, which is when it reads what the last life left.
             let starting = traffic.launch.spawn();
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(0..150))).await;
+            wait(Duration::from_millis(fastrand::u64(0..150))).await;
             kills.push(Instant::now());
             starting.kill();
             continue;
@@ -39,7 +40,7 @@ async fn crash_loses_nothing_and_repeats_only_what_was_just_delivered() {
         let (ready_after, before) = (hub.ready_after, traffic.book.acknowledged());
         // Some lives end before the first checkpoint, some are several windows long.
         let life = Duration::from_millis(fastrand::u64(20..400) * fastrand::u64(1..10));
-        tokio::time::sleep(life).await;
+        wait(life).await;
         kills.push(hub.kill());
         let acknowledged = traffic.book.acknowledged() - before;
         println!(

@@ -21,7 +21,7 @@ use server::{Extras, Server};
 
 pub(crate) use binary::Binary;
 pub(crate) use http::{Answer, Http};
-pub(crate) use process::{Launch, rialto, run, said};
+pub(crate) use process::{Launch, rialto, run, said, wait};
 pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
 
@@ -72,10 +72,11 @@ impl TestHub {
     /// At the time it really is: for a directory that a real process takes over.
     pub(crate) async fn start_today() -> Self {
         let directory = Arc::new(tempfile::tempdir().expect("a directory"));
-        Self::open(directory, ManualClock::new(Timestamp::now()), |_| {}).await
+        Self::open(directory, ManualClock::new(Clock::System.now()), |_| {}).await
     }
 
-    async fn open(
+    /// On a directory that another hub has left, its data in `data`.
+    pub(crate) async fn open(
         directory: Arc<tempfile::TempDir>,
         clock: ManualClock,
         change: impl FnOnce(&mut Config),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::{AccountPolicy, Environment};
 use serde_json::json;
 
-use crate::harness::{Http, Launch, TOKEN, TestHub, event, rialto, run, said};
+use crate::harness::{Http, Launch, TOKEN, TestHub, event, rialto, run, said, wait};
 
 /// `POST /manage/v1/providers` with a token: who may, and who may not.
 async fn create_provider(http: &Http, token: &str, name: &str) -> u16 {
@@ -113,7 +113,7 @@ async fn a_first_start_that_is_killed_leaves_nothing_in_the_way() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut launch = Launch::new(directory.path());
         let starting = launch.spawn();
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(1..60))).await;
+        wait(Duration::from_millis(fastrand::u64(1..60))).await;
         starting.kill();
         let hub = launch.start().await;
         assert_eq!(create_provider(&hub.http(), TOKEN, "Acme").await, 200);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::traffic::Traffic;
+use crate::harness::wait;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_is_told_to_stop_under_load_loses_and_repeats_nothing() {
@@ -10,7 +11,7 @@ async fn a_hub_that_is_told_to_stop_under_load_loses_and_repeats_nothing() {
     let work = traffic.begin();
     for _ in 0..3 {
         let hub = traffic.launch.start().await;
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(100..1_000))).await;
+        wait(Duration::from_millis(fastrand::u64(100..1_000))).await;
         let (status, _) = hub.terminate().await;
         assert!(status.success(), "{status}:\n{}", traffic.launch.logged());
     }

@@ -20,6 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LINES_MAX: usize = 1_024;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
+/// Lets real time pass. Only where a process of its own is at work, which no test clock moves; what is waited *for* is
+/// looked at again and again, up to a patience that busy machines do not use up.
+pub(crate) async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 /// How to start a hub: the directory, the addresses to take, and what else to say.
 #[derive(Clone)]
 pub(crate) struct Launch {
@@ -221,7 +227,7 @@ impl Process {
                 return (status, lines);
             }
             assert!(Instant::now() < deadline, "the hub does not end");
-            tokio::time::sleep(LOOK_EVERY).await;
+            wait(LOOK_EVERY).await;
         }
     }
 

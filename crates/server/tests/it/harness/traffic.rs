@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub};
+use super::{Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub, wait};
 
 const CODE: &str = "cartAdd";
 /// Between two calls of one publisher: the hub shall be busy, not the test.
@@ -192,6 +192,20 @@ impl Traffic {
         }
     }
 
+    /// Waits until so many events that are not published yet are at the push subscriber.
+    pub(crate) async fn pushes_what_comes_next(&self, count: usize) {
+        let next = self.book.pages().next;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let pushed = |pages: &Pages| pages.pushed.keys().filter(|n| **n >= next).count();
+            if pushed(&self.book.pages()) >= count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}", self.launch.logged());
+            wait(AWAY).await;
+        }
+    }
+
     /// Waits until every acknowledged event is at both subscribers and the hub has nothing left to do.
     pub(crate) async fn drained(&self) {
         let http = Http::new(self.launch.listen);
@@ -209,7 +223,7 @@ impl Traffic {
                 missing.len(),
                 missing.iter().take(10).collect::<Vec<_>>()
             );
-            tokio::time::sleep(AWAY).await;
+            wait(AWAY).await;
         }
     }
 }
@@ -269,7 +283,7 @@ impl Publisher {
                 Kind::Idempotent => self.with_idempotency_key().await,
                 Kind::EventIds => self.with_event_ids().await,
             }
-            tokio::time::sleep(PAUSE).await;
+            wait(PAUSE).await;
         }
     }
 
@@ -322,7 +336,7 @@ impl Publisher {
 
     async fn absent(&self) {
         self.book.pages().uncertain += 1;
-        tokio::time::sleep(AWAY).await;
+        wait(AWAY).await;
     }
 }
 
@@ -401,7 +415,7 @@ async fn fetch(http: Http, key: String, book: Arc<Book>, goes_on: Arc<AtomicBool
             }
         }
         if names.is_empty() {
-            tokio::time::sleep(AWAY).await;
+            wait(AWAY).await;
         }
     }
 }
