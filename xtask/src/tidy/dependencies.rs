@@ -1,9 +1,11 @@
 //! Each dependency is wanted, explained and there once.
 //!
-//! Every line of the workspace's list has one in `docs/dependencies.md` saying why, and the other way round; and no
-//! crate is built in two versions but for those that others force on us, listed here with who does.
+//! Every line of the workspace's list has one in `docs/dependencies.md` saying why, and the other way round; a
+//! crate names in its code what its manifest declares; and no crate is built in two versions but for those that others
+//! force on us, listed here with who does.
 
 use super::Finding;
+use super::rust::words;
 use super::tree::Tree;
 use crate::shell::{self, Failure};
 
@@ -55,16 +57,16 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                 format!("`{name}` has no line in {PAGE} saying why it is here"),
             ));
         }
-        let used = tree.manifests().any(|(file, _)| {
-            declared(&file.text, "dependencies")
+        let wanted = |text: &str| {
+            declared(text, "dependencies")
                 .iter()
-                .any(|(used, _)| used == name)
-        });
-        if !used {
+                .any(|(wanted, _)| wanted == name)
+        };
+        if !tree.manifests().any(|(file, _)| wanted(&file.text)) {
             findings.push(Finding::new(
                 "Cargo.toml",
                 *line,
-                format!("no crate uses `{name}`: take it out"),
+                format!("no crate wants `{name}`: take it out"),
             ));
         }
     }
@@ -77,7 +79,49 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             ));
         }
     }
+    findings.extend(unused(tree));
     findings
+}
+
+/// Dependencies that a crate declares and its code never names.
+fn unused(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (manifest, name) in tree.manifests() {
+        let named = |dependency: &str, shipped: bool| {
+            // The one library whose name is not that of its package.
+            let word = if dependency == "md-5" {
+                "md5".to_owned()
+            } else {
+                dependency.replace('-', "_")
+            };
+            let code = tree
+                .rust()
+                .filter(|(file, _)| file.crate_name() == Some(name));
+            let mut parts = code.map(|(_, rust)| if shipped { &rust.product } else { &rust.code });
+            parts.any(|code| words(code, &word).next().is_some())
+        };
+        for (dependency, line) in declared(&manifest.text, "dependencies") {
+            let shipped = section_of(&manifest.text, line) == "[dependencies]";
+            if !named(&dependency, false) {
+                let sentence = format!("`{name}` never names `{dependency}`: take it out");
+                findings.push(Finding::new(&manifest.path, line, sentence));
+            } else if shipped && !named(&dependency, true) {
+                let sentence =
+                    format!("only tests name `{dependency}`: it belongs to [dev-dependencies]");
+                findings.push(Finding::new(&manifest.path, line, sentence));
+            }
+        }
+    }
+    findings
+}
+
+/// The heading above a line of a manifest.
+fn section_of(manifest: &str, line: usize) -> &str {
+    let above = manifest.lines().take(line);
+    above
+        .filter(|line| line.starts_with('['))
+        .last()
+        .unwrap_or("")
 }
 
 /// The names under the headings of a manifest that end in `heading`, with their lines from 1.
@@ -181,37 +225,43 @@ mod tests {
     use super::*;
 
     const MANIFEST: &str = "[workspace]\nmembers = []\n[workspace.dependencies]\nhub = { path = \"crates/hub\" }\njiff = \"0.2\"\nuuid = { version = \"1\" }\n";
-    const HUB: (&str, &str) = (
-        "crates/hub/Cargo.toml",
-        "[dependencies]\njiff.workspace = true\nuuid.workspace = true\n",
-    );
 
     #[test]
-    fn each_dependency_is_explained_and_each_explanation_is_of_one() {
+    fn each_dependency_is_wanted_and_explained_and_each_explanation_is_of_one() {
         let page = "| crate | why |\n|---|---|\n| `jiff` | time |\n| `moment` | no |\n";
-        let lines: Vec<String> = check(&Tree::of(&[("Cargo.toml", MANIFEST), (PAGE, page), HUB]))
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(
-            lines[0].starts_with("Cargo.toml:6: `uuid` has no line"),
-            "{}",
-            lines[0]
+        let hub = (
+            "crates/hub/Cargo.toml",
+            "[dependencies]\nuuid.workspace = true\n",
         );
-        assert!(
-            lines[1].starts_with("docs/dependencies.md:4: explains `moment`"),
-            "{}",
-            lines[1]
+        let code = ("crates/hub/src/id.rs", "use uuid::Uuid;\n");
+        let tree = Tree::of(&[("Cargo.toml", MANIFEST), (PAGE, page), hub, code]);
+        let lines: Vec<String> = check(&tree).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "Cargo.toml:5: no crate wants `jiff`: take it out",
+                "Cargo.toml:6: `uuid` has no line in docs/dependencies.md saying why it is here",
+                "docs/dependencies.md:4: explains `moment`, which Cargo.toml does not list",
+            ]
         );
     }
 
     #[test]
-    fn a_dependency_that_nobody_uses_is_a_finding() {
-        let page = "| `jiff` | time |\n| `uuid` | ids |\n";
-        let findings = check(&Tree::of(&[("Cargo.toml", MANIFEST), (PAGE, page)]));
-        assert_eq!(findings.len(), 2);
-        assert!(check(&Tree::of(&[("Cargo.toml", MANIFEST), (PAGE, page), HUB])).is_empty());
+    fn a_dependency_is_named_where_it_is_declared() {
+        let manifest = "[dependencies]\nhyper-util = \"1\"\njiff = \"1\"\n[dev-dependencies]\nuuid = \"1\"\ninsta = \"1\"\n";
+        let code = "use hyper_util::Client;\n#[cfg(test)]\nmod tests { use jiff::Timestamp; use uuid::Uuid; }\n";
+        let tree = Tree::of(&[
+            ("crates/hub/Cargo.toml", manifest),
+            ("crates/hub/src/lib.rs", code),
+        ]);
+        let lines: Vec<String> = unused(&tree).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "crates/hub/Cargo.toml:3: only tests name `jiff`: it belongs to [dev-dependencies]",
+                "crates/hub/Cargo.toml:6: `hub` never names `insta`: take it out",
+            ]
+        );
     }
 
     #[test]
