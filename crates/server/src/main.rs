@@ -1,6 +1,6 @@
 //! The binary `rialto`: reads the command line and calls what it names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -98,7 +98,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Demo(demo) => ended(demo.run().await),
         Command::Send(send) => ended(send.run().await),
         Command::Listen(listen) => ended(listen.run().await),
-        Command::Config(ConfigCommand::Check { file }) => match load(Some(file)) {
+        Command::Config(ConfigCommand::Check { file }) => match load(Some(&file)) {
             Ok(_) => {
                 println!("The configuration can be used.");
                 ExitCode::SUCCESS
@@ -128,12 +128,12 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-fn load(file: Option<PathBuf>) -> Result<Config, server::config::ConfigError> {
-    Config::load(file.as_deref(), |name| std::env::var(name).ok())
+fn load(file: Option<&Path>) -> Result<Config, server::config::ConfigError> {
+    Config::load(file, |name| std::env::var(name).ok())
 }
 
 async fn serve(args: Serve) -> ExitCode {
-    let mut config = match load(args.config) {
+    let mut config = match load(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => return fail(&error),
     };
