@@ -21,7 +21,7 @@ use engine::Clock;
 use jiff::Timestamp;
 use outbound::signature::{self, Secret, SignatureError};
 
-use crate::terminal::count;
+use crate::terminal::{count, counted};
 
 /// How far a signature's time may be from ours.
 const TOLERANCE: Duration = Duration::from_secs(300);
@@ -209,9 +209,9 @@ impl Seen {
 
     fn summary(&self) -> String {
         format!(
-            "{} requests with {} events; {} came again, {} failed on purpose, {} with a signature that does not fit",
-            count(self.requests),
-            count(self.events),
+            "{} with {}; {} came again, {} failed on purpose, {} with a signature that does not fit",
+            counted(self.requests, "request"),
+            counted(self.events, "event"),
             count(self.repeated),
             count(self.failed),
             count(self.forged),

@@ -22,7 +22,7 @@ use clap::Args;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::partner::{Partner, PartnerError};
-use crate::terminal::{FRAME, Screen, bar, count, rate, span};
+use crate::terminal::{FRAME, Screen, bar, count, counted, rate, span};
 use deliver::{Delivery, Done, Refused};
 use group::{Group, Grouper};
 pub use pieces::ReadError;
@@ -300,10 +300,10 @@ impl Run {
             ""
         };
         format!(
-            "{part}{} events taken, {} a second, {} lines refused{wait}",
-            count(self.accepted),
+            "{part}{} taken, {} a second, {} refused{wait}",
+            counted(self.accepted, "event"),
             count(rate(self.accepted, self.started.elapsed())),
-            count(self.refused),
+            counted(self.refused, "line"),
         )
     }
 
@@ -317,14 +317,14 @@ impl Run {
         }
         let kept = match self.quarantined {
             0 => String::new(),
-            kept => format!(", {} events kept in quarantine", count(kept)),
+            kept => format!(", {} kept in quarantine", counted(kept, "event")),
         };
         self.screen.say(&format!(
-            "{} events taken in {}, {} a second; {} lines refused{kept}",
-            count(self.accepted),
+            "{} taken in {}, {} a second; {} refused{kept}",
+            counted(self.accepted, "event"),
             span(self.started.elapsed()),
             count(rate(self.accepted, self.started.elapsed())),
-            count(self.refused),
+            counted(self.refused, "line"),
         ));
         if !matches!(ended, Ok(true)) && self.kept.is_some() {
             self.screen

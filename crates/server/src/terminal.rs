@@ -167,6 +167,12 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// `1 line`, `1,234 lines`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
 /// How long something took, in three or four characters and a unit.
 pub fn span(time: Duration) -> String {
     let micros = time.as_micros();
@@ -267,6 +273,10 @@ mod tests {
         assert_eq!(
             [0, 999, 1_000, 1_234_567].map(count),
             ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [1, 2_000].map(|n| counted(n, "line")),
+            ["1 line", "2,000 lines"]
         );
         let micros = [7, 1_500, 42_000, 1_600_000].map(Duration::from_micros);
         assert_eq!(micros.map(span), ["7 µs", "1.5 ms", "42 ms", "1.6 s"]);

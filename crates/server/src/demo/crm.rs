@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -16,9 +15,14 @@ use outbound::signature::{self, Secret};
 use super::stream;
 use super::tally::Tally;
 use crate::listen::{header, shown, signed};
+use crate::terminal::count;
 
 /// Ids remembered to tell repeats; then it starts to forget, all at once.
 const IDS_MAX: usize = 100_000;
+
+/// Lines printed in a stretch of [`TALK_FOR`].
+const TALK_LINES_MAX: u32 = 20;
+const TALK_FOR: Duration = Duration::from_secs(1);
 
 /// The running receiver.
 pub(super) struct Crm {
@@ -48,7 +52,14 @@ struct Shared {
     fail: f64,
     inner: Mutex<Inner>,
     /// Prints what arrives, once the check is over.
-    talks: AtomicBool,
+    talk: Mutex<Option<Talk>>,
+}
+
+/// What was printed lately: a person cannot read more.
+struct Talk {
+    since: Instant,
+    said: u32,
+    unsaid: u64,
 }
 
 struct Inner {
@@ -74,7 +85,7 @@ impl Crm {
                 refused: HashSet::new(),
                 taken: HashSet::new(),
             }),
-            talks: AtomicBool::new(false),
+            talk: Mutex::new(None),
         });
         let socket = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = socket.local_addr()?;
@@ -103,13 +114,22 @@ impl Crm {
 
     /// From now on prints what arrives instead of checking it off.
     pub(super) fn talk(&self) {
-        self.shared.talks.store(true, Ordering::Relaxed);
+        let talk = Talk {
+            since: Instant::now(),
+            said: 0,
+            unsaid: 0,
+        };
+        *self.shared.talk() = Some(talk);
     }
 }
 
 impl Shared {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn talk(&self) -> MutexGuard<'_, Option<Talk>> {
+        self.talk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What to check off on, if the push is ours to take.
@@ -130,13 +150,11 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     if let Some(status) = shared.inner().judge(id, shared.fail) {
         return status;
     }
-    let talks = shared.talks.load(Ordering::Relaxed);
+    if let Some(talk) = shared.talk().as_mut() {
+        talk.say(now, &body);
+        return StatusCode::OK;
+    }
     match std::str::from_utf8(&body).map(stream::read) {
-        _ if talks => {
-            for line in shown::events(&body) {
-                println!("  pushed to the CRM  {line}");
-            }
-        }
         Ok(Ok(told)) => tally
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -144,6 +162,29 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         _ => shared.inner().seen.unreadable += 1,
     }
     StatusCode::OK
+}
+
+impl Talk {
+    fn say(&mut self, now: Instant, body: &[u8]) {
+        if now.saturating_duration_since(self.since) >= TALK_FOR {
+            if self.unsaid > 0 {
+                println!("  … and {} more", count(self.unsaid));
+            }
+            *self = Self {
+                since: now,
+                said: 0,
+                unsaid: 0,
+            };
+        }
+        for line in shown::events(body) {
+            if self.said < TALK_LINES_MAX {
+                self.said += 1;
+                println!("  pushed to the CRM  {line}");
+            } else {
+                self.unsaid += 1;
+            }
+        }
+    }
 }
 
 impl Inner {

@@ -99,7 +99,7 @@ async fn what_arrives_is_a_line_and_its_signature_is_checked() {
         "{printed}"
     );
     assert!(printed.ends_with("orderTotal=42\n"), "{printed}");
-    assert!(said.starts_with("1 requests with 1 events"), "{said}");
+    assert!(said.starts_with("1 request with 1 event"), "{said}");
     let (printed, said) = stranger.stop();
     assert!(printed.contains("  401  [no signature fits"), "{printed}");
     assert!(
