@@ -116,6 +116,18 @@ impl Dedupe {
         }
     }
 
+    /// These are durable, and in the log.
+    fn fulfil(&self, known: impl IntoIterator<Item = (Digest16, Known)>) {
+        let mut slots = self.slots();
+        for (digest, found) in known {
+            // A slot that is gone was saved in the meantime: the router was faster than we. Then the store answers,
+            // and what we put here would stay for ever.
+            if let Some(slot) = slots.by_digest.get_mut(&digest) {
+                *slot = Slot::Known(found);
+            }
+        }
+    }
+
     fn put(&self, digest: Digest16, known: Known) {
         self.slots().by_digest.insert(digest, Slot::Known(known));
     }
@@ -130,14 +142,7 @@ pub(crate) struct Reservation {
 impl Reservation {
     /// The call's events are durable: whoever brings these keys again is answered from here.
     pub(crate) fn fulfil(self, known: impl IntoIterator<Item = (Digest16, Known)>) {
-        let mut slots = self.hub.dedupe.slots();
-        for (digest, found) in known {
-            // A slot that is gone was saved in the meantime: the router was faster than we. Then the store answers,
-            // and what we put here would stay for ever.
-            if let Some(slot) = slots.by_digest.get_mut(&digest) {
-                *slot = Slot::Known(found);
-            }
-        }
+        self.hub.dedupe.fulfil(known);
     }
 }
 
@@ -254,5 +259,50 @@ impl Hub {
             let key = self.idempotency_key(position, entry.account(), idempotency, published_at_us);
             self.dedupe.put(idempotency.key, Known::Call(key));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Digest16 = [7; 16];
+
+    fn saved() -> EventKey {
+        EventKey {
+            digest: KEY,
+            account: model::AccountId(1),
+            position: 5,
+            ordinal: 0,
+            expires_at: jiff::Timestamp::MAX,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_known_from_when_it_is_durable_until_it_is_saved() {
+        let dedupe = Dedupe::default();
+        let before = dedupe.look(&[KEY]).await;
+        assert!(before.known.is_empty());
+        assert!(dedupe.reserve(before.epoch, &[KEY]));
+        assert!(!dedupe.reserve(before.epoch, &[KEY]), "it is held");
+        dedupe.fulfil([(KEY, Known::Event { position: 5 })]);
+        assert!(dedupe.look(&[KEY]).await.known.contains_key(&KEY));
+        dedupe.saved(&[saved()], &[]);
+        assert!(dedupe.look(&[KEY]).await.known.is_empty());
+        assert!(
+            !dedupe.reserve(before.epoch, &[KEY]),
+            "who looked before it was saved has to look again"
+        );
+    }
+
+    /// The router reads the log and saves the key before the call that wrote it goes on.
+    #[tokio::test]
+    async fn a_key_that_was_saved_first_does_not_stay_for_ever() {
+        let dedupe = Dedupe::default();
+        let epoch = dedupe.look(&[KEY]).await.epoch;
+        assert!(dedupe.reserve(epoch, &[KEY]));
+        dedupe.saved(&[saved()], &[]);
+        dedupe.fulfil([(KEY, Known::Event { position: 5 })]);
+        assert!(dedupe.look(&[KEY]).await.known.is_empty());
     }
 }

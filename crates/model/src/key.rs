@@ -51,7 +51,8 @@ impl KeyHash {
 
     /// What [`KeyHash::to_hex`] wrote.
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.len() != 64 || !text.is_ascii() {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() != 64 || !is_hex {
             return None;
         }
         let mut hash = [0u8; 32];
@@ -85,4 +86,49 @@ pub fn compose(level: KeyLevel, random: [u8; 32]) -> Secret {
 /// The part of a key that may be shown.
 pub fn prefix(key: &str) -> String {
     key.chars().take(PREFIX_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fuzzing;
+
+    #[test]
+    fn keys_show_their_level_and_nothing_else() {
+        let key = compose(KeyLevel::Endpoint, [0xab; 32]);
+        assert_eq!(key.expose(), format!("re_{}", "ab".repeat(32)));
+        assert_eq!(prefix(key.expose()), "re_ababa");
+        assert!(!format!("{key:?}").contains("abab"));
+    }
+
+    #[test]
+    fn fuzz_a_hash_is_read_as_it_was_written() {
+        fuzzing::run(&any::<[u8; 32]>(), |bytes| {
+            let hash = KeyHash(bytes);
+            prop_assert_eq!(KeyHash::from_hex(&hash.to_hex()), Some(hash));
+            Ok(())
+        });
+    }
+
+    /// Keys come from strangers and hashes from a database that people edit: no text is a surprise.
+    #[test]
+    fn fuzz_any_text_can_be_a_key() {
+        let text = prop_oneof![".{0,80}", "[0-9a-f]{30}[0-9A-F+ ]{4}[0-9a-f]{30}"];
+        fuzzing::run(&text, |text| {
+            prop_assert!(prefix(&text).chars().count() <= PREFIX_CHARS);
+            prop_assert!(text.starts_with(&prefix(&text)));
+            prop_assert_eq!(
+                KeyHash::from_hex(&KeyHash::of(&text).to_hex()),
+                Some(KeyHash::of(&text))
+            );
+            if let Some(hash) = KeyHash::from_hex(&text) {
+                prop_assert_eq!(hash.to_hex(), text.to_ascii_lowercase());
+            }
+            let level = KeyLevel::parse(&text);
+            prop_assert!(level.is_none_or(|level| level.as_str() == text));
+            Ok(())
+        });
+    }
 }

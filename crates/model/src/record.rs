@@ -157,3 +157,157 @@ impl<'a> Entry<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fuzzing;
+
+    fn text() -> impl Strategy<Value = Cow<'static, str>> {
+        ".{0,12}".prop_map(Cow::Owned)
+    }
+
+    fn identifier() -> impl Strategy<Value = Identifier<'static>> {
+        let mode = prop_oneof![
+            Just(HashMode::None),
+            Just(HashMode::Hashed),
+            Just(HashMode::Required),
+        ];
+        let algorithm = option::of(Just(HashAlgorithm::EmailSha256));
+        (text(), text(), text(), mode, algorithm).prop_map(
+            |(name, value, kind, mode, algorithm)| Identifier {
+                name,
+                value,
+                kind,
+                mode,
+                algorithm,
+            },
+        )
+    }
+
+    fn event() -> impl Strategy<Value = Event<'static>> {
+        let key = option::of(any::<Digest16>());
+        let numbers = (any::<u32>(), any::<i64>());
+        (text(), text(), numbers, key, text()).prop_map(
+            |(code, namespace, (ordinal, happened_at_us), key, body)| Event {
+                code,
+                namespace,
+                ordinal,
+                key,
+                happened_at_us,
+                body,
+            },
+        )
+    }
+
+    fn idempotency() -> impl Strategy<Value = Option<Idempotency>> {
+        let numbers = any::<(Digest16, Digest16, u32, u32)>();
+        option::of(
+            numbers.prop_map(|(key, body, accepted, quarantined)| Idempotency {
+                key,
+                body,
+                accepted,
+                quarantined,
+            }),
+        )
+    }
+
+    fn document() -> impl Strategy<Value = Entry<'static>> {
+        let numbers = any::<(i64, i64, i64, u32)>();
+        let person = option::of(any::<[u8; 16]>());
+        let texts = (text(), text(), text());
+        let lists = (vec(identifier(), 0..3), vec(event(), 0..3));
+        (numbers, idempotency(), person, texts, lists).prop_map(
+            |(numbers, idempotency, x1_id, texts, (identifiers, events))| {
+                Entry::Document(Document {
+                    account: AccountId(numbers.0),
+                    endpoint: EndpointId(numbers.1),
+                    published_at_us: numbers.2,
+                    ordinal: numbers.3,
+                    idempotency,
+                    x1_id,
+                    provider: texts.0,
+                    source: texts.1,
+                    channel: texts.2,
+                    identifiers,
+                    events,
+                })
+            },
+        )
+    }
+
+    fn refused() -> impl Strategy<Value = Entry<'static>> {
+        let numbers = any::<(i64, i64, i64, u32)>();
+        (numbers, idempotency(), text(), text()).prop_map(
+            |(numbers, idempotency, body, violations)| {
+                Entry::Refused(Refused {
+                    account: AccountId(numbers.0),
+                    endpoint: EndpointId(numbers.1),
+                    published_at_us: numbers.2,
+                    ordinal: numbers.3,
+                    idempotency,
+                    body,
+                    violations,
+                })
+            },
+        )
+    }
+
+    fn entry() -> impl Strategy<Value = Entry<'static>> {
+        prop_oneof![document(), refused()]
+    }
+
+    #[test]
+    fn fuzz_a_record_is_read_as_it_was_written() {
+        fuzzing::run(&entry(), |entry| {
+            let bytes = entry.encode();
+            prop_assert_eq!(Entry::decode(&bytes).ok(), Some(entry));
+            Ok(())
+        });
+    }
+
+    /// Damage is noticed or harmless: any bytes give a record or an error, and a record that is one.
+    #[test]
+    fn fuzz_any_bytes_can_be_tried() {
+        let damaged = (
+            entry(),
+            vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        );
+        let damaged = damaged.prop_map(|(entry, changes)| {
+            let mut bytes = entry.encode();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        });
+        let junk = vec(any::<u8>(), 0..200).prop_map(|mut bytes| {
+            if let Some(first) = bytes.first_mut() {
+                *first = VERSION;
+            }
+            bytes
+        });
+        fuzzing::run(&prop_oneof![damaged, junk], |bytes| {
+            if let Ok(entry) = Entry::decode(&bytes) {
+                let again = entry.encode();
+                prop_assert_eq!(Entry::decode(&again).ok(), Some(entry));
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let say = |bytes: &[u8]| Entry::decode(bytes).expect_err("not a record").to_string();
+        assert_eq!(say(&[]), "an empty log record");
+        assert_eq!(
+            say(&[9]),
+            "a log record of version 9; this program reads up to 1: run a newer one"
+        );
+        assert_eq!(say(&[VERSION, 7]), "a damaged log record");
+    }
+}
