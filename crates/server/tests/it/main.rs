@@ -16,6 +16,7 @@ mod door;
 mod endpoint;
 mod event_type;
 mod faults;
+mod fuzz;
 mod hangup;
 mod hostile;
 mod idempotency;
