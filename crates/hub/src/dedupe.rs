@@ -229,7 +229,7 @@ impl Hub {
         const BYTES: usize = 16 << 20;
         let mut from = self.unsaved_from();
         loop {
-            let batches = self.log.read(from, BATCHES, BYTES).await?;
+            let batches = self.read_log(from, BATCHES, BYTES).await?;
             let Some(last) = batches.last() else {
                 return Ok(());
             };

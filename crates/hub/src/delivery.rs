@@ -301,7 +301,7 @@ impl Hub {
         loop {
             const BATCHES: usize = 64;
             const BYTES: usize = 16 << 20;
-            let batches = self.log.read(seq, BATCHES, BYTES).await?;
+            let batches = self.read_log(seq, BATCHES, BYTES).await?;
             let Some(last) = batches.last() else {
                 return Ok(found.into_lists());
             };

@@ -72,7 +72,7 @@ impl Hub {
                 return Ok(latest);
             }
             let wanted = usize::try_from(to - from).unwrap_or(usize::MAX);
-            let batches = self.log.read(from, wanted, usize::MAX).await?;
+            let batches = self.read_log(from, wanted, usize::MAX).await?;
             looked_at += to - from;
             bytes += batches.iter().map(|batch| batch.bytes()).sum::<usize>();
             let rest = limit - latest.events.len();
@@ -88,7 +88,7 @@ impl Hub {
         for &position in positions {
             let seq = Position::from_u64(position).seq();
             if batch.as_ref().is_none_or(|known| known.seq() != seq) {
-                let read = self.log.read(seq, 1, usize::MAX).await?;
+                let read = self.read_log(seq, 1, usize::MAX).await?;
                 batch = read.into_iter().find(|read| read.seq() == seq);
             }
             let mut events = Vec::new();

@@ -17,6 +17,7 @@ mod destination;
 mod pack;
 mod pending;
 mod push;
+mod read;
 mod render;
 mod retire;
 mod route;
@@ -52,6 +53,7 @@ const SHARD: i64 = 0;
 pub struct Flow {
     state: Mutex<State>,
     cache: BatchCache,
+    damaged: read::Damaged,
     /// Something was routed or ended.
     changed: Notify,
     /// There are calls to make or alarms to set.
@@ -147,6 +149,7 @@ impl Flow {
                 found: Found::default(),
             }),
             cache: BatchCache::new(delivery.cache_bytes_max),
+            damaged: read::Damaged::default(),
             changed: Notify::new(),
             pump: Notify::new(),
             routing: tokio::sync::Mutex::new(()),

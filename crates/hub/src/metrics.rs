@@ -45,6 +45,8 @@ pub struct Metrics {
     pub expired: Count,
     pub unhashable: Count,
     pub unreadable: Count,
+    /// Batches of the log whose stored bytes are damaged.
+    pub damaged: Count,
     /// Push attempts by status code or failure word.
     attempts: ByResult,
     pub publish: Histogram,
@@ -82,6 +84,7 @@ impl Metrics {
             expired: Count::default(),
             unhashable: Count::default(),
             unreadable: Count::default(),
+            damaged: Count::default(),
             attempts: ByResult::default(),
             publish: histogram(),
             commit: histogram(),
@@ -166,6 +169,11 @@ impl Metrics {
                 "unreadable_records",
                 "Log records that could not be read",
                 &self.unreadable,
+            ),
+            (
+                "damaged_batches",
+                "Batches of the log whose bytes are damaged and that were passed over",
+                &self.damaged,
             ),
         ];
         for (name, help, counter) in counters {

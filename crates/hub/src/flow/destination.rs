@@ -362,6 +362,18 @@ impl Destination {
         }
     }
 
+    /// These cannot be read any more: they wait no longer. Answers how many did.
+    pub(crate) fn give_up(&mut self, positions: &[u64]) -> u64 {
+        let mut given_up = 0;
+        for &position in positions {
+            if self.pending.contains(position) && !self.claimed.contains(&position) {
+                self.finish_pending(position);
+                given_up += 1;
+            }
+        }
+        given_up
+    }
+
     fn finish_pending(&mut self, position: u64) {
         self.claimed.remove(&position);
         self.pending.remove(position);

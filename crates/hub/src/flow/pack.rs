@@ -130,7 +130,7 @@ impl Hub {
         let mut unhashable = Vec::new();
         for &position in positions {
             let at = engine::Position::from_u64(position);
-            let batch = self.flow.cache.get(&self.log, at.seq()).await?;
+            let batch = self.batch(at.seq()).await?;
             filled.packed.push(position);
             let Some(record) = batch.as_ref().and_then(|batch| batch.record(at.index())) else {
                 self.metrics.expired.inc();

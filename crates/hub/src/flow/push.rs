@@ -74,8 +74,8 @@ impl super::Flow {
 enum Hindrance {
     /// Later perhaps: the log cannot be read now, or the destination has just been disabled.
     Later(Option<crate::Error>),
-    /// The log no longer holds the document.
-    Expired,
+    /// The log no longer holds this one of the documents, or it cannot be read any more.
+    Expired(Waiting),
 }
 
 impl Hub {
@@ -173,21 +173,12 @@ impl Hub {
             body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
         }
         for (i, waiting) in job.documents.iter().enumerate() {
-            let batch = self
-                .flow
-                .cache
-                .get(
-                    &self.log,
-                    engine::Position::from_u64(waiting.position).seq(),
-                )
-                .await;
-            let batch = batch
-                .map_err(|error| Hindrance::Later(Some(error.into())))?
-                .ok_or(Hindrance::Expired)?;
-            let index = engine::Position::from_u64(waiting.position).index();
-            let bytes = batch.record(index).ok_or(Hindrance::Expired)?;
-            let Ok(Entry::Document(document)) = Entry::decode(bytes) else {
-                return Err(Hindrance::Expired);
+            let at = engine::Position::from_u64(waiting.position);
+            let batch = self.batch(at.seq()).await;
+            let batch = batch.map_err(|error| Hindrance::Later(Some(error.into())))?;
+            let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
+            let Some(Ok(Entry::Document(document))) = record.map(Entry::decode) else {
+                return Err(Hindrance::Expired(*waiting));
             };
             let takes = |event: &model::record::Event<'_>| {
                 self.takes(waiting.position, &document, event, target.endpoint)
@@ -364,11 +355,13 @@ impl Hub {
                         .is_some_and(|entry| entry.target.is_some());
                 }
             }
-            Hindrance::Expired => {
-                for &waiting in &job.documents {
-                    destination.dropped(waiting, job.kind);
-                    self.metrics.expired.inc();
-                }
+            Hindrance::Expired(lost) => {
+                destination.dropped(lost, job.kind);
+                self.metrics.expired.inc();
+                // The others go on without it.
+                let mut rest = job.clone();
+                rest.documents.retain(|waiting| *waiting != lost);
+                destination.put_back(&rest);
             }
         }
         now
@@ -383,13 +376,18 @@ impl Hub {
         let scanned = positions.last().map_or(0, |last| last + 1);
         let read = self.read_waiting(&positions).await;
         let now = self.now();
+        let (mut lost, mut account) = (0, AccountId(0));
         {
             let mut state = self.flow.state();
             let Some(destination) = state.schedule.destinations.get_mut(&id) else {
                 return;
             };
             match read {
-                Ok(read) => destination.loaded(&read, scanned),
+                Ok((read, gone)) => {
+                    destination.loaded(&read, scanned);
+                    lost = destination.give_up(&gone);
+                    account = destination.account;
+                }
                 Err(error) => {
                     destination.is_loading = false;
                     destination.circuit = model::circuit::Circuit::Open {
@@ -405,25 +403,45 @@ impl Hub {
             }
             state.schedule.look_at(id, now);
         }
+        if lost > 0 {
+            self.tell_of_lost(account, id, lost).await;
+        }
         self.flow.changed.notify_waiters();
         self.flow.pump.notify_one();
     }
 
-    async fn read_waiting(&self, positions: &[u64]) -> Result<Vec<Waiting>> {
+    async fn tell_of_lost(&self, account: AccountId, id: EndpointId, count: u64) {
+        self.metrics.expired.inc_by(count);
+        let message = format!(
+            "{count} events that waited for this destination were given up: the log holds them no longer, or damaged"
+        );
+        let told = self.notify_people(crate::Scope(account), Some(id), "events-lost", &message);
+        if let Err(error) = told.await {
+            tracing::error!(
+                endpoint_id = id.0,
+                count,
+                error = &error as &dyn std::error::Error,
+                "events are lost, and nobody could be told"
+            );
+        }
+    }
+
+    /// What waits at these positions, and the positions of what cannot be read any more.
+    async fn read_waiting(&self, positions: &[u64]) -> Result<(Vec<Waiting>, Vec<u64>)> {
         let mut read = Vec::with_capacity(positions.len());
+        let mut gone = Vec::new();
         for &position in positions {
             let at = engine::Position::from_u64(position);
-            let Some(batch) = self.flow.cache.get(&self.log, at.seq()).await? else {
-                continue;
-            };
-            let Some(bytes) = batch.record(at.index()) else {
-                continue;
-            };
-            if let Ok(Entry::Document(document)) = Entry::decode(bytes) {
-                read.push(super::waiting(position, &document, bytes.len()));
+            let batch = self.batch(at.seq()).await?;
+            let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
+            match record.map(|bytes| (Entry::decode(bytes), bytes.len())) {
+                Some((Ok(Entry::Document(document)), bytes)) => {
+                    read.push(super::waiting(position, &document, bytes));
+                }
+                _ => gone.push(position),
             }
         }
-        Ok(read)
+        Ok((read, gone))
     }
 }
 

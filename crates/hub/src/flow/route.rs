@@ -35,7 +35,7 @@ impl Hub {
         if from >= ends.next_seq {
             return Ok(RouteReport::default());
         }
-        let batches = self.log.read(from, BATCHES_MAX, BYTES_MAX).await?;
+        let batches = self.read_log(from, BATCHES_MAX, BYTES_MAX).await?;
         let mut report = RouteReport::default();
         for batch in &batches {
             self.flow.cache.put(batch);

@@ -11,6 +11,7 @@ mod browser;
 mod cli;
 mod coverage;
 mod crash;
+mod damage;
 mod demo;
 mod door;
 mod endpoint;
