@@ -32,3 +32,4 @@ mod readme;
 mod send;
 mod serve;
 mod shutdown;
+mod stored;
