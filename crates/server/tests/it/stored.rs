@@ -216,8 +216,11 @@ fn fixture(name: &str) -> PathBuf {
     tests.join(name)
 }
 
+/// Makes of a file's name and bytes those of its copy.
+type Convert = fn(&str, &[u8]) -> (String, Vec<u8>);
+
 /// Copies a tree, each file changed by `convert`, which also answers its name; answers the bytes written.
-fn copy_tree(from: &Path, to: &Path, convert: &dyn Fn(&str, Vec<u8>) -> (String, Vec<u8>)) -> u64 {
+fn copy_tree(from: &Path, to: &Path, convert: Convert) -> u64 {
     std::fs::create_dir_all(to).expect("a directory");
     let mut written = 0;
     for entry in std::fs::read_dir(from).expect("a directory") {
@@ -228,25 +231,25 @@ fn copy_tree(from: &Path, to: &Path, convert: &dyn Fn(&str, Vec<u8>) -> (String,
             written += copy_tree(&path, &to.join(name), convert);
             continue;
         }
-        let (name, bytes) = convert(name, std::fs::read(&path).expect("a file"));
+        let (name, bytes) = convert(name, &std::fs::read(&path).expect("a file"));
         written += bytes.len() as u64;
         std::fs::write(to.join(name), bytes).expect("written");
     }
     written
 }
 
-fn compress(name: &str, bytes: Vec<u8>) -> (String, Vec<u8>) {
-    let bytes = zstd::encode_all(bytes.as_slice(), 19).expect("compressed");
+fn compress(name: &str, bytes: &[u8]) -> (String, Vec<u8>) {
+    let bytes = zstd::encode_all(bytes, 19).expect("compressed");
     (format!("{name}.zst"), bytes)
 }
 
-fn decompress(name: &str, bytes: Vec<u8>) -> (String, Vec<u8>) {
+fn decompress(name: &str, bytes: &[u8]) -> (String, Vec<u8>) {
     match name.strip_suffix(".zst") {
         Some(name) => {
-            let bytes = zstd::decode_all(bytes.as_slice()).expect("whole");
+            let bytes = zstd::decode_all(bytes).expect("whole");
             (name.to_owned(), bytes)
         }
-        None => (name.to_owned(), bytes),
+        None => (name.to_owned(), bytes.to_vec()),
     }
 }
 
@@ -254,7 +257,7 @@ fn decompress(name: &str, bytes: Vec<u8>) -> (String, Vec<u8>) {
 async fn directories_of_every_released_format_are_read() {
     for name in RELEASED {
         let directory = tempfile::tempdir().expect("a directory");
-        copy_tree(&fixture(name), &directory.path().join("data"), &decompress);
+        copy_tree(&fixture(name), &directory.path().join("data"), decompress);
         let about = std::fs::read(directory.path().join("data/about.json")).expect("a file");
         let about = serde_json::from_slice(&about).expect("JSON");
         assert_reads(Arc::new(directory), &About::of_json(&about)).await;
@@ -267,7 +270,7 @@ async fn a_fixture_of_the_format_of_today_is_small_and_can_be_read() {
     let data = directory.path().join("data");
     let about = write(&data).await;
     let packed = directory.path().join("packed");
-    assert!(copy_tree(&data, &packed, &compress) < FIXTURE_BYTES_MAX);
+    assert!(copy_tree(&data, &packed, compress) < FIXTURE_BYTES_MAX);
     let about_text = serde_json::to_string_pretty(&about.to_json()).expect("text");
     std::fs::write(packed.join("about.json"), about_text + "\n").expect("written");
     if let Ok(name) = std::env::var("RIALTO_WRITE_FIXTURE") {
@@ -275,8 +278,8 @@ async fn a_fixture_of_the_format_of_today_is_small_and_can_be_read() {
             !fixture(&name).exists(),
             "{name} is released: it is never written again"
         );
-        copy_tree(&packed, &fixture(&name), &|name, bytes| {
-            (name.to_owned(), bytes)
+        copy_tree(&packed, &fixture(&name), |name, bytes| {
+            (name.to_owned(), bytes.to_vec())
         });
     }
     assert_reads(Arc::new(directory), &about).await;
