@@ -115,7 +115,7 @@ impl Demo {
         let server = Server::start(&config, Extras::default()).await?;
         let ended = tokio::select! {
             ended = self.play(&config, &server) => ended,
-            () = crate::signal::stop() => Ok(match self.once {
+            () = crate::signal::stop_or_hangup() => Ok(match self.once {
                 true => ExitCode::from(INTERRUPTED),
                 false => ExitCode::SUCCESS,
             }),

@@ -15,3 +15,17 @@ pub async fn stop() {
         }
     }
 }
+
+/// The same, or the terminal is closed: for what a person looks at, which leaves nothing behind. A server must live on
+/// without a terminal, under `nohup` for one.
+pub async fn stop_or_hangup() {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            tokio::select! {
+                () = stop() => {}
+                _ = hangup.recv() => {}
+            }
+        }
+        Err(_) => stop().await,
+    }
+}
