@@ -16,9 +16,10 @@ use model::{
     Account, AccountId, Endpoint, EndpointId, Environment, EventType, KeyId, Publisher,
     RegistrationType, Subscription,
 };
+use store::Page;
+use store::endpoint::SealedSecrets;
 use store::key::Key;
 use store::vault::Vault;
-use store::{Page, Scope};
 
 pub(crate) use target::purpose;
 pub use target::{Secrets, Target};
@@ -106,13 +107,15 @@ impl Registry {
                 types.entry(t.endpoint).or_default().push(t);
             }
         );
-        let mut endpoints: Vec<Endpoint> = Vec::new();
-        every_page!(&mut tx, store::endpoint::all, |e: &Endpoint| e.id.0, |e| {
-            endpoints.push(e);
-        });
-        for endpoint in endpoints {
-            let secrets =
-                Secrets::load(&mut tx, vault, Scope(endpoint.account), endpoint.id).await?;
+        let mut endpoints: Vec<(Endpoint, SealedSecrets)> = Vec::new();
+        every_page!(
+            &mut tx,
+            store::endpoint::all,
+            |e: &(Endpoint, SealedSecrets)| e.0.id.0,
+            |e| endpoints.push(e)
+        );
+        for (endpoint, sealed) in endpoints {
+            let secrets = Secrets::open(vault, endpoint.id, &sealed)?;
             let event_types = types.remove(&endpoint.id).unwrap_or_default();
             registry.put_endpoint(endpoint, event_types, secrets);
         }

@@ -34,6 +34,17 @@ impl Sealed {
     }
 }
 
+/// The sealed columns that the registry holds open.
+#[derive(Debug, Default)]
+pub struct SealedSecrets {
+    pub attributes: Option<Vec<u8>>,
+    pub webhook_secrets: Option<Vec<u8>>,
+    pub call_key: Option<Vec<u8>>,
+}
+
+/// The columns of [`SealedSecrets`].
+const SECRETS: &str = "attributes, webhook_secrets, call_key";
+
 /// A new registration: PENDING, enabled, not yet described.
 pub async fn insert(tx: &mut Tx, scope: Scope, now: Timestamp) -> Result<Endpoint> {
     let id = sequence::take(tx, "endpoint", 1).await?;
@@ -125,14 +136,25 @@ pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Endpoint>
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-/// Every endpoint of the installation, to fill the registry at start.
-pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<Endpoint>> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE id > $1 ORDER BY id LIMIT $2");
+/// Every endpoint of the installation with its secrets, to fill the registry at start.
+pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<(Endpoint, SealedSecrets)>> {
+    let sql =
+        format!("SELECT {COLUMNS}, {SECRETS} FROM endpoint WHERE id > $1 ORDER BY id LIMIT $2");
     tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
         .await?
         .iter()
-        .map(read)
+        .map(|row| Ok((read(row)?, read_secrets(row)?)))
         .collect()
+}
+
+/// What the registry holds open of one endpoint; nothing of one that is not there.
+pub async fn secrets(tx: &mut Tx, scope: Scope, id: EndpointId) -> Result<SealedSecrets> {
+    let sql = format!("SELECT {SECRETS} FROM endpoint WHERE account_id = $1 AND id = $2");
+    let found = first(tx, &sql, &[Value::from(scope.0.0), Value::from(id.0)]).await?;
+    found
+        .map(|row| read_secrets(&row))
+        .transpose()
+        .map(Option::unwrap_or_default)
 }
 
 pub async fn sealed(
@@ -189,5 +211,13 @@ fn read(row: &Row) -> Result<Endpoint> {
         spans: spans_from(&row.get::<String>("spans")?)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
+    })
+}
+
+fn read_secrets(row: &Row) -> Result<SealedSecrets> {
+    Ok(SealedSecrets {
+        attributes: row.get("attributes")?,
+        webhook_secrets: row.get("webhook_secrets")?,
+        call_key: row.get("call_key")?,
     })
 }

@@ -10,7 +10,7 @@ use model::region::Region;
 use model::{AccountId, AccountPolicy, Endpoint, EndpointId, IdentifierDefinition, Secret};
 use outbound::{Authorization, signature};
 use store::Scope;
-use store::endpoint::Sealed;
+use store::endpoint::{Sealed, SealedSecrets};
 use store::vault::Vault;
 
 use crate::Result;
@@ -38,28 +38,30 @@ impl Secrets {
         scope: Scope,
         id: EndpointId,
     ) -> Result<Self> {
-        let mut secrets = Self::default();
-        let mut open = async |which: Sealed| -> Result<Option<Vec<u8>>> {
-            let sealed = store::endpoint::sealed(tx, scope, id, which).await?;
-            Ok(sealed
-                .map(|bytes| vault.open(&purpose(id, which), &bytes))
-                .transpose()?)
+        Self::open(vault, id, &store::endpoint::secrets(tx, scope, id).await?)
+    }
+
+    pub(crate) fn open(vault: &Vault, id: EndpointId, sealed: &SealedSecrets) -> Result<Self> {
+        let open = |sealed: &Option<Vec<u8>>, which| {
+            let sealed = sealed.as_deref();
+            sealed.map(|bytes| vault.open(&purpose(id, which), bytes))
         };
-        if let Some(bytes) = open(Sealed::WebhookSecrets).await? {
+        let mut secrets = Self::default();
+        if let Some(bytes) = open(&sealed.webhook_secrets, Sealed::WebhookSecrets) {
             let texts: Vec<String> =
-                serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
+                serde_json::from_slice(&bytes?).map_err(crate::Error::internal)?;
             secrets.webhook = texts.into_iter().map(Secret::new).collect();
         }
-        if let Some(bytes) = open(Sealed::Attributes).await? {
+        if let Some(bytes) = open(&sealed.attributes, Sealed::Attributes) {
             let texts: HashMap<String, String> =
-                serde_json::from_slice(&bytes).map_err(crate::Error::internal)?;
+                serde_json::from_slice(&bytes?).map_err(crate::Error::internal)?;
             secrets.attributes = texts
                 .into_iter()
                 .map(|(name, value)| (name, Secret::new(value)))
                 .collect();
         }
-        if let Some(bytes) = open(Sealed::CallKey).await? {
-            secrets.call_key = Some(Secret::new(String::from_utf8_lossy(&bytes)));
+        if let Some(bytes) = open(&sealed.call_key, Sealed::CallKey) {
+            secrets.call_key = Some(Secret::new(String::from_utf8_lossy(&bytes?)));
         }
         Ok(secrets)
     }
