@@ -204,13 +204,36 @@ impl Door {
         }
         router
             .fallback(no_such_path)
-            .layer(middleware::from_fn(carried))
-            .layer(middleware::from_fn(explained))
+            // One layer for everything: each layer costs every call several allocations.
             .layer(middleware::from_fn(move |request, next| {
-                in_time(request_time_max, request, next)
+                around(request_time_max, request, next)
             }))
-            .layer(middleware::from_fn(cors))
     }
+}
+
+/// What every call goes through on its way in and out.
+///
+/// Browsers may call the published API from anywhere: preflights are answered, the origin is echoed. `/manage/v1` is
+/// for programs and gives browsers of other origins nothing.
+async fn around(time_max: Duration, request: Request, next: Next) -> Response {
+    let is_public = request.uri().path().starts_with("/v1/");
+    let headers = request.headers();
+    let origin = headers.get(header::ORIGIN).filter(|_| is_public).cloned();
+    let is_preflight = origin.is_some()
+        && request.method() == Method::OPTIONS
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_preflight {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        in_time(time_max, async {
+            explained(carried(request, next).await).await
+        })
+        .await
+    };
+    if let Some(origin) = origin {
+        allow(response.headers_mut(), origin, is_preflight);
+    }
+    response
 }
 
 async fn no_such_path(OriginalUri(uri): OriginalUri) -> Problem {
@@ -229,10 +252,9 @@ async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Pr
 }
 
 /// An error that is not ours (a path or query that the framework could not read) becomes a problem document too.
-async fn explained(request: Request, next: Next) -> Response {
+async fn explained(response: Response) -> Response {
     /// Longer explanations are cut off.
     const DETAIL_BYTES_MAX: usize = 1 << 10;
-    let response = next.run(request).await;
     let status = response.status();
     let is_explained = response
         .headers()
@@ -268,8 +290,8 @@ async fn carried(request: Request, next: Next) -> Response {
 
 /// Whoever sends too slowly gives back what the call holds. The connection ends with the answer, since the rest of
 /// the request may still be under way.
-async fn in_time(time_max: Duration, request: Request, next: Next) -> Response {
-    if let Ok(response) = tokio::time::timeout(time_max, next.run(request)).await {
+async fn in_time(time_max: Duration, answering: impl Future<Output = Response>) -> Response {
+    if let Ok(response) = tokio::time::timeout(time_max, answering).await {
         return response;
     }
     let seconds = time_max.as_secs_f64();
@@ -277,31 +299,6 @@ async fn in_time(time_max: Duration, request: Request, next: Next) -> Response {
     let mut response = Problem::new(Kind::RequestTimeout, message).into_response();
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
-    response
-}
-
-/// Browsers may call the published API from anywhere: preflights are answered, the origin is echoed. `/manage/v1` is
-/// for programs and gives browsers of other origins nothing.
-async fn cors(request: Request, next: Next) -> Response {
-    let is_public = request.uri().path().starts_with("/v1/");
-    let origin = request
-        .headers()
-        .get(header::ORIGIN)
-        .cloned()
-        .filter(|_| is_public);
-    let is_preflight = request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let Some(origin) = origin else {
-        return next.run(request).await;
-    };
-    let mut response = if is_preflight {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        next.run(request).await
-    };
-    allow(response.headers_mut(), origin, is_preflight);
     response
 }
 
