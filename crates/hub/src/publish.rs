@@ -92,7 +92,7 @@ impl Hub {
         let now = self.now();
         let mut parsed = match event_post::parse(body, &publisher, now, &self.options.limits) {
             Ok(parsed) => parsed,
-            Err(invalid) => return self.refuse(call, &publisher, invalid).await,
+            Err(invalid) => return Box::pin(self.refuse(call, &publisher, invalid)).await,
         };
         self.note_drift(&publisher, &parsed, now);
         self.identify(&publisher, &mut parsed);
@@ -102,7 +102,8 @@ impl Hub {
             let appended = self.log.append(records).await?;
             return Ok(answer(counts, appended.first.as_u64(), &publisher));
         }
-        self.publish_with_keys(&publisher, parsed, call).await
+        // Boxed, as is `refuse`: the future of the common case stays small.
+        Box::pin(self.publish_with_keys(&publisher, parsed, call)).await
     }
 
     /// Refuses a body, unless the call was taken before: the rules may have changed since, its answer has not.
