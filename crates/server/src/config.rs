@@ -201,6 +201,8 @@ impl Config {
         let mut outbound = hub::Options::default().outbound;
         outbound.guard = guard;
         outbound.connect_timeout = delivery.connect_timeout.0;
+        // Many destinations may share a host, and closing what will be opened again is the dearest push there is.
+        outbound.idle_per_host_max = delivery.concurrency_max;
         hub::Options {
             limits: self.limits,
             delivery: DeliveryOptions {
