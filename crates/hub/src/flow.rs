@@ -14,6 +14,8 @@ mod cache;
 mod checkpoint;
 mod collect;
 mod destination;
+mod lanes;
+mod marks;
 mod pack;
 mod pending;
 mod push;
@@ -24,6 +26,7 @@ mod route;
 mod run;
 mod schedule;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,8 +39,12 @@ use store::dedupe::{EventKey, IdempotencyKey};
 use store::event_file::EventFile;
 use tokio::sync::Notify;
 
+pub use collect::CollectReport;
+pub use pack::PackReport;
 pub(crate) use pack::blob_key;
 pub use render::webhook_id;
+pub use retire::RetireReport;
+pub use route::RouteReport;
 pub use run::Running;
 
 use crate::options::Options;
@@ -62,7 +69,8 @@ pub struct Flow {
     routing: tokio::sync::Mutex<()>,
     saving: tokio::sync::Mutex<()>,
     packing: tokio::sync::Mutex<()>,
-    collecting: tokio::sync::Mutex<()>,
+    /// The publishers that could not be collected from the last time.
+    collecting: tokio::sync::Mutex<HashSet<EndpointId>>,
     is_stopping: AtomicBool,
 }
 
@@ -155,7 +163,7 @@ impl Flow {
             routing: tokio::sync::Mutex::new(()),
             saving: tokio::sync::Mutex::new(()),
             packing: tokio::sync::Mutex::new(()),
-            collecting: tokio::sync::Mutex::new(()),
+            collecting: tokio::sync::Mutex::default(),
             is_stopping: AtomicBool::new(false),
         })
     }
@@ -205,6 +213,12 @@ impl Hub {
         Some(standing(destination, now))
     }
 
+    /// Keeps the router from routing while a span is opened or closed: it finds the spans of everything from the
+    /// position of the switch on as they are then. Also keeps such changes one after the other.
+    pub(crate) async fn halt_router(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.flow.routing.lock().await
+    }
+
     /// Everything before this position has been routed.
     pub(crate) fn routed_up_to(&self) -> u64 {
         engine::Position::new(self.flow.state().next_seq, 0).as_u64()
@@ -237,7 +251,7 @@ impl Hub {
         destination.account = entry.endpoint.account;
         destination.is_open = entry.target.is_some();
         if let Some(target) = &entry.target {
-            destination.transfer = target.transfer;
+            destination.set_transfer(target.transfer);
             destination.set_order(target.order);
             destination.batch_max = match target.form {
                 PushForm::Document => 1,

@@ -76,6 +76,16 @@ impl Exception {
         }
         self.history.push(attempt);
     }
+
+    /// Forgets all attempts: to be tried at `now` as for the first time.
+    pub fn restart(&mut self, now: Timestamp) {
+        self.state = ExceptionState::Retrying;
+        self.attempts = 0;
+        self.first_attempt_at = now;
+        self.last_attempt_at = now;
+        self.next_attempt_at = Some(now);
+        self.history.clear();
+    }
 }
 
 const COLUMNS: &str = "account_id, endpoint_id, position, person, state, attempts, first_attempt_at, last_attempt_at, next_attempt_at, history";
@@ -84,7 +94,7 @@ pub async fn upsert_many(tx: &mut Tx, exceptions: &[Exception]) -> Result<()> {
     let sql = "INSERT INTO delivery_exception (account_id, endpoint_id, position, person, state, attempts, first_attempt_at, last_attempt_at, next_attempt_at, history)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                ON CONFLICT (endpoint_id, position) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
-               last_attempt_at = excluded.last_attempt_at, next_attempt_at = excluded.next_attempt_at, history = excluded.history";
+               first_attempt_at = excluded.first_attempt_at, last_attempt_at = excluded.last_attempt_at, next_attempt_at = excluded.next_attempt_at, history = excluded.history";
     let rows = exceptions.iter().map(|e| {
         vec![
             Value::from(e.account.0),

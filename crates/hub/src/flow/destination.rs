@@ -4,10 +4,12 @@
 //!
 //! - every position routed to it is in exactly one place: `pending` (waiting or under way), `retrying`, or the
 //!   dead letters in the store; in none of them means delivered;
-//! - of one person at most one document is under way (first-attempt order), and a destination that asks for strict
-//!   order keeps a person parked while one of its documents is being retried;
-//! - `ready` and `lanes` hold positions only, and a bounded number of them: a destination that is behind reads by
-//!   its own set when there is room.
+//! - of one person at most one first attempt is under way, and they start in the order of positions; a destination
+//!   that asks for strict order keeps a person parked while one of its documents is being retried;
+//! - everything in `pending` is either *claimed* (at hand, parked or under way) or lies at or after `scan`, from
+//!   where it is read when there is room: nothing is forgotten, and what is at hand is bounded.
+//!
+//! `tests` drives it with random traffic against a model of these sentences.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -17,14 +19,19 @@ use model::circuit::{Circuit, CircuitPolicy, Permission};
 use model::concurrency::Window;
 use model::endpoint::{Ordering, Transfer};
 use model::{AccountId, EndpointId};
+use roaring::RoaringTreemap;
 use store::delivery::Exception;
 
+use super::lanes::Lanes;
+use super::marks::Marks;
 use super::pending::PendingSet;
 
-/// Positions kept at hand for one destination; the rest stays in its set.
-pub(crate) const READY_MAX: usize = 1_024;
-/// Positions parked behind persons, for destinations with strict order; beyond this the destination waits.
-const PARKED_MAX: usize = 16_384;
+/// Positions kept at hand for one destination; the rest stays in its set. Few in unit tests, so that they get there.
+pub(crate) const READY_MAX: usize = if cfg!(test) { 4 } else { 1_024 };
+/// Positions parked behind persons: a few megabytes of bits. Beyond this the destination waits.
+const PARKED_MAX: u64 = 1 << 20;
+/// Bytes of records in one compound push, about.
+const BATCH_BYTES_MAX: u32 = 1 << 20;
 
 /// A document that waits, with what the order of deliveries depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,24 +64,26 @@ pub(crate) struct Job {
 pub(crate) struct Destination {
     pub(crate) id: EndpointId,
     pub(crate) account: AccountId,
-    pub(crate) transfer: Transfer,
-    pub(crate) order: Ordering,
+    transfer: Transfer,
+    order: Ordering,
     /// Documents in one call at most.
     pub(crate) batch_max: usize,
     /// Active, enabled and a destination: may be called.
     pub(crate) is_open: bool,
     pub(crate) pending: PendingSet,
-    /// The next position of `pending` that is not at hand yet.
-    pub(crate) scan: u64,
+    /// Everything of `pending` before this is claimed.
+    scan: u64,
     /// A loader is reading for it.
     pub(crate) is_loading: bool,
+    /// At hand, in the order in which it was routed.
     ready: VecDeque<Waiting>,
-    /// Persons of whom a document is under way or, with strict order, being retried; and what waits behind.
-    lanes: HashMap<i64, VecDeque<Waiting>>,
-    parked: usize,
-    /// Positions at hand, in a lane or under way: not to be read again.
-    claimed: HashSet<u64>,
+    /// At hand and holding its person's lane already: goes first.
+    released: VecDeque<Waiting>,
+    lanes: Lanes,
+    /// Positions at hand, parked or under way for the first time: not to be read again.
+    claimed: RoaringTreemap,
     pub(crate) retrying: HashMap<u64, Exception>,
+    /// When each of `retrying` is tried again; those under way are not in here.
     due: BTreeSet<(Timestamp, u64)>,
     /// Exceptions that the store does not have yet, or must forget.
     pub(crate) changed: HashSet<u64>,
@@ -82,12 +91,15 @@ pub(crate) struct Destination {
     pub(crate) gone: HashSet<u64>,
     pub(crate) circuit: Circuit,
     pub(crate) window: Window,
+    /// It asked to be left alone until then.
+    paused_until: Timestamp,
     pub(crate) in_flight: u32,
     pub(crate) deficit: i64,
     /// Stands in its account's round.
     pub(crate) is_queued: bool,
-    /// When the oldest waiting document was routed to an empty set; for closing files by age.
-    pub(crate) waiting_since: Option<Timestamp>,
+    /// Stands in the queue for a retry's slot.
+    pub(crate) is_starved: bool,
+    marks: Marks,
     /// People have been told that its backlog is old.
     pub(crate) is_warned: bool,
     /// Bytes routed and waiting, roughly; for closing files by size.
@@ -113,9 +125,9 @@ impl Destination {
             scan: 0,
             is_loading: false,
             ready: VecDeque::new(),
-            lanes: HashMap::new(),
-            parked: 0,
-            claimed: HashSet::new(),
+            released: VecDeque::new(),
+            lanes: Lanes::default(),
+            claimed: RoaringTreemap::new(),
             retrying: HashMap::new(),
             due: BTreeSet::new(),
             changed: HashSet::new(),
@@ -123,43 +135,34 @@ impl Destination {
             gone: HashSet::new(),
             circuit,
             window,
+            paused_until: Timestamp::MIN,
             in_flight: 0,
             deficit: 0,
             is_queued: false,
-            waiting_since: None,
+            is_starved: false,
+            marks: Marks::default(),
             is_warned: false,
             waiting_bytes: 0,
             delivered: 0,
         }
     }
 
-    /// The router found a document for it.
-    pub(crate) fn route(&mut self, waiting: Waiting, now: Timestamp) {
-        let caught_up = self.scan >= waiting.position || self.pending.is_empty();
-        let nothing_between = caught_up || self.pending.from(self.scan).next().is_none();
+    /// The router found a document for it, which waits since then.
+    pub(crate) fn route(&mut self, waiting: Waiting, since: Timestamp) {
+        let is_next = self.pending.from(self.scan).next().is_none();
         if !self.pending.insert(waiting.position) {
             return;
         }
-        self.waiting_since.get_or_insert(now);
+        self.marks.add(waiting.position, since);
         self.waiting_bytes += u64::from(waiting.cost);
         let fits =
             self.transfer == Transfer::Push && self.ready.len() < READY_MAX && !self.is_loading;
-        if nothing_between && fits {
+        if is_next && fits {
             self.scan = waiting.position + 1;
             self.take_at_hand(waiting);
+        } else {
+            self.scan = self.scan.min(waiting.position);
         }
-    }
-
-    /// What the loader read from the log, in order; `scanned` is where it stopped.
-    pub(crate) fn loaded(&mut self, read: &[Waiting], scanned: u64) {
-        for &waiting in read {
-            if self.pending.contains(waiting.position) && !self.claimed.contains(&waiting.position)
-            {
-                self.take_at_hand(waiting);
-            }
-        }
-        self.scan = self.scan.max(scanned);
-        self.is_loading = false;
     }
 
     fn take_at_hand(&mut self, waiting: Waiting) {
@@ -168,25 +171,55 @@ impl Destination {
     }
 
     /// Little is at hand and more waits in the set.
-    pub(crate) fn wants_loading(&self) -> bool {
-        self.is_open
-            && self.transfer == Transfer::Push
-            && self.ready.len() < READY_MAX / 2
-            && self.parked < PARKED_MAX
-            && self
-                .pending
-                .from(self.scan)
-                .any(|position| !self.claimed.contains(&position))
+    pub(crate) fn wants_loading(&mut self) -> bool {
+        let has_room = self.ready.len() < READY_MAX / 2 && self.lanes.parked() < PARKED_MAX;
+        if !self.is_open || self.is_loading || self.transfer == Transfer::Pull || !has_room {
+            return false;
+        }
+        let unclaimed = self
+            .pending
+            .from(self.scan)
+            .find(|&position| !self.claimed.contains(position));
+        // Not to be looked through again.
+        self.scan = unclaimed.unwrap_or(u64::MAX);
+        unclaimed.is_some()
     }
 
-    /// The positions that a loader should read next.
-    pub(crate) fn to_load(&self) -> Vec<u64> {
+    /// The positions that a loader reads next; whatever is set back before them meanwhile is read after them.
+    pub(crate) fn begin_load(&mut self) -> Vec<u64> {
         let room = READY_MAX.saturating_sub(self.ready.len());
-        self.pending
+        let positions: Vec<u64> = self
+            .pending
             .from(self.scan)
-            .filter(|p| !self.claimed.contains(p))
+            .filter(|&position| !self.claimed.contains(position))
             .take(room)
-            .collect()
+            .collect();
+        if let Some(last) = positions.last() {
+            self.scan = last + 1;
+        }
+        positions
+    }
+
+    /// What the loader read from the log, in order.
+    pub(crate) fn loaded(&mut self, read: &[Waiting]) {
+        self.is_loading = false;
+        for &waiting in read {
+            // If `scan` was set back meanwhile, what lies behind it is read again: order is kept.
+            let is_wanted = waiting.position < self.scan
+                && self.pending.contains(waiting.position)
+                && !self.claimed.contains(waiting.position);
+            if is_wanted {
+                self.take_at_hand(waiting);
+            }
+        }
+    }
+
+    /// The log could not be read: all of it again.
+    pub(crate) fn not_loaded(&mut self, positions: &[u64]) {
+        self.is_loading = false;
+        if let Some(&first) = positions.first() {
+            self.scan = self.scan.min(first);
+        }
     }
 
     /// The next call to make, if it may make one.
@@ -196,69 +229,88 @@ impl Destination {
         policy: &CircuitPolicy,
         retries_allowed: bool,
     ) -> Option<Job> {
-        if !self.is_open || self.transfer == Transfer::Pull || !self.window.has_room(self.in_flight)
-        {
+        if !self.may_call(now) {
             return None;
         }
-        if self.blocked_until(now).is_some() || (!self.circuit.is_closed() && self.in_flight > 0) {
-            return None;
-        }
-        let job = if retries_allowed {
-            self.next_retry(now)
-        } else {
-            None
+        // Probes take turns: documents that fail for ever must not be all that a destination is asked.
+        let first = match self.circuit {
+            Circuit::Open { opened, .. } | Circuit::HalfOpen { opened, .. } if opened % 2 == 1 => {
+                self.next_first()
+            }
+            _ => None,
         };
-        let mut job = job.or_else(|| self.next_first())?;
+        let mut job = first
+            .or_else(|| retries_allowed.then(|| self.next_retry(now)).flatten())
+            .or_else(|| self.next_first())?;
         job.is_probe = self.circuit.may_attempt(policy, now) == Permission::Probe;
         self.in_flight += 1;
         Some(job)
     }
 
-    /// The circuit lets nothing through before then.
+    /// It may be called now, if there is anything to say.
+    fn may_call(&self, now: Timestamp) -> bool {
+        self.is_open
+            && self.transfer == Transfer::Push
+            && self.window.has_room(self.in_flight)
+            && self.blocked_until(now).is_none()
+            && (self.circuit.is_closed() || self.in_flight == 0)
+    }
+
+    /// Nothing goes through before then: its circuit is open, or it asked for a pause.
     fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
-        match self.circuit {
-            Circuit::Open { until, .. } | Circuit::HalfOpen { until, .. } if now < until => {
-                Some(until)
-            }
-            _ => None,
+        let circuit = match self.circuit {
+            Circuit::Open { until, .. } | Circuit::HalfOpen { until, .. } => until,
+            Circuit::Closed { .. } => Timestamp::MIN,
+        };
+        Some(circuit.max(self.paused_until)).filter(|&until| now < until)
+    }
+
+    /// It asked to be left alone for a while.
+    pub(crate) fn pause(&mut self, until: Timestamp) {
+        self.paused_until = self.paused_until.max(until);
+    }
+
+    /// A probe ended without showing anything: the next one may be made at once.
+    pub(crate) fn probe_lost(&mut self, now: Timestamp) {
+        if let Circuit::HalfOpen { opened, .. } = self.circuit {
+            self.circuit = Circuit::Open { until: now, opened };
         }
     }
 
     fn next_retry(&mut self, now: Timestamp) -> Option<Job> {
         let &(at, position) = self.due.first().filter(|(at, _)| *at <= now)?;
         self.due.remove(&(at, position));
-        let person = self.retrying.get(&position)?.person;
-        Some(self.job(
-            Kind::Retry,
-            vec![Waiting {
-                position,
-                person,
-                cost: 0,
-            }],
-        ))
+        let person = self.retrying.get(&position).map_or(0, |e| e.person);
+        let waiting = Waiting {
+            position,
+            person,
+            cost: 0,
+        };
+        Some(self.job(Kind::Retry, vec![waiting]))
     }
 
     fn next_first(&mut self) -> Option<Job> {
         let mut documents = Vec::new();
-        while documents.len() < self.batch_max {
-            let Some(waiting) = self.ready.pop_front() else {
-                break;
-            };
-            if waiting.person != 0 {
-                if let Some(lane) = self.lanes.get_mut(&waiting.person) {
-                    lane.push_back(waiting);
-                    self.parked += 1;
+        let mut cost = 0u32;
+        while documents.len() < self.batch_max && cost < BATCH_BYTES_MAX {
+            let waiting = if let Some(waiting) = self.released.pop_front() {
+                if self.order == Ordering::Strict && self.lanes.give_way(waiting) {
                     continue;
                 }
-                self.lanes.insert(waiting.person, VecDeque::new());
-            }
+                waiting
+            } else {
+                let Some(waiting) = self.ready.pop_front() else {
+                    break;
+                };
+                if !self.lanes.enter(waiting) {
+                    continue;
+                }
+                waiting
+            };
+            cost = cost.saturating_add(waiting.cost);
             documents.push(waiting);
         }
-        if documents.is_empty() {
-            None
-        } else {
-            Some(self.job(Kind::First, documents))
-        }
+        (!documents.is_empty()).then(|| self.job(Kind::First, documents))
     }
 
     fn job(&self, kind: Kind, documents: Vec<Waiting>) -> Job {
@@ -270,24 +322,8 @@ impl Destination {
         }
     }
 
-    /// Nobody waits behind this person any more: the next document of theirs is at hand again.
     fn release(&mut self, person: i64) {
-        if person == 0 {
-            return;
-        }
-        let Some(mut lane) = self.lanes.remove(&person) else {
-            return;
-        };
-        let Some(next) = lane.pop_front() else { return };
-        self.parked -= 1;
-        // Only the next one goes to the front: it takes the lane again when it starts, and the rest must stay behind it.
-        if !lane.is_empty() {
-            self.parked -= lane.len();
-            for waiting in lane.into_iter().rev() {
-                self.ready.push_front(waiting);
-            }
-        }
-        self.ready.push_front(next);
+        self.released.extend(self.lanes.release(person));
     }
 
     /// Delivered, by a first attempt or a later one.
@@ -296,9 +332,10 @@ impl Destination {
         self.dropped(waiting, kind);
     }
 
-    /// Nothing to deliver after all: the log no longer holds it.
+    /// Nothing to deliver (any more).
     pub(crate) fn dropped(&mut self, waiting: Waiting, kind: Kind) {
-        self.forget(waiting.position);
+        self.finish_pending(waiting.position);
+        self.forget_exception(waiting.position);
         self.finished(waiting, kind);
     }
 
@@ -311,14 +348,22 @@ impl Destination {
 
     /// To be tried again: out of the pending set, among the exceptions.
     pub(crate) fn retry(&mut self, waiting: Waiting, kind: Kind, exception: Exception) {
-        self.finish_pending(waiting.position);
-        if let Some(at) = exception.next_attempt_at {
-            self.due.insert((at, waiting.position));
+        let position = waiting.position;
+        if self.transfer == Transfer::Pull {
+            // It fetches by itself now.
+            self.claimed.remove(position);
+            self.forget_exception(position);
+            self.pending.insert(position);
+            self.finished(waiting, kind);
+            return;
         }
-        self.changed.insert(waiting.position);
-        self.gone.remove(&waiting.position);
-        self.retrying.insert(waiting.position, exception);
-        if self.order == Ordering::First && kind == Kind::First {
+        self.finish_pending(position);
+        self.due
+            .extend(exception.next_attempt_at.map(|at| (at, position)));
+        self.changed.insert(position);
+        self.gone.remove(&position);
+        self.retrying.insert(position, exception);
+        if kind == Kind::First && self.order == Ordering::First {
             self.release(waiting.person);
         }
     }
@@ -333,30 +378,22 @@ impl Destination {
         self.finished(waiting, kind);
     }
 
-    /// The call was not made after all (its documents could not be read): everything as before.
+    /// The call was not made after all: everything as before.
     pub(crate) fn put_back(&mut self, job: &Job) {
-        for waiting in job.documents.iter().rev() {
+        for &waiting in job.documents.iter().rev() {
+            let position = waiting.position;
             match job.kind {
+                Kind::First if self.claimed.contains(position) && !self.is_pull() => {
+                    self.released.push_front(waiting);
+                }
+                // It has expired meanwhile, or is fetched from now on.
                 Kind::First => {
-                    self.lanes
-                        .remove(&waiting.person)
-                        .into_iter()
-                        .flatten()
-                        .rev()
-                        .for_each(|behind| {
-                            self.parked -= 1;
-                            self.ready.push_front(behind);
-                        });
-                    self.ready.push_front(*waiting);
+                    self.claimed.remove(position);
+                    self.release(waiting.person);
                 }
                 Kind::Retry => {
-                    if let Some(at) = self
-                        .retrying
-                        .get(&waiting.position)
-                        .and_then(|e| e.next_attempt_at)
-                    {
-                        self.due.insert((at, waiting.position));
-                    }
+                    let next = self.retrying.get(&position).and_then(|e| e.next_attempt_at);
+                    self.due.extend(next.map(|at| (at, position)));
                 }
             }
         }
@@ -366,7 +403,7 @@ impl Destination {
     pub(crate) fn give_up(&mut self, positions: &[u64]) -> u64 {
         let mut given_up = 0;
         for &position in positions {
-            if self.pending.contains(position) && !self.claimed.contains(&position) {
+            if self.pending.contains(position) && !self.claimed.contains(position) {
                 self.finish_pending(position);
                 given_up += 1;
             }
@@ -375,52 +412,65 @@ impl Destination {
     }
 
     fn finish_pending(&mut self, position: u64) {
-        self.claimed.remove(&position);
-        self.pending.remove(position);
+        self.claimed.remove(position);
+        if self.pending.remove(position) {
+            self.marks.passed(self.pending.first());
+        }
         if self.pending.is_empty() {
-            self.waiting_since = None;
             self.waiting_bytes = 0;
         }
     }
 
-    fn forget(&mut self, position: u64) {
-        self.finish_pending(position);
-        if self.retrying.remove(&position).is_some() {
+    fn forget_exception(&mut self, position: u64) {
+        if let Some(exception) = self.retrying.remove(&position) {
+            self.due
+                .remove(&(exception.next_attempt_at.unwrap_or_default(), position));
             self.changed.remove(&position);
             self.gone.insert(position);
         }
     }
 
-    /// Puts a position back to be sent again from the start; what was known of its attempts is forgotten.
+    /// It is tried again later, and not under way just now.
+    fn is_due_later(&self, exception: &Exception) -> bool {
+        exception
+            .next_attempt_at
+            .is_some_and(|at| self.due.contains(&(at, exception.position)))
+    }
+
+    /// Sends a position again from the start; what was known of its attempts is forgotten. What waits or is under way
+    /// is being sent already.
     pub(crate) fn replay(&mut self, position: u64, now: Timestamp) {
-        if self.claimed.contains(&position) {
+        if self.claimed.contains(position) {
             return;
         }
-        if let Some(exception) = self.retrying.remove(&position) {
-            if let Some(at) = exception.next_attempt_at {
-                self.due.remove(&(at, position));
+        if let Some(mut exception) = self.retrying.remove(&position) {
+            if self.is_due_later(&exception) {
+                // It stays where it is, or later documents of the person would overtake it.
+                self.due
+                    .remove(&(exception.next_attempt_at.unwrap_or_default(), position));
+                self.due.insert((now, position));
+                exception.restart(now);
+                self.changed.insert(position);
             }
-            self.changed.remove(&position);
-            if self.order == Ordering::Strict {
-                self.release(exception.person);
-            }
+            self.retrying.insert(position, exception);
+            return;
         }
         self.fresh_dead
             .retain(|exception| exception.position != position);
         self.gone.insert(position);
-        self.pending.insert(position);
-        self.waiting_since.get_or_insert(now);
+        if self.pending.insert(position) {
+            self.marks.add(position, now);
+        }
         self.scan = self.scan.min(position);
     }
 
     /// A stored exception, read at start.
     pub(crate) fn load_exception(&mut self, exception: Exception) {
         let position = exception.position;
-        if let Some(at) = exception.next_attempt_at {
-            self.due.insert((at, position));
-        }
-        if self.order == Ordering::Strict && exception.person != 0 {
-            self.lanes.entry(exception.person).or_default();
+        self.due
+            .extend(exception.next_attempt_at.map(|at| (at, position)));
+        if self.order == Ordering::Strict {
+            self.lanes.hold(exception.person);
         }
         self.retrying.insert(position, exception);
     }
@@ -431,66 +481,102 @@ impl Destination {
             return;
         }
         self.order = order;
-        let persons: Vec<i64> = self
-            .retrying
-            .values()
-            .map(|e| e.person)
-            .filter(|&p| p != 0)
-            .collect();
+        let persons: Vec<i64> = self.retrying.values().map(|e| e.person).collect();
         for person in persons {
             match order {
-                Ordering::Strict => {
-                    self.lanes.entry(person).or_default();
-                }
+                Ordering::Strict => self.lanes.hold(person),
                 Ordering::First => self.release(person),
             }
         }
     }
 
-    /// Drops everything that lies before `before`, which the log no longer holds; answers how many documents.
+    /// It is called from now on, or fetches by itself.
+    pub(crate) fn set_transfer(&mut self, transfer: Transfer) {
+        if self.transfer == transfer {
+            return;
+        }
+        self.transfer = transfer;
+        self.scan = 0;
+        if transfer == Transfer::Push {
+            return;
+        }
+        self.claimed -= self.lanes.unpark(u64::MAX);
+        for waiting in std::mem::take(&mut self.ready) {
+            self.claimed.remove(waiting.position);
+        }
+        for waiting in std::mem::take(&mut self.released) {
+            self.claimed.remove(waiting.position);
+            self.release(waiting.person);
+        }
+        for (_, position) in std::mem::take(&mut self.due) {
+            let person = self.retrying.get(&position).map_or(0, |e| e.person);
+            self.forget_exception(position);
+            self.pending.insert(position);
+            if self.order == Ordering::Strict {
+                self.release(person);
+            }
+        }
+    }
+
+    pub(crate) fn is_pull(&self) -> bool {
+        self.transfer == Transfer::Pull
+    }
+
+    /// Drops what waits before `before`, which the log no longer holds; answers how many documents.
     pub(crate) fn expire(&mut self, before: u64) -> u64 {
         let mut expired = self.pending.trim(before);
+        self.marks.passed(self.pending.first());
+        self.lanes.unpark(before);
         self.ready.retain(|waiting| waiting.position >= before);
-        self.claimed.retain(|&position| position >= before);
-        for lane in self.lanes.values_mut() {
-            let old = lane.len();
-            lane.retain(|waiting| waiting.position >= before);
-            self.parked -= old - lane.len();
-        }
-        let old: Vec<u64> = self
-            .retrying
-            .keys()
+        self.claimed.remove_range(..before);
+        let old: Vec<(Timestamp, u64)> = self
+            .due
+            .iter()
             .copied()
-            .filter(|&position| position < before)
+            .filter(|&(_, position)| position < before)
             .collect();
-        for position in old {
-            self.forget(position);
+        for (_, position) in old {
+            let person = self.retrying.get(&position).map_or(0, |e| e.person);
+            self.forget_exception(position);
+            if self.order == Ordering::Strict {
+                self.release(person);
+            }
             expired += 1;
         }
-        self.due.retain(|(_, position)| *position >= before);
+        for waiting in std::mem::take(&mut self.released) {
+            if waiting.position >= before {
+                self.released.push_back(waiting);
+            } else {
+                self.release(waiting.person);
+            }
+        }
         expired
     }
 
     /// The first position that it still needs of the log.
     pub(crate) fn needs_from(&self) -> Option<u64> {
         let retrying = self.retrying.keys().min().copied();
-        match (self.pending.first(), retrying) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        self.pending.first().into_iter().chain(retrying).min()
     }
 
-    /// When it should be looked at again although nothing happens: a retry falls due, or its circuit may be probed.
+    /// When it should be looked at again although nothing happens: a retry falls due, or it may be called again.
     pub(crate) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.is_open || self.transfer == Transfer::Pull {
             return None;
         }
         let retry = self.due.first().map(|(at, _)| *at);
-        let waits = retry.is_some() || !self.ready.is_empty();
         match self.blocked_until(now) {
-            Some(until) => waits.then_some(until),
+            Some(until) => (retry.is_some() || self.has_first()).then_some(until),
             None => retry,
         }
+    }
+
+    fn has_first(&self) -> bool {
+        !self.released.is_empty() || !self.ready.is_empty()
+    }
+
+    fn has_due(&self, now: Timestamp) -> bool {
+        self.due.first().is_some_and(|&(at, _)| at <= now)
     }
 
     /// Something to send is at hand now.
@@ -498,12 +584,21 @@ impl Destination {
         self.is_open
             && self.transfer == Transfer::Push
             && self.blocked_until(now).is_none()
-            && (!self.ready.is_empty() || self.due.first().is_some_and(|(at, _)| *at <= now))
+            && (self.has_first() || self.has_due(now))
     }
 
-    /// Age of the oldest waiting document.
+    /// Only a retry's slot is missing.
+    pub(crate) fn lacks_slot(&self, now: Timestamp) -> bool {
+        self.may_call(now) && self.has_due(now)
+    }
+
+    /// Age of the oldest waiting document, if that is known.
     pub(crate) fn waiting_for(&self, now: Timestamp) -> Option<Duration> {
-        self.waiting_since
+        self.marks
+            .since()
             .map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! The open file **is** the pending set: nothing is written before the file is closed, by size, by age, or because a
 //! client asks and there is no other file. The bytes are durable in `Blobs` before the row that lists them and the
-//! changed set are committed together, so a crash leaves at most an unlisted file, which the next attempt overwrites.
+//! changed set are committed together, so a crash leaves at most bytes that nobody lists.
 
 use jiff::Timestamp;
 use model::endpoint::Transfer;
@@ -35,7 +35,7 @@ impl Hub {
         let due: Vec<EndpointId> = {
             let state = self.flow.state();
             let is_due = |d: &&super::Destination| {
-                d.transfer == Transfer::Pull
+                d.is_pull()
                     && !d.pending.is_empty()
                     && (d.waiting_bytes >= options.size_bytes_max as u64
                         || d.pending.len() >= options.documents_max as u64
@@ -51,12 +51,18 @@ impl Hub {
         };
         let here = self.here();
         let mut report = PackReport::default();
+        let mut failed = None;
         for id in due {
-            let done = self.pack_one(id, here).await?;
-            report.files += done.files;
-            report.documents += done.documents;
+            match self.pack_one(id, here).await {
+                Ok(done) => {
+                    report.files += done.files;
+                    report.documents += done.documents;
+                }
+                // The trouble of one is not the others'.
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(report)
+        failed.map_or(Ok(report), Err)
     }
 
     /// Closes the open file of one pull destination, however small it is, with what lies before a position of the

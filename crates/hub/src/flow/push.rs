@@ -9,19 +9,24 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
+use model::circuit::CircuitPolicy;
 use model::record::{Document, Entry};
 use model::retry::{Next, Verdict, verdict};
 use model::{AccountId, EndpointId};
 use outbound::{Answer, Call, Failure, signature};
 use store::delivery::{Attempt, Exception, ExceptionState};
 
-use super::destination::{Job, Kind, Waiting};
+use super::destination::{Destination, Job, Kind, Waiting};
 use super::render;
 use crate::registry::Target;
 use crate::{Hub, Result};
 
 /// Characters of an answer that are kept for people.
 const DETAIL_CHARS_MAX: usize = 500;
+/// A destination that asks for it (429 or 503 with `Retry-After`) is left alone altogether for at most this long.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// While the log cannot be read, nobody spins.
+const LOG_PAUSE: Duration = Duration::from_millis(500);
 
 /// How one call ended, for each of its documents alike.
 struct Outcome {
@@ -70,13 +75,8 @@ impl super::Flow {
     }
 }
 
-/// Why a job could not be sent.
-enum Hindrance {
-    /// Later perhaps: the log cannot be read now, or the destination has just been disabled.
-    Later(Option<crate::Error>),
-    /// The log no longer holds this one of the documents, or it cannot be read any more.
-    Expired(Waiting),
-}
+/// Why a job cannot be sent now: the log cannot be read, or (`None`) the destination has just been disabled.
+struct Hindrance(Option<crate::Error>);
 
 impl Hub {
     /// Starts workers and loaders for what may be served now.
@@ -162,7 +162,7 @@ impl Hub {
             .endpoint(job.destination)
             .and_then(|entry| entry.target.clone());
         let Some(target) = target else {
-            return Err(Hindrance::Later(None));
+            return Err(Hindrance(None));
         };
         let is_batch = target.form == model::endpoint::PushForm::Eventbatch;
         let mut body = Vec::with_capacity(1024 * job.documents.len());
@@ -172,32 +172,39 @@ impl Hub {
         if is_batch {
             body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
         }
-        for (i, waiting) in job.documents.iter().enumerate() {
+        for waiting in &job.documents {
             let at = engine::Position::from_u64(waiting.position);
             let batch = self.batch(at.seq()).await;
-            let batch = batch.map_err(|error| Hindrance::Later(Some(error.into())))?;
+            let batch = batch.map_err(|error| Hindrance(Some(error.into())))?;
             let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
             let Some(Ok(Entry::Document(document))) = record.map(Entry::decode) else {
-                return Err(Hindrance::Expired(*waiting));
+                self.metrics.expired.inc();
+                continue;
             };
             let takes = |event: &model::record::Event<'_>| {
                 self.takes(waiting.position, &document, event, target.endpoint)
             };
-            if is_batch {
-                if i > 0 {
+            let before = body.len();
+            let taken = if is_batch {
+                if events > 0 {
                     body.push(b',');
                 }
-                events += render::group(
+                render::group(
                     &mut body,
                     waiting.position,
                     &document,
                     &target,
                     takes,
                     &mut unhashable,
-                );
+                )
             } else {
-                events += render::document(&mut body, &document, &target, takes, &mut unhashable);
+                render::document(&mut body, &document, &target, takes, &mut unhashable)
+            };
+            if taken == 0 {
+                body.truncate(before);
+                continue;
             }
+            events += taken;
             published_at = published_at.min(micros(document.published_at_us));
         }
         if is_batch {
@@ -256,23 +263,25 @@ impl Hub {
             let mut state = self.flow.state();
             if let Some(destination) = state.schedule.destinations.get_mut(&job.destination) {
                 for &waiting in &job.documents {
-                    destination.delivered(waiting, job.kind);
+                    destination.dropped(waiting, job.kind);
+                }
+                if job.is_probe {
+                    destination.probe_lost(now);
                 }
             }
             return now;
         };
-        let is_gone = outcome.verdict == Verdict::Gone;
         self.enter(job, &outcome, now);
-        if is_gone
-            && let Err(error) = self
-                .destination_gone(job.destination, &outcome.attempt.detail)
-                .await
-        {
-            tracing::error!(
-                endpoint_id = job.destination.0,
-                error = &error as &dyn std::error::Error,
-                "a destination that answered 410 could not be disabled"
-            );
+        if outcome.verdict == Verdict::Gone {
+            let gone = self.destination_gone(job.destination, &outcome.attempt.detail);
+            if let Err(error) = gone.await {
+                tracing::error!(
+                    endpoint_id = job.destination.0,
+                    error = &error as &dyn std::error::Error,
+                    "a destination that answered 410 could not be disabled"
+                );
+            }
+            self.flow_refresh(job.destination);
         }
         now
     }
@@ -284,18 +293,7 @@ impl Hub {
         let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else {
             return;
         };
-        if outcome.is_unwell {
-            destination
-                .circuit
-                .on_failure(&circuit, now, fastrand::f64());
-        } else if destination.circuit.on_success() {
-            destination.window.on_recovery(now);
-        }
-        if outcome.is_overload {
-            destination.window.on_overload(outcome.attempt.at, now);
-        } else if outcome.verdict == Verdict::Delivered {
-            destination.window.on_success(destination.in_flight);
-        }
+        outcome.judge(destination, job.kind, &circuit, now);
         for &waiting in &job.documents {
             if outcome.verdict == Verdict::Delivered {
                 destination.delivered(waiting, job.kind);
@@ -305,20 +303,26 @@ impl Hub {
             let mut exception =
                 known.unwrap_or_else(|| fresh(destination.account, destination.id, waiting, now));
             exception.record(outcome.attempt.clone());
-            let next = policy.next(
-                exception.attempts,
-                exception.first_attempt_at,
-                now,
-                outcome.retry_after,
-                fastrand::f64(),
-            );
-            match (outcome.verdict, next) {
-                (Verdict::Retry, Next::At(at)) => {
+            let next = match outcome.verdict {
+                // One of them may be to blame for all: each by itself.
+                Verdict::Refused if job.documents.len() > 1 => Next::At(now),
+                Verdict::Refused => Next::GiveUp,
+                // What met a 410 waits like all the rest, for somebody to enable the destination again.
+                Verdict::Retry | Verdict::Gone | Verdict::Delivered => policy.next(
+                    exception.attempts,
+                    exception.first_attempt_at,
+                    now,
+                    outcome.retry_after,
+                    fastrand::f64(),
+                ),
+            };
+            match next {
+                Next::At(at) => {
                     exception.next_attempt_at = Some(at);
                     destination.retry(waiting, job.kind, exception);
                     self.metrics.retried.inc();
                 }
-                _ => {
+                Next::GiveUp => {
                     exception.state = ExceptionState::Dead;
                     exception.next_attempt_at = None;
                     destination.dead(waiting, job.kind, exception);
@@ -328,52 +332,39 @@ impl Hub {
         }
     }
 
-    fn hindered(&self, job: &Job, hindrance: Hindrance) -> Timestamp {
+    fn hindered(&self, job: &Job, Hindrance(error): Hindrance) -> Timestamp {
         let now = self.now();
         let mut state = self.flow.state();
         let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else {
             return now;
         };
-        match hindrance {
-            Hindrance::Later(error) => {
-                destination.put_back(job);
-                if let Some(error) = error {
-                    // The log cannot be read: do not spin, let the alarm come back to it.
-                    destination.circuit = model::circuit::Circuit::Open {
-                        until: now + Duration::from_millis(500),
-                        opened: 1,
-                    };
-                    tracing::warn!(
-                        endpoint_id = job.destination.0,
-                        error = &error as &dyn std::error::Error,
-                        "an event waits: the log cannot be read"
-                    );
-                } else {
-                    destination.is_open = self
-                        .registry
-                        .endpoint(job.destination)
-                        .is_some_and(|entry| entry.target.is_some());
-                }
-            }
-            Hindrance::Expired(lost) => {
-                destination.dropped(lost, job.kind);
-                self.metrics.expired.inc();
-                // The others go on without it.
-                let mut rest = job.clone();
-                rest.documents.retain(|waiting| *waiting != lost);
-                destination.put_back(&rest);
-            }
+        destination.put_back(job);
+        if job.is_probe {
+            destination.probe_lost(now);
+        }
+        if let Some(error) = error {
+            destination.pause(now + LOG_PAUSE);
+            tracing::warn!(
+                endpoint_id = job.destination.0,
+                error = &error as &dyn std::error::Error,
+                "an event waits: the log cannot be read"
+            );
+        } else {
+            // As the registry has it at this moment: it may have been enabled again meanwhile.
+            destination.is_open = self
+                .registry
+                .endpoint(job.destination)
+                .is_some_and(|entry| entry.target.is_some());
         }
         now
     }
 
     /// Reads what a destination that is behind needs next, from its own set.
     async fn load(self: Arc<Self>, id: EndpointId) {
-        let positions = match self.flow.state().schedule.destinations.get(&id) {
-            Some(destination) => destination.to_load(),
+        let positions = match self.flow.state().schedule.destinations.get_mut(&id) {
+            Some(destination) => destination.begin_load(),
             None => return,
         };
-        let scanned = positions.last().map_or(0, |last| last + 1);
         let read = self.read_waiting(&positions).await;
         let now = self.now();
         let (mut lost, mut account) = (0, AccountId(0));
@@ -384,16 +375,13 @@ impl Hub {
             };
             match read {
                 Ok((read, gone)) => {
-                    destination.loaded(&read, scanned);
+                    destination.loaded(&read);
                     lost = destination.give_up(&gone);
                     account = destination.account;
                 }
                 Err(error) => {
-                    destination.is_loading = false;
-                    destination.circuit = model::circuit::Circuit::Open {
-                        until: now + Duration::from_millis(500),
-                        opened: 1,
-                    };
+                    destination.not_loaded(&positions);
+                    destination.pause(now + LOG_PAUSE);
                     tracing::warn!(
                         endpoint_id = id.0,
                         error = &error as &dyn std::error::Error,
@@ -442,6 +430,43 @@ impl Hub {
             }
         }
         Ok((read, gone))
+    }
+}
+
+impl Outcome {
+    /// What the answer says about the destination itself.
+    fn judge(
+        &self,
+        destination: &mut Destination,
+        kind: Kind,
+        policy: &CircuitPolicy,
+        now: Timestamp,
+    ) {
+        // A document that meets 500 again and again tells of itself: it must not close the door to all others.
+        let is_of_document = kind == Kind::Retry
+            && self.attempt.status == Some(500)
+            && destination.circuit.is_closed();
+        if is_of_document {
+            // Nothing is learned of the destination.
+        } else if self.is_unwell {
+            destination.circuit.on_failure(policy, now, fastrand::f64());
+        } else if destination.circuit.on_success() {
+            destination.window.on_recovery(now);
+        }
+        if self.is_overload {
+            destination.window.on_overload(self.attempt.at, now);
+        } else if self.verdict == Verdict::Delivered {
+            destination.window.on_success(destination.in_flight);
+        }
+        if let Some(asked) = self.retry_after
+            && matches!(self.attempt.status, Some(429 | 503))
+        {
+            destination.pause(now + asked.min(PAUSE_MAX));
+        }
+        if self.verdict == Verdict::Gone {
+            // At once, so that nothing else goes there until it is disabled for all to see.
+            destination.is_open = false;
+        }
     }
 }
 

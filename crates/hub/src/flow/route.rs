@@ -117,7 +117,9 @@ impl Hub {
         let now = self.now();
         let mut state = self.flow.state();
         for (id, account, at_hand) in routed {
-            state.schedule.route(id, account, at_hand, now);
+            state
+                .schedule
+                .route(id, account, at_hand, (batch.appended_at(), now));
         }
         state.next_seq = batch.seq() + 1;
         state.found.append(found);

@@ -3,7 +3,8 @@
 //!
 //! A destination that cannot be served now (circuit open, window full, nothing at hand) leaves its account's round
 //! and is put back when something changes, so picking costs the same with ten destinations as with ten thousand.
-//! Retries may use only part of the budget: slots are kept for first attempts.
+//! Retries may use only part of the budget: slots are kept for first attempts. Who lacks nothing but a retry's slot
+//! stands in a queue of its own.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -49,7 +50,7 @@ pub(crate) struct Schedule {
     retries_in_flight: usize,
     /// Destinations that need a loader.
     pub(crate) to_load: VecDeque<EndpointId>,
-    /// Destinations whose retries are due while retries have used up their part of the budget.
+    /// Destinations whose retries are due while retries have used up their part of the budget; each once.
     starved: VecDeque<EndpointId>,
     /// An alarm was set before all others: whoever sleeps until the first one sleeps too long.
     is_alarm_earlier: bool,
@@ -80,15 +81,15 @@ impl Schedule {
         })
     }
 
-    /// The router found a document for a destination.
+    /// The router found a document for a destination, which waits since it was published.
     pub(crate) fn route(
         &mut self,
         id: EndpointId,
         account: AccountId,
         waiting: Waiting,
-        now: Timestamp,
+        (since, now): (Timestamp, Timestamp),
     ) {
-        self.destination(id, account).route(waiting, now);
+        self.destination(id, account).route(waiting, since);
         self.look_at(id, now);
     }
 
@@ -97,7 +98,7 @@ impl Schedule {
         let Some(destination) = self.destinations.get_mut(&id) else {
             return;
         };
-        if !destination.is_loading && destination.wants_loading() {
+        if destination.wants_loading() {
             destination.is_loading = true;
             self.to_load.push_back(id);
         }
@@ -153,6 +154,33 @@ impl Schedule {
         if self.in_flight >= self.budget.in_flight_max {
             return None;
         }
+        self.admit_starved(now);
+        loop {
+            if let Some(job) = self.pick(now) {
+                return Some(job);
+            }
+            if !self.admit_starved(now) {
+                return None;
+            }
+        }
+    }
+
+    /// Lets the first who waits for a retry's slot into the round, if there is a slot.
+    fn admit_starved(&mut self, now: Timestamp) -> bool {
+        if self.retries_in_flight >= self.budget.retries_max {
+            return false;
+        }
+        let Some(id) = self.starved.pop_front() else {
+            return false;
+        };
+        if let Some(destination) = self.destinations.get_mut(&id) {
+            destination.is_starved = false;
+        }
+        self.look_at(id, now);
+        true
+    }
+
+    fn pick(&mut self, now: Timestamp) -> Option<Job> {
         while let Some(&account) = self.accounts.front() {
             let Some(round) = self.rounds.get_mut(&account) else {
                 self.accounts.pop_front();
@@ -203,17 +231,18 @@ impl Schedule {
             round.destinations.pop_front();
             destination.is_queued = false;
             destination.deficit = 0;
-            if !destination.is_loading && destination.wants_loading() {
+            if destination.wants_loading() {
                 destination.is_loading = true;
                 self.to_load.push_back(id);
             }
-            match destination.wake_at(now) {
-                // Due, but retries have used up their part: comes again when one of them ends.
-                Some(at) if at <= now && !retries_allowed => self.starved.push_back(id),
-                // Due, but its window is full: comes again when one of its calls ends.
-                Some(at) if at <= now => {}
-                Some(at) => self.set_alarm(id, at),
-                None => {}
+            if !retries_allowed && destination.lacks_slot(now) {
+                if !destination.is_starved {
+                    destination.is_starved = true;
+                    self.starved.push_back(id);
+                }
+            } else if let Some(at) = destination.wake_at(now).filter(|&at| at > now) {
+                // If it is due already, what keeps it from being served is under way, and its end looks again.
+                self.set_alarm(id, at);
             }
         }
     }
@@ -224,11 +253,6 @@ impl Schedule {
         self.retries_in_flight -= usize::from(job.kind == Kind::Retry);
         if let Some(destination) = self.destinations.get_mut(&job.destination) {
             destination.in_flight -= 1;
-        }
-        if job.kind == Kind::Retry {
-            for id in std::mem::take(&mut self.starved) {
-                self.look_at(id, now);
-            }
         }
         self.look_at(job.destination, now);
     }
