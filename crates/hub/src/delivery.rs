@@ -359,7 +359,10 @@ impl Hub {
         };
         let scope = Scope(entry.endpoint.account);
         let reason = format!("the destination answered 410 Gone: {detail}");
-        self.endpoint_disable_because(scope, id, &reason).await?;
+        if !self.endpoint_disable_because(scope, id, &reason).await? {
+            // Another of the calls under way was told first.
+            return Ok(());
+        }
         let message = format!(
             "endpoint {id} was disabled: it answered 410 Gone. What waits for it is kept; enable it again to go on"
         );

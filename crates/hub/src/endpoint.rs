@@ -153,26 +153,29 @@ impl Hub {
         change.await.map(|(_, changed)| changed)
     }
 
-    /// The exchange disables an endpoint by itself, and says why.
+    /// The exchange disables an endpoint by itself, and says why; `false` when it is disabled already.
     pub(crate) async fn endpoint_disable_because(
         &self,
         scope: Scope,
         id: EndpointId,
         reason: &str,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let change = self.endpoint_change(
             &Actor::Exchange,
             scope,
             id,
             "endpoint.disable",
             |endpoint, here| {
+                if !endpoint.enabled {
+                    return false;
+                }
                 endpoint.enabled = false;
                 endpoint.disabled_reason = Some(reason.to_owned());
                 hold(&mut endpoint.spans, false, here);
                 true
             },
         );
-        change.await.map(drop)
+        change.await.map(|(_, changed)| changed)
     }
 
     /// The provider could not set itself up.
@@ -250,6 +253,7 @@ impl Hub {
         action: &str,
         change: impl FnOnce(&mut Endpoint, u64) -> bool,
     ) -> Result<(Endpoint, bool)> {
+        let _halt = self.halt_router().await;
         let (mut tx, _turn) = self.begin_change().await?;
         let mut endpoint = store::endpoint::get(&mut tx, scope, id)
             .await?

@@ -23,6 +23,7 @@ impl Hub {
         scope: Scope,
         new: NewSubscription,
     ) -> Result<Subscription> {
+        let _halt = self.halt_router().await;
         self.check_subscription(scope, &new)?;
         let now = self.now();
         let (mut tx, _turn) = self.begin_change().await?;
@@ -179,6 +180,7 @@ impl Hub {
         action: &str,
         change: impl FnOnce(&mut Subscription, u64),
     ) -> Result<Subscription> {
+        let _halt = self.halt_router().await;
         let (mut tx, _turn) = self.begin_change().await?;
         let found = store::subscription::get(&mut tx, scope, id).await?;
         let mut subscription = found.ok_or_else(|| Error::not_found("subscription", id))?;

@@ -4,6 +4,7 @@
 use model::EndpointId;
 use store::delivery::Exception;
 use store::flow::Chunk;
+use store::schema_drift::SchemaDrift;
 
 use super::pending::ChunkChange;
 use super::{Found, SHARD, State};
@@ -88,35 +89,46 @@ impl Snapshot {
     }
 }
 
+/// What is being saved. Dropped unsaved, because the store failed or the caller hung up in the middle, it goes back:
+/// forgetting a change would lose events at the next restart.
+struct Unsaved<'a> {
+    hub: &'a Hub,
+    taken: Option<(Snapshot, Vec<SchemaDrift>)>,
+}
+
+impl Drop for Unsaved<'_> {
+    fn drop(&mut self) {
+        if let Some((snapshot, drifts)) = self.taken.take() {
+            snapshot.put_back(&mut self.hub.flow.state());
+            self.hub.drift.put_back(drifts);
+        }
+    }
+}
+
 impl Hub {
     /// Saves where the flow stands. Answers whether there was anything to save.
     pub async fn checkpoint(&self) -> Result<bool> {
         let _one = self.flow.saving.lock().await;
         let snapshot = Snapshot::take(&mut self.flow.state());
-        let drifts = self.drift.take();
-        if snapshot.is_empty() && drifts.is_empty() {
-            return Ok(false);
-        }
-        match self.save(&snapshot, &drifts).await {
-            Ok(()) => {
-                self.flow.state().saved_seq = snapshot.next_seq;
-                self.dedupe
-                    .saved(&snapshot.found.event_keys, &snapshot.found.idempotency_keys);
-                Ok(true)
+        let mut unsaved = Unsaved {
+            hub: self,
+            taken: Some((snapshot, self.drift.take())),
+        };
+        if let Some((snapshot, drifts)) = &unsaved.taken {
+            if snapshot.is_empty() && drifts.is_empty() {
+                return Ok(false);
             }
-            Err(error) => {
-                snapshot.put_back(&mut self.flow.state());
-                self.drift.put_back(drifts);
-                Err(error)
-            }
+            self.save(snapshot, drifts).await?;
         }
+        if let Some((snapshot, _)) = unsaved.taken.take() {
+            self.flow.state().saved_seq = snapshot.next_seq;
+            self.dedupe
+                .saved(&snapshot.found.event_keys, &snapshot.found.idempotency_keys);
+        }
+        Ok(true)
     }
 
-    async fn save(
-        &self,
-        snapshot: &Snapshot,
-        drifts: &[store::schema_drift::SchemaDrift],
-    ) -> Result<()> {
+    async fn save(&self, snapshot: &Snapshot, drifts: &[SchemaDrift]) -> Result<()> {
         let mut tx = self.db.begin().await?;
         store::flow::put_cursor(&mut tx, SHARD, snapshot.next_seq).await?;
         let mut puts = Vec::new();
