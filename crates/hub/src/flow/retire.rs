@@ -2,7 +2,6 @@
 //! operator's limit, and forgets what refers to what is gone.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use engine::Position;
 use model::{AccountId, EndpointId, EndpointStatus};
@@ -64,6 +63,8 @@ impl Hub {
 
     /// Trims by age, then by size.
     async fn trim_all(&self, report: &mut RetireReport, expired: &mut Expired) -> Result<()> {
+        // Also what an earlier trim took, if a crash came before the flow was saved without it.
+        self.expire(self.log.ends().first_seq, expired);
         let before = self.trim_before().await?;
         self.trim(before, report, expired).await?;
         // Slice by slice: numbers say nothing about sizes, least of all behind the gap that a restored log has.
@@ -87,6 +88,15 @@ impl Hub {
         if before <= self.log.ends().first_seq {
             return Ok(false);
         }
+        self.expire(before, expired);
+        report.batches += self.log.trim(before).await?;
+        self.forget_before(Position::new(before, 0).as_u64())
+            .await?;
+        Ok(true)
+    }
+
+    /// Drops what waits of the batches before this one.
+    fn expire(&self, before: u64, expired: &mut Expired) {
         let position = Position::new(before, 0).as_u64();
         for destination in self.flow.state().schedule.destinations.values_mut() {
             let count = destination.expire(position);
@@ -96,9 +106,6 @@ impl Hub {
                     .or_default() += count;
             }
         }
-        report.batches += self.log.trim(before).await?;
-        self.forget_before(position).await?;
-        Ok(true)
     }
 
     /// Batches before this one may go by age.
@@ -114,9 +121,10 @@ impl Hub {
                 .filter_map(super::Destination::needs_from)
                 .map(|p| Position::from_u64(p).seq())
                 .min();
-            let kept = by_age.min(needed.unwrap_or(u64::MAX));
-            // What the router has not seen is never trimmed; the limit cuts what is needed, not what is unrouted.
-            kept.max(by_limit).min(state.saved_seq)
+            // What the router has not seen is never trimmed; the limit cuts what is needed, not what is unrouted nor
+            // what is kept for its age.
+            let needed = needed.unwrap_or(u64::MAX).max(by_limit);
+            by_age.min(needed).min(state.saved_seq)
         };
         Ok(before)
     }
@@ -181,26 +189,25 @@ impl Hub {
 
     /// Tells, once, of destinations that are on the way to losing events.
     async fn warn_of_backlogs(&self) -> Result<()> {
-        let now = self.now();
         let limit = self.options.retention.backlog_age_max;
-        let mut behind: Vec<(AccountId, EndpointId, Duration)> = Vec::new();
+        let warn_after = limit.mul_f64(WARN_AT);
+        // By the log's times: those of the flow do not outlive a restart.
+        let recent = self.log.find_time(self.now() - warn_after).await?;
+        let mut behind: Vec<(AccountId, EndpointId)> = Vec::new();
         for destination in self.flow.state().schedule.destinations.values_mut() {
-            let Some(age) = destination.waiting_for(now) else {
-                destination.is_warned = false;
-                continue;
-            };
-            if destination.is_open
-                && !destination.is_warned
-                && age.as_secs_f64() > limit.as_secs_f64() * WARN_AT
-            {
-                destination.is_warned = true;
-                behind.push((destination.account, destination.id, age));
+            let is_behind = destination.is_open
+                && destination
+                    .needs_from()
+                    .is_some_and(|first| Position::from_u64(first).seq() < recent);
+            if is_behind && !destination.is_warned {
+                behind.push((destination.account, destination.id));
             }
+            destination.is_warned = is_behind;
         }
-        for (account, endpoint, age) in behind {
+        for (account, endpoint) in behind {
             let message = format!(
-                "events have waited {} h for this destination; after {} h they are given up: repair it or disable it",
-                age.as_secs() / 3600,
+                "events have waited {} h and more for this destination; after {} h they are given up: repair it or disable it",
+                warn_after.as_secs() / 3600,
                 limit.as_secs() / 3600
             );
             self.notify_people(Scope(account), Some(endpoint), "backlog-old", &message)
