@@ -61,7 +61,7 @@ impl Hub {
     ) -> Result<Published> {
         let call = key.map(|key| Call {
             key,
-            body: digest(&[b"rialto body", body]),
+            body: body_digest(body),
         });
         let started = std::time::Instant::now();
         let published = self.publish_inner(endpoint, body, call).await;
@@ -259,7 +259,7 @@ impl Hub {
     }
 
     /// Appends in a task of its own, so that the keys are settled even if the caller is gone by then.
-    async fn append_with_keys(
+    pub(crate) async fn append_with_keys(
         self: &Arc<Self>,
         entries: &[Entry<'_>],
         reservation: Reservation,
@@ -326,6 +326,11 @@ fn answer((accepted, quarantined): (u32, u32), position: u64, publisher: &Publis
         quarantined,
         publication: DocumentId::new(position, publisher.account),
     }
+}
+
+/// What a call that is repeated must have in common with the first.
+pub(crate) fn body_digest(body: &[u8]) -> Digest16 {
+    digest(&[b"rialto body", body])
 }
 
 pub(crate) fn digest(parts: &[&[u8]]) -> Digest16 {

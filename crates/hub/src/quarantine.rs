@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::record::{Entry, Refused};
+use model::record::{Digest16, Entry, Idempotency, Refused};
 use model::{EndpointId, Invalid, QuarantineId};
 use serde_json::Value;
 use store::quarantine::{QuarantineState, Quarantined};
 
-use crate::publish::{Published, digest};
+use crate::publish::{Published, body_digest, digest};
 use crate::{Actor, Error, Hub, Page, Result, Scope};
 
 /// How to repair many events of one kind: names that the publisher spells otherwise than it registered them.
@@ -169,28 +169,37 @@ impl Hub {
         Ok(tx.commit().await?)
     }
 
-    /// Keeps a refused publish body whose sender hears no answer.
+    /// Keeps a refused publish body whose sender hears no answer; once for each `key`.
     pub(crate) async fn keep_refused(
-        &self,
+        self: &Arc<Self>,
         endpoint: EndpointId,
-        body: &str,
+        (key, body): (Digest16, &str),
         invalid: &Invalid,
     ) -> Result<()> {
         let entry = self
             .registry
             .endpoint(endpoint)
             .ok_or_else(|| Error::not_found("endpoint", endpoint))?;
+        let (known, reservation) = self.claim_keys(Some(key), &[]).await?;
+        if !known.is_empty() {
+            return Ok(());
+        }
         let violations = serde_json::to_string(&invalid.violations).map_err(Error::internal)?;
         let record = Entry::Refused(Refused {
             account: entry.endpoint.account,
             endpoint,
             published_at_us: self.now().as_microsecond(),
             ordinal: 0,
-            idempotency: None,
+            idempotency: Some(Idempotency {
+                key,
+                body: body_digest(body.as_bytes()),
+                accepted: 0,
+                quarantined: 1,
+            }),
             body: body.into(),
             violations: violations.into(),
         });
-        self.log.append(vec![record.encode()]).await?;
+        self.append_with_keys(&[record], reservation).await?;
         self.metrics.quarantined.inc();
         Ok(())
     }

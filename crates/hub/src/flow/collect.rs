@@ -7,17 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method, StatusCode, Uri};
-use model::EndpointId;
 use model::endpoint::Transfer;
+use model::{EndpointId, Invalid};
 use outbound::Call;
-use sha2::{Digest, Sha256};
+use serde_json::value::RawValue;
 
+use crate::publish::digest;
 use crate::registry::EndpointEntry;
-use crate::{Error, Hub, Result};
+use crate::{Error, Hub, Result, Scope};
 
-/// Files taken from one publisher in one step.
-const FILES_MAX: usize = 10;
+/// Names asked for at once, as many as the published API allows.
+const NAMES_MAX: usize = 10;
+/// Lists read from one publisher in one step: the rest comes with the next.
+const LISTS_MAX: usize = 100;
+/// Publishers collected from at once: one that hangs delays few others.
+const PUBLISHERS_AT_ONCE: usize = 16;
 const LIST_BYTES_MAX: usize = 64 << 10;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -27,33 +33,55 @@ pub struct CollectReport {
     pub publishers: usize,
     pub files: u64,
     pub events: u64,
-    /// Publishers that could not be collected from; told by a notice.
+    /// Publishers that could not be collected from; told by a notice when it begins.
     pub failed: usize,
 }
 
 impl Hub {
     /// Asks every pull publisher for event files.
     pub async fn collect(self: &Arc<Self>) -> Result<CollectReport> {
-        let _one = self.flow.collecting.lock().await;
-        let mut report = CollectReport::default();
-        for entry in self.registry.endpoints() {
-            let Some(url) = pull_url(&entry) else {
-                continue;
-            };
-            report.publishers += 1;
-            if let Err(why) = self.collect_from(&entry, &url, &mut report).await {
-                report.failed += 1;
-                let id = entry.endpoint.id;
-                tracing::warn!(
-                    endpoint_id = id.0,
-                    reason = why,
-                    "event files could not be collected; the next round tries again"
-                );
+        let mut failing = self.flow.collecting.lock().await;
+        let publishers = self.registry.endpoints().into_iter().filter_map(|entry| {
+            let url = pull_url(&entry)?;
+            Some(async move {
+                let mut report = CollectReport::default();
+                let ended = self.collect_from(&entry, &url, &mut report).await;
+                (entry, report, ended)
+            })
+        });
+        let mut collected = stream::iter(publishers).buffer_unordered(PUBLISHERS_AT_ONCE);
+        let mut total = CollectReport::default();
+        while let Some((entry, report, ended)) = collected.next().await {
+            total.publishers += 1;
+            total.files += report.files;
+            total.events += report.events;
+            let id = entry.endpoint.id;
+            match ended {
+                Ok(()) => {
+                    failing.remove(&id);
+                }
+                Err(why) => {
+                    total.failed += 1;
+                    tracing::warn!(
+                        endpoint_id = id.0,
+                        reason = why,
+                        "event files could not be collected; the next round tries again"
+                    );
+                    if failing.insert(id) {
+                        let scope = Scope(entry.endpoint.account);
+                        let message = format!(
+                            "event files of endpoint {id} could not be collected, and the next round tries again: {why}"
+                        );
+                        self.notify_people(scope, Some(id), "collect-failed", &message)
+                            .await?;
+                    }
+                }
             }
         }
-        Ok(report)
+        Ok(total)
     }
 
+    /// Everything that the publisher lists, until it lists nothing more or something fails.
     async fn collect_from(
         self: &Arc<Self>,
         entry: &EndpointEntry,
@@ -61,82 +89,84 @@ impl Hub {
         report: &mut CollectReport,
     ) -> std::result::Result<(), String> {
         let base = url.trim_end_matches('/');
-        let list = self
-            .call(
-                entry,
-                Method::GET,
-                &format!("{base}/v1/eventfiles?numFiles={FILES_MAX}"),
-                LIST_BYTES_MAX,
-            )
-            .await?;
-        let names: Vec<String> = serde_json::from_slice(&list)
-            .map_err(|e| format!("the list of files is not a JSON array of names: {e}"))?;
-        for name in names.iter().take(FILES_MAX) {
-            let path = format!("{base}/v1/eventfiles/{}", escaped(name));
-            let file = self
-                .call(
-                    entry,
-                    Method::GET,
-                    &path,
-                    self.options.collect.file_bytes_max,
-                )
-                .await?;
-            report.events += self.publish_file(entry.endpoint.id, name, &file).await?;
-            self.call(entry, Method::DELETE, &path, LIST_BYTES_MAX)
-                .await?;
-            self.metrics.collected.inc();
-            report.files += 1;
+        let list = format!("{base}/v1/eventfiles?numFiles={NAMES_MAX}");
+        for _ in 0..LISTS_MAX {
+            let names = self
+                .call(entry, Method::GET, &list, LIST_BYTES_MAX)
+                .await?
+                .unwrap_or_else(|| Bytes::from_static(b"[]"));
+            let names: Vec<String> = serde_json::from_slice(&names)
+                .map_err(|e| format!("the list of files is not a JSON array of names: {e}"))?;
+            if names.is_empty() {
+                return Ok(());
+            }
+            for name in &names {
+                let path = format!("{base}/v1/eventfiles/{}", escaped(name));
+                let bytes_max = self.options.collect.file_bytes_max;
+                if let Some(file) = self.call(entry, Method::GET, &path, bytes_max).await? {
+                    report.events += self.publish_file(entry.endpoint.id, name, &file).await?;
+                }
+                self.call(entry, Method::DELETE, &path, LIST_BYTES_MAX)
+                    .await?;
+                self.metrics.collected.inc();
+                report.files += 1;
+            }
         }
         Ok(())
     }
 
-    /// Publishes a file: a JSON array of publish bodies, or one.
+    /// Publishes a file: a JSON array of publish bodies, or one. Nobody hears a refusal here, so what is wrong is
+    /// kept in quarantine, whatever the account's policy: the file must not stand in the way of the next.
     async fn publish_file(
         self: &Arc<Self>,
         endpoint: EndpointId,
         name: &str,
         file: &Bytes,
     ) -> std::result::Result<u64, String> {
-        let text = std::str::from_utf8(file).map_err(|_| format!("file {name} is not UTF-8"))?;
-        let raw: Vec<&serde_json::value::RawValue> = if text.trim_start().starts_with('[') {
-            serde_json::from_str(text)
-                .map_err(|e| format!("file {name} is not a JSON array: {e}"))?
-        } else {
-            vec![serde_json::from_str(text).map_err(|e| format!("file {name} is not JSON: {e}"))?]
+        let id = endpoint.0.to_be_bytes();
+        let key = |part: u64| {
+            let part = part.to_be_bytes();
+            digest(&[b"rialto file", &id, name.as_bytes(), file, &part])
         };
-        let digest = Sha256::digest(file);
-        let mark: String = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let text = String::from_utf8_lossy(file);
+        let bodies = match bodies(&text) {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                let message = format!("file {name} is not a JSON array of events: {error}");
+                let invalid = Invalid::one("", "json", message);
+                // As a JSON string, since what is in quarantine is JSON.
+                let kept = serde_json::Value::from(&*text).to_string();
+                let keep = self.keep_refused(endpoint, (key(0), &kept), &invalid);
+                keep.await.map_err(|error| unkept(name, &error))?;
+                return Ok(0);
+            }
+        };
         let mut events = 0;
-        for (i, body) in raw.iter().enumerate() {
-            let key = format!("file:{mark}:{i}");
+        for (part, body) in (0..).zip(bodies) {
+            let (key, body) = (key(part), body.get());
             match self
-                .publish(endpoint, body.get().as_bytes(), Some(&key))
+                .publish_once(endpoint, body.as_bytes(), Some(key))
                 .await
             {
                 Ok(published) => events += u64::from(published.accepted),
                 Err(Error::Invalid(invalid)) => {
-                    // Nobody hears a refusal here, so it is kept whatever the account's policy.
-                    self.keep_refused(endpoint, body.get(), &invalid)
-                        .await
-                        .map_err(|e| e.to_string())?;
+                    let keep = self.keep_refused(endpoint, (key, body), &invalid);
+                    keep.await.map_err(|error| unkept(name, &error))?;
                 }
-                Err(error) => return Err(format!("file {name} could not be published: {error}")),
+                Err(error) => return Err(unkept(name, &error)),
             }
         }
         Ok(events)
     }
 
+    /// The body of a successful answer; `None` for 404.
     async fn call(
         &self,
         entry: &EndpointEntry,
         method: Method,
         url: &str,
         bytes_max: usize,
-    ) -> std::result::Result<Bytes, String> {
+    ) -> std::result::Result<Option<Bytes>, String> {
         let uri: Uri = url.parse().map_err(|_| format!("{url} is not a URL"))?;
         let mut headers = HeaderMap::new();
         if let Some(authorization) = entry.secrets().authorization() {
@@ -161,11 +191,23 @@ impl Hub {
             ));
         }
         match answer.status {
-            status if status.is_success() => Ok(answer.body),
-            StatusCode::NOT_FOUND => Ok(Bytes::from_static(b"[]")),
+            status if status.is_success() => Ok(Some(answer.body)),
+            StatusCode::NOT_FOUND => Ok(None),
             status => Err(format!("{url}: answered {status}: {}", answer.excerpt(200))),
         }
     }
+}
+
+fn bodies(text: &str) -> serde_json::Result<Vec<&RawValue>> {
+    if text.trim_start().starts_with('[') {
+        serde_json::from_str(text)
+    } else {
+        Ok(vec![serde_json::from_str(text)?])
+    }
+}
+
+fn unkept(name: &str, error: &Error) -> String {
+    format!("file {name} could not be published: {error}")
 }
 
 /// Where to collect from, if this endpoint is an active pull publisher.

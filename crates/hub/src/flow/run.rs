@@ -33,6 +33,7 @@ impl Hub {
             tokio::spawn(Arc::clone(self).run_router(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_pump(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_checkpoints(stopped.clone())),
+            tokio::spawn(Arc::clone(self).run_collector(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_slow_tasks(stopped)),
         ];
         Running {
@@ -56,7 +57,11 @@ impl Hub {
                 Ok(_) => {}
                 Err(error) => {
                     complain("route", &error);
-                    tokio::time::sleep(PAUSE).await;
+                    // What could not be routed is still there, whether or not anybody publishes again.
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => continue,
+                        _ = stopped.changed() => return,
+                    }
                 }
             }
             tokio::select! {
@@ -106,18 +111,29 @@ impl Hub {
         }
     }
 
+    /// Apart from the rest: strangers may take their time.
+    async fn run_collector(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            let round = async {
+                if let Err(error) = self.collect().await {
+                    complain("collect", &error);
+                }
+                self.clock.sleep(self.options.collect.every).await;
+            };
+            // What is cut off in the middle is collected again, and published once.
+            tokio::select! {
+                () = round => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
     async fn run_slow_tasks(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        let (mut collect_at, mut retire_at) = (self.now(), self.now());
+        let mut retire_at = self.now();
         loop {
             let now = self.now();
             if let Err(error) = self.pack().await {
                 complain("pack", &error);
-            }
-            if now >= collect_at {
-                collect_at = now + self.options.collect.every;
-                if let Err(error) = self.collect().await {
-                    complain("collect", &error);
-                }
             }
             if now >= retire_at {
                 retire_at = now + RETIRE_EVERY;
