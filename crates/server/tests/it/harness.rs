@@ -6,6 +6,7 @@ mod http;
 mod process;
 mod raw;
 mod receiver;
+pub(crate) mod scene;
 pub(crate) mod traffic;
 
 use std::path::Path;
@@ -75,10 +76,26 @@ impl TestHub {
         Self::open(directory, ManualClock::new(Clock::System.now()), |_| {}).await
     }
 
+    /// The same on the machine's clock, with the work running by itself.
+    pub(crate) async fn run_with(change: impl FnOnce(&mut Config)) -> Self {
+        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+        let clock = ManualClock::new(noon());
+        Self::open_as(directory, clock, false, change).await
+    }
+
     /// On a directory that another hub has left, its data in `data`.
     pub(crate) async fn open(
         directory: Arc<tempfile::TempDir>,
         clock: ManualClock,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::open_as(directory, clock, true, change).await
+    }
+
+    async fn open_as(
+        directory: Arc<tempfile::TempDir>,
+        clock: ManualClock,
+        is_stepped: bool,
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let mut config = Config::load(None, |_| None).expect("the defaults are sound");
@@ -91,9 +108,13 @@ impl TestHub {
         change(&mut config);
         let faults = Faults::default();
         let extras = Extras {
-            clock: Clock::Manual(clock.clone()),
+            clock: if is_stepped {
+                Clock::Manual(clock.clone())
+            } else {
+                Clock::System
+            },
             faults: faults.clone(),
-            is_stepped: true,
+            is_stepped,
         };
         let server = Server::start(&config, extras)
             .await
