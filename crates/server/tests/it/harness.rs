@@ -350,6 +350,7 @@ pub(crate) fn publisher_definition() -> Value {
 }
 
 /// A `PUT /v1/endpoint` body of a destination for events without identifiers of its own.
+#[expect(clippy::needless_pass_by_value, reason = "tests pass literals")]
 pub(crate) fn destination_definition(url: &str, role: Value) -> Value {
     json!({ "name": "CRM", "providerName": "Acme", "url": url, "endpointTypes": { "event": { "destination": role } } })
 }
