@@ -9,6 +9,7 @@ const INDEXES: &[&str] = &["README.md", "docs/README.md"];
 /// Checks all Markdown.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = links(tree);
+    findings.extend(names(tree));
     findings.extend(unlinked(tree));
     findings.extend(decisions(tree));
     findings.extend(house(tree));
@@ -21,11 +22,7 @@ fn links(tree: &Tree) -> Vec<Finding> {
     for file in tree.files.iter().filter(|file| file.path.ends_with(".md")) {
         for (target, line) in relative_links(&file.text) {
             let path = resolve(&file.path, target);
-            if !tree
-                .files
-                .iter()
-                .any(|file| file.path == path || file.path.starts_with(&format!("{path}/")))
-            {
+            if !has(tree, &path) {
                 findings.push(Finding::new(
                     &file.path,
                     line,
@@ -35,6 +32,43 @@ fn links(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Every file that a page names in its text is there: a map with wrong names is worse than none.
+fn names(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (number, line) in (1..).zip(file.text.lines()) {
+            let mut missing: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
+            missing.retain(|name| {
+                is_source(name) && !has(tree, name) && !has(tree, &format!("crates/{name}"))
+            });
+            for name in missing {
+                findings.push(Finding::new(
+                    &file.path,
+                    number,
+                    format!("names {name}, which is not there"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a word in a page is the name of a file or folder of ours, written out.
+fn is_source(word: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    let ours = ["crates/", "xtask/", "docs/", "deploy/", "examples/"];
+    let in_crate = word.contains("/src/") && word.ends_with(".rs");
+    word.bytes().all(plain) && (in_crate || ours.iter().any(|folder| word.starts_with(folder)))
+}
+
+/// Whether there is a file or folder at `path`.
+fn has(tree: &Tree, path: &str) -> bool {
+    let folder = format!("{}/", path.trim_end_matches('/'));
+    tree.files
+        .iter()
+        .any(|file| file.path == path || file.path.starts_with(&folder))
 }
 
 /// Every page of `docs/` is linked from an index.
@@ -197,6 +231,20 @@ mod tests {
                 1,
                 "links to gone.md, and there is no docs/gone.md"
             )]
+        );
+    }
+
+    #[test]
+    fn a_file_that_a_page_names_is_there() {
+        let page = "`hub/src/publish.rs`, `crates/*/src/key.rs`, `docs/`\n`hub/src/gone.rs` and `deploy/gone.service`\n";
+        let tree = Tree::of(&[("docs/a.md", page), ("crates/hub/src/publish.rs", "")]);
+        let lines: Vec<String> = names(&tree).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "docs/a.md:2: names hub/src/gone.rs, which is not there",
+                "docs/a.md:2: names deploy/gone.service, which is not there",
+            ]
         );
     }
 
