@@ -358,3 +358,22 @@ async fn one_bad_document_does_not_take_its_batch_with_it() {
         assert_eq!(scene.state(event, &crm.endpoint).await, expected, "{n}");
     }
 }
+
+#[tokio::test]
+async fn whoever_hangs_up_during_a_checkpoint_takes_no_changes_with_them() {
+    let scene = Scene::start().await;
+    let crm = scene.subscriber().await;
+    crm.receiver.answer_status(503);
+    scene.buys(0..20).await;
+    scene.hub.server.hub.route().await.expect("routed");
+    tokio::select! {
+        biased;
+        _ = scene.hub.server.hub.checkpoint() => panic!("nobody could hang up in the middle"),
+        () = std::future::ready(()) => {}
+    }
+    scene.hub.server.hub.checkpoint().await.expect("saved");
+    let scene = scene.crash().await;
+    crm.receiver.answer_status(200);
+    scene.settle().await;
+    assert_eq!(crm.distinct(), (0..20).collect::<Vec<_>>());
+}
