@@ -265,6 +265,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_log_of_a_newer_release_is_not_opened() {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let path = dir.path().join("log.db");
+        let open = || SqlLog::open(&path, LogOptions::default(), Clock::System);
+        let log = open().await.expect("a new log");
+        log.append(vec![b"event".to_vec()]).await.expect("durable");
+        log.close().await;
+        drop(log);
+        let connection = table::open(&path).expect("a connection");
+        let update = "UPDATE log_batch SET format = format + 1";
+        connection.execute(update, []).expect("a statement");
+        let Err(LogError::Unavailable(why)) = open().await else {
+            panic!("it was opened");
+        };
+        assert!(why.to_string().contains("start the release"), "{why}");
+    }
+
+    #[tokio::test]
     async fn behind_a_gap_numbering_goes_on() {
         let dir = tempfile::TempDir::new().expect("a temporary directory");
         let path = dir.path().join("log.db");

@@ -44,7 +44,8 @@ async fn crash_loses_nothing_and_repeats_only_what_was_just_delivered() {
         kills.push(hub.kill());
         let acknowledged = traffic.book.acknowledged() - before;
         println!(
-            "round {round}: ready in {ready_after:?}, {acknowledged} events in {life:?}, killed"
+            "round {round}: ready in {ready_after:?}, {acknowledged} events in {life:?}, killed with {} on the way",
+            traffic.book.missing().len()
         );
         traffic.sweep();
     }

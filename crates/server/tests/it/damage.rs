@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use engine::{Clock, LogOptions};
 use serde_json::json;
 
 use crate::harness::{Receiver, TestAccount, TestEndpoint, TestHub, event};
@@ -165,4 +166,30 @@ async fn what_is_published_after_a_damaged_batch_is_answered_for_and_its_keys_ar
     let scene = scene.damaged().await;
     let again = scene.hub.published(&scene.shop, event).await;
     assert_eq!(again, first);
+}
+
+#[tokio::test]
+async fn a_record_that_nobody_understands_is_left_out() {
+    let scene = Scene::start().await;
+    let clock = scene.hub.clock.clone();
+    let directory = scene.hub.leave().await;
+    let path = directory.path().join("data/log.db");
+    let log = engine::Log::open_sqlite(&path, LogOptions::default(), Clock::System).await;
+    let log = log.expect("the log");
+    let nonsense = vec![
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f".to_vec(),
+        Vec::new(),
+    ];
+    log.append(nonsense).await.expect("durable");
+    log.close().await;
+    let hub = TestHub::open(directory, clock, |_| {}).await;
+    hub.published(&scene.shop, event("cartAdd", "ada@example.com", 1))
+        .await;
+    hub.settle().await;
+    assert_eq!(scene.receiver.count(), 1);
+    let metrics = hub.http.get("/metrics", "").await.text();
+    assert!(
+        metrics.contains("rialto_unreadable_records_total 2\n"),
+        "{metrics}"
+    );
 }

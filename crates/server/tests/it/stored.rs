@@ -3,7 +3,8 @@
 //! A fixture holds one event of each fate: delivered, being retried, dead, packed into a file, in the log and not yet
 //! routed; and keys that publishers brought. Each file of it is compressed, `about.json` has the keys in clear. When a
 //! format changes, write another one before the change is released, and add its name to [`RELEASED`]:
-//! `RIALTO_WRITE_FIXTURE=data-0.2 cargo test -p server --test it stored::`. Old ones are never written again.
+//! `RIALTO_WRITE_FIXTURE=data-0.2 cargo test -p server --test it stored::`. Old ones are never written again. And let a
+//! migration come with it, so that an older program refuses the directory instead of leaving out what it cannot read.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use super::queue::{Call, Chore, Queue};
 use super::table::{Sealed, Table};
 use super::tail::Tail;
 use crate::clock::Clock;
-use crate::log::batch::{Batch, Encoder};
+use crate::log::batch::{Batch, Encoder, FORMAT};
 use crate::log::error::Source;
 use crate::log::{Appended, CommitStats, LogError, LogOptions, Position};
 use crate::sqlite::Readers;
@@ -40,6 +40,14 @@ pub(super) struct Committer {
     _lock: File,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the newest batch has format {found}, and this release reads up to {FORMAT}: start the release that wrote it, or a newer one"
+)]
+struct Newer {
+    found: i64,
+}
+
 impl Committer {
     /// Opens the log and starts its thread. Blocks.
     pub(super) fn start(
@@ -49,6 +57,10 @@ impl Committer {
         clock: Clock,
     ) -> Result<Arc<Shared>, LogError> {
         let table = Table::open(path)?;
+        // A newer release was here: its batches are sound, and must not be passed over as if they were damaged.
+        if let Some(found) = table.newest_format()?.filter(|found| *found > FORMAT) {
+            return Err(LogError::unavailable(Newer { found }));
+        }
         let (ends, last_at) = table.ends()?;
         let shared = Arc::new(Shared {
             path: path.to_owned(),

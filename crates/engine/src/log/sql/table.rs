@@ -104,6 +104,14 @@ impl Table {
         Ok((ends, appended_at))
     }
 
+    /// The format of the newest batch, if there is one.
+    pub(super) fn newest_format(&self) -> rusqlite::Result<Option<i64>> {
+        let newest = "SELECT format FROM log_batch ORDER BY seq DESC LIMIT 1";
+        self.connection
+            .query_row(newest, [], |row| row.get(0))
+            .optional()
+    }
+
     /// Makes the batches durable, all or none. An error says nothing about which.
     pub(super) fn insert(
         &mut self,
