@@ -14,6 +14,8 @@ mod figures;
 mod floor;
 #[path = "exchange/http.rs"]
 mod http;
+#[path = "exchange/isolation.rs"]
+mod isolation;
 #[path = "exchange/latency.rs"]
 mod latency;
 #[path = "exchange/load.rs"]
@@ -41,12 +43,13 @@ use std::time::Duration;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "publish-single",
     "publish-batch",
     "push",
     "push-ten",
     "latency",
+    "isolation",
     "wide",
     "backlog",
     "start",
@@ -115,6 +118,7 @@ async fn run(options: &Options) -> Result<()> {
             "push" => push::run(options.time, 1).await?,
             "push-ten" => push::run(options.time, 10).await?,
             "latency" => latency::run(options.time).await?,
+            "isolation" => isolation::run(options.time).await?,
             "wide" => wide::run(options.time).await?,
             "backlog" => backlog::run(options.time).await?,
             _ => start::run().await?,

@@ -112,7 +112,8 @@ pub(crate) struct Sent {
     pub(crate) published_s: f64,
 }
 
-/// Posts `rate` events a second, in a Poisson stream cut into milliseconds, each on a connection that is free.
+/// Posts `rate` events a second, in a Poisson stream cut into milliseconds, each on a connection that is free. The
+/// number of an event says which template it takes.
 pub(crate) async fn open(
     address: SocketAddr,
     template: &Rc<[Template]>,
@@ -144,7 +145,8 @@ pub(crate) async fn open(
             let number = numbers.take(1);
             let pool = Rc::clone(&pool);
             tasks.push(tokio::task::spawn_local(async move {
-                let request_bytes = template[0].numbered(number, &mut request);
+                let place = usize::try_from(number).unwrap_or_default() % template.len();
+                let request_bytes = template[place].numbered(number, &mut request);
                 let (status, body) = connection.call(request_bytes).await?;
                 if status != 200 {
                     return Err(refused(status, body));

@@ -104,12 +104,17 @@ impl Table {
         Ok((ends, appended_at))
     }
 
-    /// The format of the newest batch, if there is one.
+    /// The format of the newest batch, if there is one and it is not damaged.
     pub(super) fn newest_format(&self) -> rusqlite::Result<Option<i64>> {
         let newest = "SELECT format FROM log_batch ORDER BY seq DESC LIMIT 1";
-        self.connection
+        let found = self
+            .connection
             .query_row(newest, [], |row| row.get(0))
-            .optional()
+            .optional()?;
+        Ok(match found {
+            Some(rusqlite::types::Value::Integer(format)) => Some(format),
+            _ => None,
+        })
     }
 
     /// Makes the batches durable, all or none. An error says nothing about which.
