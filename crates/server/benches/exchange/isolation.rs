@@ -129,7 +129,7 @@ async fn trouble(mut stream: TcpStream, answer: Option<&'static [u8]>) -> Result
     let mut buffer = Vec::with_capacity(16 << 10);
     loop {
         buffer.clear();
-        while !Message::parse(&buffer).is_some_and(|message| buffer.len() >= message.end) {
+        while Message::parse(&buffer).is_none_or(|message| buffer.len() < message.end) {
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }
