@@ -1,0 +1,9 @@
+//! Real servers for tests, benchmarks and the local cluster: PostgreSQL, NATS with JetStream, and S3 over HTTP.
+//!
+//! Each is started on a free port of 127.0.0.1 with a directory of its own, can be stopped, killed, paused and started
+//! again on the same port and directory, and is gone when its handle is dropped. Only tests and tools use this crate:
+//! nothing of it is in the binary `rialto`.
+
+pub mod nats;
+pub mod postgres;
+pub mod s3;
