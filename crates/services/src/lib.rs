@@ -6,4 +6,5 @@
 
 pub mod nats;
 pub mod postgres;
+mod process;
 pub mod s3;
