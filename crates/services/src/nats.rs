@@ -1,12 +1,11 @@
 //! NATS servers with JetStream, one or a cluster of them.
 //!
-//! Real `nats-server` processes (`RIALTO_NATS_SERVER`, or the one in the path): 2.9 is what is tested. A server is ready
+//! Real processes of the `nats-server` in the path: 2.9 is what is tested. A server is ready
 //! when it answers that its JetStream is; a cluster when it has a leader to which every node is known.
 //!
 //! There is no `sync_interval` here: releases before 2.10 do not know it and sync every two minutes, whatever one sets.
 //! A node that is killed loses nothing by that, since the machine goes on; a machine that loses its power would.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -258,7 +257,7 @@ impl NatsCluster {
     fn spawn(&mut self, node: usize) -> io::Result<()> {
         let path = self.directory.path().join(format!("n{node}.conf"));
         std::fs::write(&path, self.configuration(node))?;
-        let mut command = Command::new(program());
+        let mut command = Command::new("nats-server");
         command.arg("-c").arg(&path).stdout(Stdio::null());
         command.stderr(Stdio::null());
         self.nodes[node].process = Some(Process::start(&mut command, self.directory.path())?);
@@ -345,10 +344,6 @@ impl NatsCluster {
 
 fn server_name(node: usize) -> String {
     format!("n{node}")
-}
-
-fn program() -> OsString {
-    std::env::var_os("RIALTO_NATS_SERVER").unwrap_or_else(|| "nats-server".into())
 }
 
 fn read(path: &Path) -> String {
