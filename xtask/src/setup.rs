@@ -27,6 +27,16 @@ const TOOLS: &[Tool] = &[
         packages: &["curl"],
         why: "the tests run the README's tour as it is written",
     },
+    Tool {
+        program: "postgres",
+        packages: &["postgresql"],
+        why: "the tests of scale-out start it",
+    },
+    Tool {
+        program: "nats-server",
+        packages: &["nats-server"],
+        why: "the tests of scale-out start it",
+    },
 ];
 
 /// Installs what is missing with apt-get: directly as root, else by way of sudo.

@@ -56,10 +56,23 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(|| here.clone(), Path::to_path_buf)
 }
 
-/// Whether `program` can be started, that is, lies in a folder of `PATH`.
+/// Folders beside `PATH`: where Debian has servers, which only root has in its `PATH`, and PostgreSQL by its version.
+const SERVERS: &[&str] = &["/usr/sbin", "/usr/lib/postgresql/*/bin"];
+
+/// Whether `program` lies in a folder of `PATH`, or where Debian has servers.
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    let mut folders = std::env::split_paths(&path).chain(SERVERS.iter().flat_map(folders));
+    folders.any(|folder| folder.join(program).is_file())
+}
+
+/// The folders that a pattern with at most one `*` stands for.
+fn folders(pattern: &&str) -> Vec<PathBuf> {
+    let Some((above, below)) = pattern.split_once("/*/") else {
+        return vec![PathBuf::from(pattern)];
+    };
+    let versions = std::fs::read_dir(above).into_iter().flatten().flatten();
+    versions.map(|version| version.path().join(below)).collect()
 }
 
 /// The cargo that started us, at the root, with a clean environment.

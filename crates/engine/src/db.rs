@@ -150,6 +150,34 @@ impl Tx {
         }
     }
 
+    /// Waits until nobody else holds the lock `key`, and holds it until this transaction ends. What the holders before
+    /// committed is seen by the statements after it. Numbers of locks are given out by the callers.
+    ///
+    /// # Errors
+    /// Any [`DbError`] but `Constraint`; retryable if others hold it for too long.
+    pub async fn lock_exclusive(&mut self, key: i64) -> Result<(), DbError> {
+        self.lock(key, true).await
+    }
+
+    /// As [`Tx::lock_exclusive`], beside others who share it.
+    ///
+    /// # Errors
+    /// As [`Tx::lock_exclusive`].
+    pub async fn lock_shared(&mut self, key: i64) -> Result<(), DbError> {
+        self.lock(key, false).await
+    }
+
+    #[expect(clippy::unused_async, reason = "other engines wait here")]
+    async fn lock(&mut self, _key: i64, _exclusive: bool) -> Result<(), DbError> {
+        match &mut self.0 {
+            // A transaction that may write has the database for itself.
+            Inner::Sqlite(_) => Ok(()),
+            Inner::Reader(_) => Err(DbError::wrong(
+                "a lock, in a transaction from `Db::read`: use `Db::begin`",
+            )),
+        }
+    }
+
     /// Makes it durable and visible. If the future is dropped before it answers, the transaction
     /// may have been committed or not.
     ///

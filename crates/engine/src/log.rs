@@ -124,7 +124,19 @@ impl Log {
         }
     }
 
-    /// Where the log begins and ends now. Does no IO.
+    /// `next_seq` as the engine has it at this moment, appends of other processes included. Also brings [`Log::ends`]
+    /// and [`Log::tail`] up to date.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`].
+    #[expect(clippy::unused_async, reason = "other engines are asked here")]
+    pub async fn latest(&self) -> Result<u64, LogError> {
+        match self {
+            Self::Sql(log) => Ok(log.ends().next_seq),
+        }
+    }
+
+    /// Where the log begins and ends, as far as this process knows. Does no IO.
     #[must_use]
     pub fn ends(&self) -> Ends {
         match self {

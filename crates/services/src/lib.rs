@@ -8,3 +8,5 @@ pub mod nats;
 pub mod postgres;
 mod process;
 pub mod s3;
+
+pub use postgres::Postgres;

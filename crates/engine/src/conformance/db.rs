@@ -46,6 +46,7 @@ super::suite!(sqlite: super::Place::sqlite() =>
     constraints_say_which_one_was_broken,
     many_rows_in_one_call,
     returning_answers_rows,
+    locks_are_for_those_who_write,
     writers_take_turns_and_readers_do_not_wait,
     what_was_committed_is_there_after_reopening,
     migrations_are_applied_once_in_order,
@@ -353,6 +354,29 @@ async fn returning_answers_rows(place: &Place) {
     }
     tx.commit().await.expect("commits");
     assert_eq!(count(&db).await, 1);
+}
+
+async fn locks_are_for_those_who_write(place: &Place) {
+    let db = place.ready().await;
+    let add = async |id| {
+        let mut tx = db.begin().await?;
+        tx.lock_exclusive(7).await?;
+        let next = tx.rows("SELECT count(*) AS n FROM account", &[]).await?;
+        assert_eq!(next[0].get::<i64>("n")?, id);
+        tx.execute(ADD, &account(id)).await?;
+        tx.commit().await
+    };
+    for id in 0..2 {
+        add(id).await.expect("the lock was free");
+    }
+    let mut tx = db.begin().await.expect("begins");
+    tx.lock_shared(7).await.expect("free");
+    tx.lock_shared(8).await.expect("free");
+    drop(tx);
+    add(2).await.expect("the lock is free again");
+    let mut reader = db.read().await.expect("reads");
+    let error = reader.lock_shared(7).await.expect_err("a reader");
+    assert!(error.to_string().contains("Db::begin"), "{error}");
 }
 
 async fn writers_take_turns_and_readers_do_not_wait(place: &Place) {

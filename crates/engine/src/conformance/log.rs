@@ -278,6 +278,7 @@ async fn followers_are_told(place: &Place) {
     assert!(tail.has_changed().expect("open"));
     assert_eq!(*tail.borrow_and_update(), 2);
     assert_eq!(log.ends().next_seq, 2);
+    assert_eq!(log.latest().await.expect("known"), 2);
 }
 
 async fn concurrent_appends_share_commits(place: &Place) {
