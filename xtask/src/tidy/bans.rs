@@ -116,7 +116,8 @@ const BANS: &[Ban] = &[
     Ban {
         texts: &["env::var", "env::var_os"],
         within: In::Product,
-        except: &["crates/server/"],
+        // `services` is no part of the program: it looks for servers in PATH.
+        except: &["crates/server/", "crates/services/"],
         instead: "a value that is handed down from the configuration",
         why: "`rialto config check` can only show what is read in one place",
     },
