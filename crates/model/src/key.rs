@@ -93,7 +93,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fuzzing;
 
     #[test]
     fn keys_show_their_level_and_nothing_else() {

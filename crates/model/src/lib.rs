@@ -43,5 +43,3 @@ pub mod timestamp;
 
 #[cfg(test)]
 mod examples;
-#[cfg(test)]
-mod fuzzing;

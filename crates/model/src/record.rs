@@ -165,7 +165,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fuzzing;
 
     fn text() -> impl Strategy<Value = Cow<'static, str>> {
         ".{0,12}".prop_map(Cow::Owned)

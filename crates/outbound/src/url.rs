@@ -264,11 +264,15 @@ mod tests {
                 prop_assert_eq!(literal(&host), Some(IpAddr::V4(v4)), "{}", host);
             }
         }
+    }
 
-        #[test]
-        fn whatever_is_typed_gets_a_verdict(url in "\\PC{0,40}", host in "[0-9a-zA-Z.:@%\\[\\]x-]{0,20}") {
+    #[test]
+    fn fuzz_whatever_is_typed_gets_a_verdict() {
+        let typed = ("\\PC{0,40}", "[0-9a-zA-Z.:@%\\[\\]x-]{0,20}");
+        fuzzing::run(&typed, |(url, host)| {
             verdict(&url);
             verdict(&format!("http://{host}/"));
-        }
+            Ok(())
+        });
     }
 }

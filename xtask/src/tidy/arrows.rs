@@ -9,21 +9,23 @@ use super::tree::Tree;
 
 /// Each of our crates and those below it that it may use.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("model", &[]),
-    // `services` is for tests only: it stands under dev-dependencies.
-    ("engine", &["services"]),
+    // `fuzzing` and `services` are for tests only: they stand under dev-dependencies.
+    ("model", &["fuzzing"]),
+    ("engine", &["fuzzing", "services"]),
     ("store", &["model", "engine"]),
-    ("outbound", &["model"]),
+    ("outbound", &["model", "fuzzing"]),
     ("hub", &["model", "engine", "store", "outbound"]),
     ("api", &["model", "hub"]),
     (
         "server",
         &[
-            "model", "engine", "store", "outbound", "hub", "api", "services",
+            "model", "engine", "store", "outbound", "hub", "api", "fuzzing", "services",
         ],
     ),
     // Real servers for tests: nothing in the product may use it.
     ("services", &[]),
+    // Property tests at length.
+    ("fuzzing", &[]),
     ("xtask", &[]),
 ];
 

@@ -9,6 +9,9 @@ use std::path::Path;
 use super::rust::Rust;
 use crate::shell::Failure;
 
+/// Crates that only tests and tools use.
+const HELPERS: &[&str] = &["crates/fuzzing/", "crates/services/"];
+
 /// A text file of the repository.
 pub(crate) struct File {
     /// From the root, with `/` on every system.
@@ -43,7 +46,8 @@ impl File {
 
     /// Whether it is compiled into what users run, tests and benchmarks left out.
     pub(crate) fn ships(&self) -> bool {
-        self.path.starts_with("crates/") && self.path.contains("/src/") && !self.tests
+        let helps = HELPERS.iter().any(|path| self.path.starts_with(path));
+        self.path.starts_with("crates/") && self.path.contains("/src/") && !self.tests && !helps
     }
 }
 
@@ -201,9 +205,10 @@ mod tests {
             ("crates/model/src/event/cases.rs", ""),
             ("crates/model/src/fuzzing.rs", ""),
             ("crates/model/src/fuzzing/json.rs", ""),
+            ("crates/fuzzing/src/lib.rs", ""),
         ]);
         let ships: Vec<bool> = tree.files.iter().map(File::ships).collect();
-        assert_eq!(ships, [true, true, false, false, false]);
+        assert_eq!(ships, [true, true, false, false, false, false]);
     }
 
     #[test]

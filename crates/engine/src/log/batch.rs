@@ -310,27 +310,40 @@ mod tests {
             prop_assert_eq!(read, records);
             prop_assert_eq!(decoded.record(4095), None);
         }
+    }
 
-        #[test]
-        fn fuzz_decode_takes_any_bytes(
-            seq: u64, at: i64, format in 0..3_i64, count in -1..10_i64, bytes in vec(any::<u8>(), 0..200),
-        ) {
+    #[test]
+    fn fuzz_decode_takes_any_bytes() {
+        let row = (
+            any::<(u64, i64)>(),
+            0..4_i64,
+            -1..10_i64,
+            vec(any::<u8>(), 0..200),
+        );
+        fuzzing::run(&row, |((seq, at), format, count, bytes)| {
             let _ = decode(seq, at, format, count, &bytes);
-        }
+            Ok(())
+        });
+    }
 
-        #[test]
-        fn fuzz_decode_takes_any_contents(count in 0..5_i64, plain in vec(prop_oneof![Just(0_u8), any::<u8>()], 0..60)) {
+    #[test]
+    fn fuzz_decode_takes_any_contents() {
+        let contents = (0..5_i64, vec(prop_oneof![Just(0_u8), any::<u8>()], 0..60));
+        fuzzing::run(&contents, |(count, plain)| {
             let stored = zstd::bulk::compress(&plain, 1).expect("zstd");
             if let Ok(batch) = decode(7, MICROS, 1, count, &stored) {
                 let again: Vec<Vec<u8>> = batch.iter().map(|(_, record)| record.to_vec()).collect();
                 prop_assert_eq!(Batch::new(7, batch.appended_at(), again.iter()), batch);
             }
-        }
+            Ok(())
+        });
+    }
 
-        #[test]
-        fn fuzz_decode_notices_any_flipped_bit(
-            records in vec(vec(any::<u8>(), 0..80), 1..20), at: prop::sample::Index, bit in 0..8_u8,
-        ) {
+    #[test]
+    fn fuzz_decode_notices_any_flipped_bit() {
+        let records = vec(vec(any::<u8>(), 0..80), 1..20);
+        let flipped = (records, any::<prop::sample::Index>(), 0..8_u8);
+        fuzzing::run(&flipped, |(records, at, bit)| {
             let count = i64::try_from(records.len()).expect("few");
             let mut stored = stored(&records);
             let at = at.index(stored.len());
@@ -339,6 +352,7 @@ mod tests {
             if let Ok(read) = decode(7, MICROS, 1, count, &stored) {
                 prop_assert_eq!(read, batch(&records));
             }
-        }
+            Ok(())
+        });
     }
 }

@@ -252,7 +252,7 @@ fn written(moment: Timestamp, offset_minutes: i32, [date, gap, time, zone]: [usi
 #[test]
 fn fuzz_every_shape_of_a_moment_reads_as_that_moment() {
     let shapes = [0..5_usize, 0..3, 0..3, 0..3];
-    crate::fuzzing::run(
+    fuzzing::run(
         &(moments(), -1439..1440_i32, shapes),
         |(moment, offset, shape)| {
             let text = written(moment, offset, shape);
@@ -264,7 +264,7 @@ fn fuzz_every_shape_of_a_moment_reads_as_that_moment() {
 
 #[test]
 fn fuzz_what_a_timestamp_prints_is_read_back() {
-    crate::fuzzing::run(&moments(), |moment| {
+    fuzzing::run(&moments(), |moment| {
         prop_assert_eq!(parse(&moment.to_string()), Ok(moment));
         Ok(())
     });
@@ -273,7 +273,7 @@ fn fuzz_what_a_timestamp_prints_is_read_back() {
 #[test]
 fn fuzz_the_short_way_and_the_long_way_agree() {
     let nearly = "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,9})?Z";
-    crate::fuzzing::run(&nearly, |text| {
+    fuzzing::run(&nearly, |text| {
         if let Some(short) = common(text.as_bytes()) {
             prop_assert_eq!(general(&text), Ok(short));
         }
@@ -285,7 +285,7 @@ fn fuzz_the_short_way_and_the_long_way_agree() {
 fn fuzz_any_text_is_a_time_or_an_error() {
     let nearly =
         "[-+−0-9TtZzWw:., \\[\\]]{0,36}|[0-9]{4}-?[0-9]{2}-?[0-9]{2}[T ]\\PC{0,12}|\\PC{0,120}";
-    crate::fuzzing::run(&nearly, |text| {
+    fuzzing::run(&nearly, |text| {
         // Where the library reads it too, the two agree; it has its own idea of leap seconds.
         if let (Ok(ours), Ok(theirs)) = (parse(&text), text.parse::<Timestamp>()) {
             prop_assert!(

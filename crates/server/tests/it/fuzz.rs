@@ -1,11 +1,7 @@
 //! The door under random input: whatever a stranger sends, it is refused with a sentence or taken, and never a fault of ours.
-//!
-//! A few hundred calls usually; with `RIALTO_FUZZ_SECONDS` set they go on until the time is up.
-
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use proptest::test_runner::TestCaseResult;
 use tokio::runtime::Runtime;
 
 use crate::door::{purchase, shop};
@@ -34,24 +30,9 @@ impl Target {
     }
 }
 
-/// Holds `property` against values of `strategy`.
+/// Each input is a call over HTTP.
 fn run<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> TestCaseResult) {
-    let seconds = std::env::var("RIALTO_FUZZ_SECONDS").ok();
-    let seconds = seconds.map_or(0, |text| text.parse().expect("whole seconds"));
-    let end = Instant::now() + Duration::from_secs(seconds);
-    loop {
-        let config = Config {
-            cases: 150,
-            failure_persistence: None,
-            ..Config::default()
-        };
-        if let Err(failure) = TestRunner::new(config).run(strategy, &property) {
-            panic!("{failure}");
-        }
-        if Instant::now() >= end {
-            return;
-        }
-    }
+    fuzzing::run_slow(150, strategy, property);
 }
 
 /// A sentence if and only if it is a refusal, and no fault of ours.

@@ -41,14 +41,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn it_holds_what_was_acknowledged_and_nothing_else(steps in vec(step(), 1..30), warm: bool) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+#[test]
+fn fuzz_it_holds_what_was_acknowledged_and_nothing_else() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    fuzzing::run_slow(48, &(vec(step(), 1..30), any::<bool>()), |(steps, warm)| {
         runtime.block_on(run(steps, warm));
-    }
+        Ok(())
+    });
 }
 
 async fn run(steps: Vec<Step>, warm: bool) {

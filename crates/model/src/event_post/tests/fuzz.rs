@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use super::*;
-use crate::fuzzing;
 
 const SEEDS: [&str; 4] = [
     r#"{"channel":"web","identifiers":[{"name":"emailId","value":"a@x.org"}],"events":[{"code":"buy","timestamp":"2015-02-28T20:16:12Z","eventId":"7","attributes":[{"name":"total","value":125.530,"type":"number"},{"name":"note","value":"\ud83d\ude00 \"x\""}]}]}"#,
