@@ -25,6 +25,7 @@ mod error;
 mod faults;
 mod options;
 mod position;
+mod queue;
 mod sql;
 
 use std::path::Path;
@@ -170,6 +171,29 @@ impl Log {
     pub async fn health(&self) -> Result<(), LogError> {
         match self {
             Self::Sql(log) => log.health().await,
+        }
+    }
+
+    /// Appends batches under their own numbers and times, as a migration does: ascending, and beyond the last that there
+    /// is. Numbers between them are never given out. A time before the last one's becomes that. For a log that nobody
+    /// else has open; a call is one commit where the engine can, so it should be some megabytes.
+    ///
+    /// # Errors
+    /// [`LogError::Misplaced`], and as [`Log::append`]; then the log goes on at [`Log::ends`].
+    pub async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        match self {
+            Self::Sql(log) => log.import(batches).await,
+        }
+    }
+
+    /// The next batch gets the number `next_seq`, the ones before are never given out. For a log that nobody else has
+    /// open.
+    ///
+    /// # Errors
+    /// [`LogError::Misplaced`] if the log is further already, [`LogError::Unavailable`].
+    pub async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        match self {
+            Self::Sql(log) => log.skip_to(next_seq).await,
         }
     }
 

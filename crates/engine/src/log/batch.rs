@@ -16,6 +16,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use zstd::bulk::{Compressor, Decompressor};
@@ -71,6 +72,17 @@ impl Batch {
             appended_at,
             plain,
             ends,
+        }
+    }
+
+    /// The batch, or if it is older than `micros`, its like of that time: times never go back in a log.
+    pub(super) fn not_before(batch: &Arc<Self>, micros: i64) -> Arc<Self> {
+        match Timestamp::from_microsecond(micros) {
+            Ok(floor) if batch.appended_at < floor => Arc::new(Self {
+                appended_at: floor,
+                ..Self::clone(batch)
+            }),
+            _ => Arc::clone(batch),
         }
     }
 

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX};
+use super::batch::{BATCH_RECORDS_MAX, Batch};
+use super::position::SEQ_MAX;
 
 /// One failed commit refuses many appends, so they share its error.
 pub(super) type Source = Arc<dyn Error + Send + Sync>;
@@ -24,13 +25,25 @@ pub enum LogError {
     /// One append does not fit in one batch. Nothing of it was queued.
     #[error(
         "an append of {records} records and {bytes} bytes is more than a batch holds: \
-         {BATCH_RECORDS_MAX} records, {BATCH_BYTES_MAX} bytes"
+         {BATCH_RECORDS_MAX} records, {bytes_max} bytes"
     )]
     TooLarge {
         /// How many records it had.
         records: usize,
         /// Their bytes, with four for each record's length.
         bytes: usize,
+        /// The most that there can be.
+        bytes_max: usize,
+    },
+    /// A batch to be imported, or a number to go on at, is not beyond the end of the log. Nothing was done.
+    #[error(
+        "number {seq} is not beyond the log's last, or not a number of batches: it goes on at {next_seq}"
+    )]
+    Misplaced {
+        /// The number.
+        seq: u64,
+        /// What it has to be, at least.
+        next_seq: u64,
     },
     /// The stored bytes of a batch are damaged. The batches after it may be well.
     #[error("batch {seq} of the log is damaged: {what}")]
@@ -50,6 +63,23 @@ impl LogError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Unavailable(_))
+    }
+
+    /// Whether batches can be put behind a log that goes on at `next_seq`.
+    pub(super) fn check_import(batches: &[Arc<Batch>], mut next_seq: u64) -> Result<(), Self> {
+        for batch in batches {
+            Self::check_skip(batch.seq(), next_seq)?;
+            next_seq = batch.seq() + 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a log that goes on at `next_seq` can go on at `seq`.
+    pub(super) fn check_skip(seq: u64, next_seq: u64) -> Result<(), Self> {
+        if seq < next_seq || seq > SEQ_MAX {
+            return Err(Self::Misplaced { seq, next_seq });
+        }
+        Ok(())
     }
 
     pub(super) fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {

@@ -7,7 +7,6 @@
 //!                            └──► checkpointer (a thread): moves the write-ahead file into the table's
 //! ```
 //!
-//! - `queue`: what waits for the committer, bounded.
 //! - `committer`: the only writer; what it does when a commit fails.
 //! - `table`: all SQL of the log.
 //! - `checkpoint`: keeps the write-ahead file short without holding up appends.
@@ -18,7 +17,6 @@
 
 mod checkpoint;
 mod committer;
-mod queue;
 mod table;
 mod tail;
 
@@ -32,12 +30,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::batch::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
 use super::position::Position;
+use super::queue::{Call, Chore, Queue};
 use super::{Appended, Ends, LogError, LogOptions};
 use crate::blocking::{Stopped, blocking};
 use crate::clock::Clock;
 use crate::sqlite::{self, Readers};
 use committer::Committer;
-use queue::{Call, Chore, Queue};
 use tail::Tail;
 
 /// How long an opening log waits for the process that has it.
@@ -118,6 +116,7 @@ impl SqlLog {
             return Err(LogError::TooLarge {
                 records: records.len(),
                 bytes,
+                bytes_max: BATCH_BYTES_MAX,
             });
         }
         let (answer, answered) = oneshot::channel();
@@ -177,6 +176,15 @@ impl SqlLog {
 
     pub(super) async fn health(&self) -> Result<(), LogError> {
         self.chore(|answer| Chore::Probe { answer }).await
+    }
+
+    pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Import { batches, answer }).await
+    }
+
+    pub(super) async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        self.chore(|answer| Chore::SkipTo { next_seq, answer })
+            .await
     }
 
     pub(super) async fn leave_gap(path: &Path, batches: u64) -> Result<(), LogError> {

@@ -18,12 +18,12 @@ use tokio::sync::watch;
 
 use super::Shared;
 use super::checkpoint::Checkpointer;
-use super::queue::{Call, Chore, Queue};
 use super::table::{Sealed, Table};
 use super::tail::Tail;
 use crate::clock::Clock;
 use crate::log::batch::{Batch, Encoder, FORMAT};
 use crate::log::error::Source;
+use crate::log::queue::{Call, Chore, Queue};
 use crate::log::{Appended, CommitStats, LogError, LogOptions, Position};
 use crate::sqlite::Readers;
 
@@ -105,6 +105,12 @@ impl Committer {
                 }
                 Some(Chore::Probe { answer }) => {
                     let _ = answer.send(self.table().map(drop));
+                }
+                Some(Chore::Import { batches, answer }) => {
+                    let _ = answer.send(self.import(&batches));
+                }
+                Some(Chore::SkipTo { next_seq, answer }) => {
+                    let _ = answer.send(self.skip_to(next_seq));
                 }
                 None => {}
             }
@@ -246,6 +252,32 @@ impl Committer {
             Err(_) => drop(self.settle(&[])),
         }
         Ok(trimmed?)
+    }
+
+    fn import(&mut self, batches: &[Arc<Batch>]) -> Result<(), LogError> {
+        LogError::check_import(batches, self.next_seq)?;
+        let mut sealed = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let batch = Batch::not_before(batch, self.last_at);
+            self.last_at = batch.appended_at().as_microsecond();
+            let stored = self.encoder.encode(&batch).map_err(LogError::unavailable)?;
+            sealed.push(Sealed { batch, stored });
+        }
+        self.store(&sealed)?;
+        self.publish(&sealed);
+        Ok(())
+    }
+
+    fn skip_to(&mut self, next_seq: u64) -> Result<(), LogError> {
+        LogError::check_skip(next_seq, self.next_seq)?;
+        let table = self.table()?;
+        table.go_on_at(next_seq)?;
+        self.next_seq = next_seq;
+        if let Some(table) = &self.table {
+            self.show_ends(table)?;
+        }
+        self.shared.next_seq.send_replace(next_seq);
+        Ok(())
     }
 
     /// Shows what there is now at the old end.

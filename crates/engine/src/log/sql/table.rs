@@ -174,11 +174,17 @@ impl Table {
 
     /// Numbering goes on so many batches behind where it would.
     pub(super) fn leave_gap(&mut self, batches: u64) -> rusqlite::Result<()> {
-        let (ends, appended_at) = self.ends()?;
+        let (ends, _) = self.ends()?;
+        self.go_on_at(ends.next_seq + batches)
+    }
+
+    /// Numbering goes on at `next_seq`.
+    pub(super) fn go_on_at(&mut self, next_seq: u64) -> rusqlite::Result<()> {
+        let (_, appended_at) = self.ends()?;
         self.commit(None, |connection| {
             connection.execute(
                 "UPDATE log_state SET next_seq = $1, appended_at = $2 WHERE id = 1",
-                params![to_sql(ends.next_seq + batches), appended_at],
+                params![to_sql(next_seq), appended_at],
             )?;
             Ok(())
         })

@@ -1,16 +1,17 @@
 //! What waits for the committer: appends, bounded in number and bytes, and the odd chore.
 //!
 //! Handles push, the committer takes everything it can put into one commit. An append that is in
-//! the queue does not need its caller any more.
+//! the queue does not need its caller any more. A committer is a thread ([`Queue::take`] blocks) or a
+//! task ([`Queue::ready`], then [`Queue::try_take`]).
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-use crate::log::batch::BATCH_RECORDS_MAX;
-use crate::log::{Appended, LogError, LogOptions};
+use super::batch::{BATCH_RECORDS_MAX, Batch};
+use super::{Appended, LogError, LogOptions};
 
 /// Batches of one commit. More of them hardly make a commit cheaper, and make the first caller wait longer.
 const BATCHES_PER_COMMIT_MAX: usize = 4;
@@ -40,6 +41,16 @@ pub(super) enum Chore {
     Probe {
         answer: oneshot::Sender<Result<(), LogError>>,
     },
+    /// Write batches under their own numbers.
+    Import {
+        batches: Vec<Arc<Batch>>,
+        answer: oneshot::Sender<Result<(), LogError>>,
+    },
+    /// Go on numbering at `next_seq`.
+    SkipTo {
+        next_seq: u64,
+        answer: oneshot::Sender<Result<(), LogError>>,
+    },
 }
 
 /// What the committer does next.
@@ -53,7 +64,10 @@ pub(super) struct Work {
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
+    /// For a committer that is a thread.
     changed: Condvar,
+    /// For one that is a task.
+    told: Notify,
     bytes_max: usize,
     records_max: usize,
     batch_bytes_max: usize,
@@ -73,6 +87,7 @@ impl Queue {
         Self {
             waiting: Mutex::default(),
             changed: Condvar::new(),
+            told: Notify::new(),
             bytes_max: options.queue_bytes_max,
             records_max: options.queue_records_max,
             batch_bytes_max: options.batch_bytes_max,
@@ -97,7 +112,7 @@ impl Queue {
         (waiting.records, waiting.bytes) = (records, bytes);
         waiting.calls.push_back(call);
         drop(waiting);
-        self.changed.notify_one();
+        self.wake();
         Ok(())
     }
 
@@ -108,14 +123,14 @@ impl Queue {
         }
         waiting.chores.push_back(chore);
         drop(waiting);
-        self.changed.notify_one();
+        self.wake();
         Ok(())
     }
 
     /// Takes nothing more; what is queued is still worked off.
     pub(super) fn close(&self) {
         self.waiting().closed = true;
-        self.changed.notify_one();
+        self.wake();
     }
 
     /// Refuses all that waits, for when nobody is left to work it off.
@@ -129,7 +144,7 @@ impl Queue {
     /// Waits for work. `None` once the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Work> {
         let mut waiting = self.waiting();
-        while waiting.calls.is_empty() && waiting.chores.is_empty() {
+        while waiting.is_empty() {
             if waiting.closed {
                 return None;
             }
@@ -138,14 +153,52 @@ impl Queue {
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let mut batches = Vec::new();
-        while batches.len() < BATCHES_PER_COMMIT_MAX && !waiting.calls.is_empty() {
-            batches.push(waiting.take_batch(self.batch_bytes_max));
+        waiting.take(BATCHES_PER_COMMIT_MAX, self.batch_bytes_max)
+    }
+
+    /// Returns once there is work, or the queue is closed. For one committer.
+    #[cfg(feature = "distributed")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the committers of `distributed` come next")
+    )]
+    pub(super) async fn ready(&self) {
+        loop {
+            {
+                let waiting = self.waiting();
+                if waiting.closed || !waiting.is_empty() {
+                    return;
+                }
+            }
+            // A push in between is kept for whoever asks next.
+            self.told.notified().await;
         }
-        Some(Work {
-            batches,
-            chore: waiting.chores.pop_front(),
-        })
+    }
+
+    /// What is there now, in at most `batches_max` batches.
+    #[cfg(feature = "distributed")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the committers of `distributed` come next")
+    )]
+    pub(super) fn try_take(&self, batches_max: usize) -> Option<Work> {
+        self.waiting().take(batches_max, self.batch_bytes_max)
+    }
+
+    /// Whether it is closed, and everything was taken.
+    #[cfg(feature = "distributed")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the committers of `distributed` come next")
+    )]
+    pub(super) fn has_ended(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.closed && waiting.is_empty()
+    }
+
+    fn wake(&self) {
+        self.changed.notify_one();
+        self.told.notify_one();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -154,6 +207,24 @@ impl Queue {
 }
 
 impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.chores.is_empty()
+    }
+
+    fn take(&mut self, batches_max: usize, batch_bytes_max: usize) -> Option<Work> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut batches = Vec::new();
+        while batches.len() < batches_max && !self.calls.is_empty() {
+            batches.push(self.take_batch(batch_bytes_max));
+        }
+        Some(Work {
+            batches,
+            chore: self.chores.pop_front(),
+        })
+    }
+
     /// The appends that fit in one batch: at least one, and none of them split.
     fn take_batch(&mut self, bytes_max: usize) -> Vec<Call> {
         let mut batch = Vec::new();
@@ -255,6 +326,27 @@ mod tests {
             queue.push(call(1, 10)),
             Err(LogError::Full { .. })
         ));
+    }
+
+    #[cfg(feature = "distributed")]
+    #[tokio::test]
+    async fn a_task_is_told_of_work_and_of_the_end() {
+        let queue = queue();
+        assert!(queue.try_take(9).is_none());
+        let task = async {
+            queue.ready().await;
+            assert_eq!(sizes(&queue.try_take(1).expect("work")), [[1, 1]]);
+            queue.ready().await;
+            assert!(queue.try_take(1).is_none() && queue.has_ended());
+        };
+        let others = async {
+            for _ in 0..2 {
+                queue.push(call(1, 10)).expect("room");
+            }
+            tokio::task::yield_now().await;
+            queue.close();
+        };
+        tokio::join!(task, others);
     }
 
     #[test]
