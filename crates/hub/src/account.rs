@@ -19,7 +19,7 @@ impl Hub {
         let name = check_name(name)?;
         check_policy(policy)?;
         let now = self.now();
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let account = store::account::insert(&mut tx, name, environment, policy, now).await?;
         let scope = Scope(account.id);
         let (key, secret) = self
@@ -34,7 +34,7 @@ impl Hub {
             detail,
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, account.id).await?;
         self.registry.put_account(account.clone());
         self.registry.put_key(&key);
         Ok((account, secret))
@@ -60,7 +60,7 @@ impl Hub {
         policy: AccountPolicy,
     ) -> Result<Account> {
         check_policy(&policy)?;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let found = store::account::get(&mut tx, scope).await?;
         let mut account = found.ok_or_else(|| Error::not_found("account", scope.0))?;
         let detail = serde_json::json!({ "before": account.policy, "after": policy });
@@ -73,7 +73,7 @@ impl Hub {
             detail,
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         account.policy = policy;
         self.registry.put_account(account.clone());
         Ok(account)

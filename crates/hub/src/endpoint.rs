@@ -30,7 +30,7 @@ impl Hub {
         scope: Scope,
     ) -> Result<(Endpoint, Secret)> {
         self.account(scope)?;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let endpoint = store::endpoint::insert(&mut tx, scope, self.now()).await?;
         let (key, secret) = self
             .key_issue(&mut tx, scope, Some(endpoint.id), KeyLevel::Endpoint)
@@ -51,7 +51,7 @@ impl Hub {
             serde_json::json!({}),
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         let mut read = self.db.read().await?;
         let secrets = Secrets::load(&mut read, &self.vault, scope, endpoint.id).await?;
         self.registry
@@ -253,8 +253,8 @@ impl Hub {
         action: &str,
         change: impl FnOnce(&mut Endpoint, u64) -> bool,
     ) -> Result<(Endpoint, bool)> {
-        let _halt = self.halt_router().await;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let _halt = self.halt_router(scope.0).await;
+        let (mut tx, turn) = self.begin_change().await?;
         let mut endpoint = store::endpoint::get(&mut tx, scope, id)
             .await?
             .ok_or_else(|| Error::not_found("endpoint", id))?;
@@ -264,7 +264,7 @@ impl Hub {
             )));
         }
         let before = endpoint.clone();
-        if !change(&mut endpoint, self.here()) {
+        if !change(&mut endpoint, self.here(scope.0).await?) {
             return Ok((endpoint, false));
         }
         endpoint.updated_at = self.now();
@@ -278,7 +278,7 @@ impl Hub {
             detail,
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.update_endpoint(endpoint.clone());
         self.flow_refresh(id);
         Ok((endpoint, true))
@@ -345,7 +345,7 @@ impl Hub {
         let sealed = self.vault.seal(&purpose(id, Sealed::Attributes), &clear)?;
         let mut names: Vec<&String> = attributes.keys().collect();
         names.sort();
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         store::endpoint::put_sealed(&mut tx, scope, id, Sealed::Attributes, sealed).await?;
         let detail = serde_json::json!({ "names": names });
         self.audit(
@@ -356,7 +356,7 @@ impl Hub {
             detail,
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.reload_secrets(scope, id).await
     }
 
@@ -368,7 +368,7 @@ impl Hub {
         id: EndpointId,
     ) -> Result<Secret> {
         self.check_endpoint(scope, id)?;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         if let Some(sealed) = store::endpoint::sealed(&mut tx, scope, id, Sealed::EventKey).await? {
             let clear = self.vault.open(&purpose(id, Sealed::EventKey), &sealed)?;
             let secret = Secret::new(String::from_utf8_lossy(&clear));
@@ -389,7 +389,7 @@ impl Hub {
             serde_json::json!({}),
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_key(&key);
         Ok(secret)
     }
@@ -411,7 +411,7 @@ impl Hub {
         scope: Scope,
         id: EndpointId,
     ) -> Result<Secret> {
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let mut secrets = vec![outbound::signature::generate_secret()];
         secrets.extend(
             self.webhook_secrets(scope, id)?
@@ -429,7 +429,7 @@ impl Hub {
             serde_json::json!({}),
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.reload_secrets(scope, id).await?;
         Ok(Secret::new(secrets.swap_remove(0)))
     }

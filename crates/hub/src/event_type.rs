@@ -43,7 +43,7 @@ impl Hub {
         body: &Value,
     ) -> Result<EventTypeId> {
         let event_type = parse(endpoint, body)?;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let known = store::event_type::list(&mut tx, scope, endpoint).await?;
         let is_known = known.iter().any(|t| t.is_same(&event_type));
         if known.len() >= EVENT_TYPES_MAX && !is_known {
@@ -64,7 +64,7 @@ impl Hub {
         )
         .await?;
         let all = store::event_type::list(&mut tx, scope, endpoint).await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_event_types(endpoint, all);
         Ok(id)
     }
@@ -167,7 +167,7 @@ impl Hub {
             }
         };
         invalid.or(())?;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let types = self.event_types(scope, endpoint)?;
         let mut event_type = pick(types, endpoint, registration, id, &which)?;
         event_type.attributes = attributes;
@@ -186,7 +186,7 @@ impl Hub {
         )
         .await?;
         let all = store::event_type::list(&mut tx, scope, endpoint).await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_event_types(endpoint, all);
         Ok(event_type.id)
     }
@@ -199,7 +199,7 @@ impl Hub {
         endpoint: EndpointId,
         code: &str,
     ) -> Result<bool> {
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let types = self.event_types(scope, endpoint)?;
         let mut removed = false;
         for event_type in types.iter().filter(|t| t.code == code) {
@@ -218,7 +218,7 @@ impl Hub {
         )
         .await?;
         let left = store::event_type::list(&mut tx, scope, endpoint).await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_event_types(endpoint, left);
         Ok(true)
     }

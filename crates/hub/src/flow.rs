@@ -16,28 +16,32 @@ mod collect;
 mod destination;
 mod lanes;
 mod marks;
+mod order;
 mod pack;
 mod pending;
 mod push;
 mod read;
 mod render;
+mod repeat;
 mod retire;
 mod route;
 mod run;
 mod schedule;
+mod standing;
+mod tenure;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use engine::Db;
 use model::circuit::CircuitPolicy;
 use model::endpoint::PushForm;
+use model::record::Digest16;
 use model::{AccountId, EndpointId};
 use store::dedupe::{EventKey, IdempotencyKey};
 use store::event_file::EventFile;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use collect::CollectReport;
 pub use pack::PackReport;
@@ -46,15 +50,15 @@ pub use render::webhook_id;
 pub use retire::RetireReport;
 pub use route::RouteReport;
 pub use run::Running;
+pub use standing::Standing;
 
+use crate::Hub;
 use crate::options::Options;
-use crate::{Hub, Result};
+use crate::shard::Shard;
+use crate::shard::lease::Beats;
 use cache::BatchCache;
 use destination::{Destination, Waiting};
 use schedule::{Budget, Schedule};
-
-/// The one shard of accounts of an embedded hub.
-const SHARD: i64 = 0;
 
 /// The state of all deliveries, shared by the tasks.
 pub struct Flow {
@@ -65,23 +69,53 @@ pub struct Flow {
     changed: Notify,
     /// There are calls to make or alarms to set.
     pump: Notify,
-    /// Only one router, checkpoint, packer at a time.
-    routing: tokio::sync::Mutex<()>,
+    /// Only one router for each shard at a time; only one checkpoint, packer.
+    routing: Vec<tokio::sync::Mutex<()>>,
     saving: tokio::sync::Mutex<()>,
     packing: tokio::sync::Mutex<()>,
     /// The publishers that could not be collected from the last time.
     collecting: tokio::sync::Mutex<HashSet<EndpointId>>,
+    /// What was seen of others' leases. Only one look at them at a time.
+    pub(crate) leasing: tokio::sync::Mutex<Beats>,
+    /// Until when what is held may be worked on; `None`: for good.
+    live_until: Mutex<Option<Instant>>,
+    /// Follows what is held.
+    held: watch::Sender<usize>,
     is_stopping: AtomicBool,
 }
 
 /// Everything that a checkpoint must see at one instant.
 struct State {
     schedule: Schedule,
+    /// The shards whose flow runs here.
+    held: BTreeMap<Shard, Held>,
+}
+
+/// Where the flow of one shard stands.
+struct Held {
+    /// The tenure under which it is held: what is saved under an older one is refused.
+    epoch: i64,
+    /// It is about to be given up: nothing new is begun.
+    is_leaving: bool,
     /// The next batch to route.
     next_seq: u64,
     saved_seq: u64,
     /// What the router found since the last checkpoint.
     found: Found,
+    /// Where keys were met that the store may not have yet; only where others publish too.
+    recent: HashMap<Digest16, u64>,
+}
+
+impl Held {
+    /// What the store has now need not be remembered.
+    fn forget(&mut self, saved: &Found) {
+        for key in &saved.event_keys {
+            self.recent.remove(&key.digest);
+        }
+        for key in &saved.idempotency_keys {
+            self.recent.remove(&key.digest);
+        }
+    }
 }
 
 /// By-products of routing, saved with the cursor.
@@ -91,6 +125,8 @@ struct Found {
     idempotency_keys: Vec<IdempotencyKey>,
     refused: Vec<Refused>,
     files: Vec<EventFile>,
+    /// Orders of other processes that were carried out.
+    orders: Vec<i64>,
 }
 
 /// A refused event that the router met in the log.
@@ -110,6 +146,7 @@ impl Found {
             && self.idempotency_keys.is_empty()
             && self.refused.is_empty()
             && self.files.is_empty()
+            && self.orders.is_empty()
     }
 
     fn append(&mut self, mut later: Self) {
@@ -117,14 +154,15 @@ impl Found {
         self.idempotency_keys.append(&mut later.idempotency_keys);
         self.refused.append(&mut later.refused);
         self.files.append(&mut later.files);
+        self.orders.append(&mut later.orders);
     }
 }
 
 impl Flow {
-    /// The flow as the last checkpoint left it.
-    pub(crate) async fn load(db: &Db, options: &Options) -> Result<Self> {
+    /// A flow that holds no shard yet.
+    pub(crate) fn new(options: &Options, shards: usize) -> Self {
         let delivery = &options.delivery;
-        let mut schedule = Schedule::new(Budget {
+        let schedule = Schedule::new(Budget {
             in_flight_max: delivery.concurrency_max.max(1),
             retries_max: (delivery.concurrency_max / 2).max(1),
             window_max: delivery.concurrency_per_destination_max.max(1),
@@ -134,38 +172,26 @@ impl Flow {
                 ..CircuitPolicy::default()
             },
         });
-        let mut tx = db.read().await?;
-        for chunk in store::flow::chunks(&mut tx).await? {
-            // The account is filled in by `flow_refresh_all`, which knows the endpoints.
-            let destination = schedule.destination(chunk.endpoint, AccountId(0));
-            destination
-                .pending
-                .load(chunk.chunk, &chunk.bits)
-                .map_err(crate::Error::internal)?;
-        }
-        for exception in store::delivery::retrying(&mut tx).await? {
-            schedule
-                .destination(exception.endpoint, exception.account)
-                .load_exception(exception);
-        }
-        let next_seq = store::flow::cursor(&mut tx, SHARD).await?;
-        Ok(Self {
+        Self {
             state: Mutex::new(State {
                 schedule,
-                next_seq,
-                saved_seq: next_seq,
-                found: Found::default(),
+                held: BTreeMap::new(),
             }),
             cache: BatchCache::new(delivery.cache_bytes_max),
             damaged: read::Damaged::default(),
             changed: Notify::new(),
             pump: Notify::new(),
-            routing: tokio::sync::Mutex::new(()),
+            routing: std::iter::repeat_with(Default::default)
+                .take(shards)
+                .collect(),
             saving: tokio::sync::Mutex::new(()),
             packing: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::default(),
+            leasing: tokio::sync::Mutex::default(),
+            live_until: Mutex::default(),
+            held: watch::Sender::new(0),
             is_stopping: AtomicBool::new(false),
-        })
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -177,64 +203,22 @@ impl Flow {
     }
 }
 
-/// How one destination stands, for people and metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    pub endpoint: EndpointId,
-    pub account: AccountId,
-    /// Routed and not tried yet, or under way.
-    pub waiting: u64,
-    pub retrying: u64,
-    pub in_flight: u32,
-    /// How long the oldest waiting document has waited.
-    pub lag: Option<Duration>,
-    pub circuit_closed: bool,
-    pub delivered: u64,
-}
-
 impl Hub {
-    /// How every destination stands that the flow knows.
-    pub fn standings(&self) -> Vec<Standing> {
-        let now = self.now();
-        let state = self.flow.state();
-        state
-            .schedule
-            .destinations
-            .values()
-            .map(|destination| standing(destination, now))
-            .collect()
+    /// Keeps the router of an account's shard from routing while a span is opened or closed: it finds the spans of
+    /// everything from the position of the switch on as they are then. Also keeps such changes one after the other.
+    /// (Routers of other processes are kept by the lock of [`Hub::begin_change`].)
+    pub(crate) async fn halt_router(&self, account: AccountId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.flow.routing(self.logs.shard(account)).lock().await
     }
 
-    /// How one destination stands; `None` when nothing was ever for it.
-    pub fn standing(&self, id: EndpointId) -> Option<Standing> {
-        let now = self.now();
-        let state = self.flow.state();
-        let destination = state.schedule.destinations.get(&id)?;
-        Some(standing(destination, now))
-    }
-
-    /// Keeps the router from routing while a span is opened or closed: it finds the spans of everything from the
-    /// position of the switch on as they are then. Also keeps such changes one after the other.
-    pub(crate) async fn halt_router(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.flow.routing.lock().await
-    }
-
-    /// Everything before this position has been routed.
-    pub(crate) fn routed_up_to(&self) -> u64 {
-        engine::Position::new(self.flow.state().next_seq, 0).as_u64()
-    }
-
-    /// The first batch whose by-products the store does not have.
-    pub(crate) fn unsaved_from(&self) -> u64 {
-        self.flow.state().saved_seq
-    }
-
-    /// Batches that the router has not seen yet.
+    /// Batches that the routers of this process have not seen yet.
     pub fn router_lag(&self) -> u64 {
-        self.log
-            .ends()
-            .next_seq
-            .saturating_sub(self.flow.state().next_seq)
+        let state = self.flow.state();
+        let lag = state.held.iter().map(|(shard, held)| {
+            let ends = self.logs.at(*shard).ends();
+            ends.next_seq.saturating_sub(held.next_seq)
+        });
+        lag.sum()
     }
 
     /// An endpoint changed: whether and how it may be called.
@@ -243,13 +227,17 @@ impl Hub {
             return;
         };
         let now = self.now();
+        let account = entry.endpoint.account;
         let mut state = self.flow.state();
+        let Some(held) = state.held.get(&self.logs.shard(account)) else {
+            return;
+        };
+        let is_leaving = held.is_leaving;
         if !state.schedule.destinations.contains_key(&id) && entry.target.is_none() {
             return;
         }
-        let destination = state.schedule.destination(id, entry.endpoint.account);
-        destination.account = entry.endpoint.account;
-        destination.is_open = entry.target.is_some();
+        let destination = state.schedule.destination(id, account);
+        destination.is_open = entry.target.is_some() && !is_leaving;
         if let Some(target) = &entry.target {
             destination.set_transfer(target.transfer);
             destination.set_order(target.order);
@@ -269,52 +257,11 @@ impl Hub {
         }
     }
 
-    /// Puts positions back into a destination's set, to be sent again from the start.
-    pub(crate) fn flow_replay(&self, id: EndpointId, account: AccountId, positions: &[u64]) {
-        let now = self.now();
-        let mut state = self.flow.state();
-        let destination = state.schedule.destination(id, account);
-        for &position in positions {
-            destination.replay(position, now);
-        }
-        state.schedule.look_at(id, now);
-        drop(state);
-        self.flow.pump.notify_one();
-    }
-
     /// Drops everything queued for a destination that is gone for good.
     pub(crate) fn flow_drop(&self, id: EndpointId) {
         if let Some(destination) = self.flow.state().schedule.destinations.get_mut(&id) {
             destination.expire(u64::MAX);
         }
-    }
-
-    /// Where a position stands at one destination: `(waiting or under way, retrying)`.
-    pub(crate) fn flow_holds(&self, id: EndpointId, position: u64) -> (bool, bool) {
-        let state = self.flow.state();
-        state
-            .schedule
-            .destinations
-            .get(&id)
-            .map_or((false, false), |destination| {
-                (
-                    destination.pending.contains(position),
-                    destination.retrying.contains_key(&position),
-                )
-            })
-    }
-}
-
-fn standing(d: &Destination, now: jiff::Timestamp) -> Standing {
-    Standing {
-        endpoint: d.id,
-        account: d.account,
-        waiting: d.pending.len(),
-        retrying: d.retrying.len() as u64,
-        in_flight: d.in_flight,
-        lag: d.waiting_for(now),
-        circuit_closed: d.circuit.is_closed(),
-        delivered: d.delivered,
     }
 }
 

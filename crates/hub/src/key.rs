@@ -61,7 +61,7 @@ impl Hub {
             self.check_endpoint(scope, id)?;
         }
         let now = self.now();
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let old = store::key::list(&mut tx, scope, endpoint).await?;
         let mut ended = Vec::new();
         for mut key in old {
@@ -83,7 +83,7 @@ impl Hub {
             detail,
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         for old in &ended {
             self.registry.put_key(old);
         }
@@ -97,7 +97,7 @@ impl Hub {
     /// Ends a key at once.
     pub async fn key_revoke(&self, actor: &Actor, scope: Scope, id: KeyId) -> Result<()> {
         let now = self.now();
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
         let keys = store::key::list(&mut tx, scope, None).await?;
         let mut key = keys
             .into_iter()
@@ -112,7 +112,7 @@ impl Hub {
             serde_json::json!({}),
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         key.revoked_at = Some(now);
         self.registry.put_key(&key);
         Ok(())

@@ -23,9 +23,11 @@ pub mod publish;
 pub mod quarantine;
 pub mod registry;
 pub mod schema_drift;
+pub mod shard;
 pub mod subscription;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use engine::{Blobs, Clock, Db, Log};
 use model::key::KeyHash;
@@ -65,14 +67,19 @@ impl std::fmt::Display for Actor {
     }
 }
 
-/// The right to change what the registry knows; ends when dropped.
+/// The right to change what the registry knows; ends when dropped, which is after the registry has the change.
 #[must_use]
-pub(crate) struct Turn(#[expect(dead_code, reason = "held")] tokio::sync::OwnedMutexGuard<()>);
+pub(crate) struct Turn {
+    _held: tokio::sync::OwnedMutexGuard<()>,
+    /// Under which others will learn of the change; `None` where there are no others.
+    version: Option<i64>,
+}
 
 /// The engines that a hub stands on, opened by whoever starts it.
 pub struct Engines {
     pub db: Db,
-    pub log: Log,
+    /// The log of every shard, in their order: one, where one process is alone.
+    pub logs: Vec<Log>,
     pub blobs: Blobs,
     pub clock: Clock,
     pub vault: Vault,
@@ -82,7 +89,9 @@ pub struct Engines {
 pub struct Hub {
     pub(crate) options: Options,
     pub(crate) db: Db,
-    pub(crate) log: Log,
+    pub(crate) logs: shard::Logs,
+    /// What this process is called among those that share the engines; new at each start.
+    pub(crate) process: String,
     pub(crate) blobs: Blobs,
     pub(crate) clock: Clock,
     pub(crate) vault: Vault,
@@ -90,6 +99,8 @@ pub struct Hub {
     pub(crate) registry: registry::Registry,
     /// Whose turn it is to change what the registry knows.
     changes: Arc<tokio::sync::Mutex<()>>,
+    /// The last change that the registry has.
+    known_version: AtomicI64,
     pub(crate) dedupe: dedupe::Dedupe,
     pub(crate) drift: schema_drift::DriftBook,
     pub(crate) flow: flow::Flow,
@@ -106,32 +117,41 @@ impl Hub {
     ) -> Result<Arc<Self>> {
         let Engines {
             db,
-            log,
+            logs,
             blobs,
             clock,
             vault,
         } = engines;
         store::migrate(&db).await?;
         let client = outbound::Client::new(options.outbound.clone());
-        let registry = registry::Registry::load(&db, &vault).await?;
-        let flow = flow::Flow::load(&db, &options).await?;
+        // The version first: what changes meanwhile is looked at again.
+        let version = store::change::version(&mut db.read().await?).await?;
+        let registry = registry::Registry::load(&db, &vault, None).await?;
+        let logs = shard::Logs::new(logs)?;
+        let flow = flow::Flow::new(&options, logs.count());
         let hub = Arc::new(Self {
             metrics,
             dedupe: dedupe::Dedupe::default(),
             drift: schema_drift::DriftBook::default(),
             options,
             db,
-            log,
+            logs,
+            process: uuid::Uuid::now_v7().to_string(),
             blobs,
             clock,
             vault,
             client,
             registry,
             changes: Arc::default(),
+            known_version: AtomicI64::new(version),
             flow,
         });
-        hub.recover_keys().await?;
-        hub.flow_refresh_all();
+        if !hub.is_shared() {
+            for (shard, _) in hub.logs.each() {
+                hub.load_shard(shard, 0).await?;
+                hub.recover_keys(shard).await?;
+            }
+        }
         Ok(hub)
     }
 
@@ -174,17 +194,53 @@ impl Hub {
         &self.registry
     }
 
-    /// The log's next position: what is published from now on lies at or after it.
-    pub(crate) fn here(&self) -> u64 {
-        engine::Position::new(self.log.ends().next_seq, 0).as_u64()
+    /// Others may work on the same engines.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.options.processes.is_shared
+    }
+
+    /// The next position of an account's log: what is published from now on lies at or after it.
+    pub(crate) async fn here(&self, account: model::AccountId) -> Result<u64> {
+        let next_seq = self.logs.of(account).latest().await?;
+        Ok(engine::Position::new(next_seq, 0).as_u64())
     }
 
     /// Begins a change of something that the registry knows. Whoever has the turn keeps it until the registry is up to
     /// date: else two changes could be committed in one order and made known in the other, and the later one would be
-    /// forgotten until the next start. The database takes one writer at a time anyway.
+    /// forgotten until the next start. Among processes the database's lock does the same, and whoever gets it first
+    /// learns what the others have changed, so that the rules are checked against what is.
     pub(crate) async fn begin_change(&self) -> Result<(engine::Tx, Turn)> {
-        let turn = Arc::clone(&self.changes).lock_owned().await;
-        Ok((self.db.begin().await?, Turn(turn)))
+        let held = Arc::clone(&self.changes).lock_owned().await;
+        let mut tx = self.db.begin().await?;
+        let mut version = None;
+        if self.is_shared() {
+            tx.lock_exclusive(store::change::LOCK).await?;
+            let last = store::change::version(&mut tx).await?;
+            if last > self.known_version.load(Ordering::Acquire) {
+                self.catch_up().await?;
+            }
+            version = Some(last + 1);
+        }
+        Ok((
+            tx,
+            Turn {
+                _held: held,
+                version,
+            },
+        ))
+    }
+
+    /// Makes a change durable, for others to learn of.
+    pub(crate) async fn commit_change(
+        &self,
+        mut tx: engine::Tx,
+        turn: &Turn,
+        account: model::AccountId,
+    ) -> Result<()> {
+        if let Some(version) = turn.version {
+            store::change::insert(&mut tx, version, account, &self.process).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Adds to the audit trail, in the transaction of the change.
@@ -211,9 +267,13 @@ impl Hub {
     /// What keeps this process from serving, in sentences; empty when it is ready. Answers within a few seconds, also
     /// when a disk hangs.
     pub async fn missing(&self) -> Vec<String> {
+        let logs = async {
+            let all = self.logs.each().map(|(_, log)| log.health());
+            futures_util::future::try_join_all(all).await.map(drop)
+        };
         let (db, log, files) = tokio::join!(
             probe("database", self.db.health()),
-            probe("log", self.log.health()),
+            probe("log", logs),
             probe("files", self.blobs.health()),
         );
         [db, log, files].into_iter().flatten().collect()

@@ -16,6 +16,7 @@ pub struct Options {
     pub retention: RetentionOptions,
     pub dedupe: DedupeOptions,
     pub collect: CollectOptions,
+    pub processes: ProcessOptions,
     pub outbound: outbound::ClientOptions,
 }
 
@@ -80,6 +81,21 @@ pub struct CollectOptions {
     pub file_bytes_max: usize,
 }
 
+/// How this process gets on with others that share its engines.
+#[derive(Clone)]
+pub struct ProcessOptions {
+    /// Others may work on the same database.
+    pub is_shared: bool,
+    /// What this process does, for others to know: `flow` is needed to run shards.
+    pub roles: String,
+    /// A shard whose process has not been heard of for so long is taken over. Short enough that nobody waits long,
+    /// long enough that a busy database does not look like a dead process.
+    pub lease: Duration,
+    /// How often the changes and orders of others are looked for: within this time (and that of a query) a revoked key
+    /// stops working everywhere.
+    pub follow_every: Duration,
+}
+
 const HOUR: u64 = 3_600;
 const MIB: usize = 1 << 20;
 
@@ -117,6 +133,12 @@ impl Default for Options {
             collect: CollectOptions {
                 every: Duration::from_secs(60),
                 file_bytes_max: 64 * MIB,
+            },
+            processes: ProcessOptions {
+                is_shared: false,
+                roles: "api,flow,console".to_owned(),
+                lease: Duration::from_secs(5),
+                follow_every: Duration::from_millis(250),
             },
             outbound: outbound::ClientOptions {
                 guard: outbound::Guard::default(),

@@ -1,9 +1,11 @@
 //! What every call and every delivery needs to know, in memory: accounts, keys, endpoints, event types,
 //! subscriptions.
 //!
-//! Filled at start, brought up to date by the verbs after their transaction has committed. Read by `api` (who
+//! Filled at start, brought up to date by the verbs after their transaction has committed, and by what other processes
+//! have changed ([`follow`]). Read by `api` (who
 //! calls), `publish` (what may be said) and `flow` (who gets it): no database call on those paths.
 
+mod follow;
 mod target;
 
 use std::collections::HashMap;
@@ -16,7 +18,7 @@ use model::{
     Account, AccountId, Endpoint, EndpointId, Environment, EventType, KeyId, Publisher,
     RegistrationType, Subscription,
 };
-use store::Page;
+use store::{Page, Scope};
 use store::endpoint::SealedSecrets;
 use store::key::Key;
 use store::vault::Vault;
@@ -67,11 +69,12 @@ pub struct Registry {
 const LOAD_PAGE: i64 = 10_000;
 
 macro_rules! every_page {
-    ($tx:expr, $all:path, $id:expr, $each:expr) => {{
+    ($tx:expr, $of:expr, $all:path, $id:expr, $each:expr) => {{
         let mut after = 0;
         loop {
             let rows = $all(
                 $tx,
+                $of,
                 Page {
                     after,
                     limit: LOAD_PAGE,
@@ -87,20 +90,41 @@ macro_rules! every_page {
     }};
 }
 
+async fn every_account(tx: &mut engine::Tx, registry: &Registry) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let page = Page {
+            after,
+            limit: LOAD_PAGE,
+        };
+        let accounts = store::account::list(tx, page).await?;
+        let Some(last) = accounts.last() else {
+            return Ok(());
+        };
+        after = last.id.0;
+        for account in accounts {
+            registry.put_account(account);
+        }
+    }
+}
+
 impl Registry {
-    /// Everything that is stored.
-    pub(crate) async fn load(db: &Db, vault: &Vault) -> Result<Self> {
+    /// Everything that is stored, or what is stored of one account.
+    pub(crate) async fn load(db: &Db, vault: &Vault, of: Option<Scope>) -> Result<Self> {
         let mut tx = db.read().await?;
         let registry = Self::default();
-        every_page!(
-            &mut tx,
-            store::account::list,
-            |a: &Account| a.id.0,
-            |account| registry.put_account(account)
-        );
+        match of {
+            Some(scope) => {
+                if let Some(account) = store::account::get(&mut tx, scope).await? {
+                    registry.put_account(account);
+                }
+            }
+            None => every_account(&mut tx, &registry).await?,
+        }
         let mut types: HashMap<EndpointId, Vec<EventType>> = HashMap::new();
         every_page!(
             &mut tx,
+            of,
             store::event_type::all,
             |t: &EventType| t.id.0,
             |t: EventType| {
@@ -110,6 +134,7 @@ impl Registry {
         let mut endpoints: Vec<(Endpoint, SealedSecrets)> = Vec::new();
         every_page!(
             &mut tx,
+            of,
             store::endpoint::all,
             |e: &(Endpoint, SealedSecrets)| e.0.id.0,
             |e| endpoints.push(e)
@@ -119,11 +144,12 @@ impl Registry {
             let event_types = types.remove(&endpoint.id).unwrap_or_default();
             registry.put_endpoint(endpoint, event_types, secrets);
         }
-        every_page!(&mut tx, store::key::all, |k: &Key| k.id.0, |key: Key| {
+        every_page!(&mut tx, of, store::key::all, |k: &Key| k.id.0, |key: Key| {
             registry.put_key(&key);
         });
         every_page!(
             &mut tx,
+            of,
             store::subscription::all,
             |s: &Subscription| s.id.0,
             |s| registry.put_subscription(s)

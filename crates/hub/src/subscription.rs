@@ -23,10 +23,10 @@ impl Hub {
         scope: Scope,
         new: NewSubscription,
     ) -> Result<Subscription> {
-        let _halt = self.halt_router().await;
-        self.check_subscription(scope, &new)?;
+        let _halt = self.halt_router(scope.0).await;
         let now = self.now();
-        let (mut tx, _turn) = self.begin_change().await?;
+        let (mut tx, turn) = self.begin_change().await?;
+        self.check_subscription(scope, &new)?;
         let is_same = |s: &Subscription| {
             !s.deleted && s.destination == new.destination && s.namespace == new.namespace
         };
@@ -51,7 +51,7 @@ impl Hub {
             enabled: true,
             deleted: false,
             spans: vec![Span {
-                from: self.here(),
+                from: self.here(scope.0).await?,
                 to: None,
             }],
         };
@@ -69,7 +69,7 @@ impl Hub {
             detail,
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_subscription(subscription.clone());
         Ok(subscription)
     }
@@ -180,11 +180,11 @@ impl Hub {
         action: &str,
         change: impl FnOnce(&mut Subscription, u64),
     ) -> Result<Subscription> {
-        let _halt = self.halt_router().await;
-        let (mut tx, _turn) = self.begin_change().await?;
+        let _halt = self.halt_router(scope.0).await;
+        let (mut tx, turn) = self.begin_change().await?;
         let found = store::subscription::get(&mut tx, scope, id).await?;
         let mut subscription = found.ok_or_else(|| Error::not_found("subscription", id))?;
-        change(&mut subscription, self.here());
+        change(&mut subscription, self.here(scope.0).await?);
         store::subscription::update(&mut tx, scope, &subscription, self.now()).await?;
         self.audit(
             &mut tx,
@@ -194,7 +194,7 @@ impl Hub {
             serde_json::json!({}),
         )
         .await?;
-        tx.commit().await?;
+        self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_subscription(subscription.clone());
         Ok(subscription)
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use model::{AccountId, EndpointId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, Scope, bigint, from_json, position, to_json, word};
+use crate::{Part, Result, Scope, bigint, from_json, position, to_json, word};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,35 +123,26 @@ pub async fn delete_many(tx: &mut Tx, gone: &[(EndpointId, u64)]) -> Result<()> 
     Ok(())
 }
 
-/// Forgets what lies before `before`: the log no longer holds it.
-pub async fn trim(tx: &mut Tx, before: u64) -> Result<u64> {
-    Ok(tx
-        .execute(
-            "DELETE FROM delivery_exception WHERE position < $1",
-            &[Value::from(bigint(before))],
-        )
-        .await?)
+/// Forgets what lies before `before` in one shard's log, which no longer holds it.
+pub async fn trim(tx: &mut Tx, part: Part, before: u64) -> Result<u64> {
+    let sql =
+        "DELETE FROM delivery_exception WHERE position < $1 AND account_id % $2 = $3";
+    let params = [
+        Value::from(bigint(before)),
+        Value::from(part.shards),
+        Value::from(part.shard),
+    ];
+    Ok(tx.execute(sql, &params).await?)
 }
 
-/// Everything being retried, to fill the flow at start.
-pub async fn retrying(tx: &mut Tx) -> Result<Vec<Exception>> {
+/// Everything being retried in one shard, to fill its flow.
+pub async fn retrying(tx: &mut Tx, part: Part) -> Result<Vec<Exception>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM delivery_exception WHERE state = 'retrying' ORDER BY endpoint_id, position"
+        "SELECT {COLUMNS} FROM delivery_exception WHERE state = 'retrying' AND account_id % $1 = $2
+         ORDER BY endpoint_id, position"
     );
-    tx.rows(&sql, &[]).await?.iter().map(read).collect()
-}
-
-/// Dead letters of every destination: (destination, position), to fill the flow at start.
-pub async fn dead(tx: &mut Tx) -> Result<Vec<(EndpointId, u64)>> {
-    let sql = "SELECT endpoint_id, position FROM delivery_exception WHERE state = 'dead' ORDER BY endpoint_id, position";
-    let mut dead = Vec::new();
-    for row in tx.rows(sql, &[]).await? {
-        dead.push((
-            EndpointId(row.get("endpoint_id")?),
-            position(row.get("position")?),
-        ));
-    }
-    Ok(dead)
+    let params = [Value::from(part.shards), Value::from(part.shard)];
+    tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
 /// Where a list of exceptions goes on: after this event at this destination.

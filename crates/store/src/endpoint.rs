@@ -136,11 +136,15 @@ pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Endpoint>
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-/// Every endpoint of the installation with its secrets, to fill the registry at start.
-pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<(Endpoint, SealedSecrets)>> {
-    let sql =
-        format!("SELECT {COLUMNS}, {SECRETS} FROM endpoint WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+/// Every endpoint of the installation, or of one account, with its secrets, to fill the registry at start.
+pub async fn all(
+    tx: &mut Tx,
+    of: Option<Scope>,
+    page: Page,
+) -> Result<Vec<(Endpoint, SealedSecrets)>> {
+    let (page, params) = crate::page_of(of, page);
+    let sql = format!("SELECT {COLUMNS}, {SECRETS} FROM endpoint {page}");
+    tx.rows(&sql, &params)
         .await?
         .iter()
         .map(|row| Ok((read(row)?, read_secrets(row)?)))

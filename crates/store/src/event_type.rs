@@ -45,10 +45,10 @@ pub async fn list(tx: &mut Tx, scope: Scope, endpoint: EndpointId) -> Result<Vec
         .collect()
 }
 
-/// Every event type of the installation, to fill the registry at start.
-pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<EventType>> {
-    let sql = format!("SELECT {COLUMNS} FROM event_type WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+/// Every event type of the installation, or of one account, to fill the registry at start.
+pub async fn all(tx: &mut Tx, of: Option<Scope>, page: Page) -> Result<Vec<EventType>> {
+    let (page, params) = crate::page_of(of, page);
+    tx.rows(&format!("SELECT {COLUMNS} FROM event_type {page}"), &params)
         .await?
         .iter()
         .map(read)

@@ -3,9 +3,9 @@
 //! Written by `hub/flow/checkpoint` only, many at a time in one transaction. A destination that keeps up has no row.
 
 use engine::{Tx, Value};
-use model::EndpointId;
+use model::{AccountId, EndpointId};
 
-use crate::{Result, bigint, first, position};
+use crate::{Part, Result, bigint, first, position};
 
 /// The next batch that the router reads; 0 before the first.
 pub async fn cursor(tx: &mut Tx, shard: i64) -> Result<u64> {
@@ -35,17 +35,34 @@ pub struct Chunk {
     pub bits: Vec<u8>,
 }
 
-pub async fn chunks(tx: &mut Tx) -> Result<Vec<Chunk>> {
-    let sql = "SELECT endpoint_id, chunk, bits FROM pending_chunk ORDER BY endpoint_id, chunk";
+/// The sets of one shard's destinations, each with its account.
+pub async fn chunks(tx: &mut Tx, part: Part) -> Result<Vec<(AccountId, Chunk)>> {
+    let sql = "SELECT e.account_id AS account_id, c.endpoint_id AS endpoint_id, c.chunk AS chunk, c.bits AS bits
+               FROM pending_chunk c JOIN endpoint e ON e.id = c.endpoint_id
+               WHERE e.account_id % $1 = $2 ORDER BY c.endpoint_id, c.chunk";
+    let params = [Value::from(part.shards), Value::from(part.shard)];
     let mut chunks = Vec::new();
-    for row in tx.rows(sql, &[]).await? {
-        chunks.push(Chunk {
+    for row in tx.rows(sql, &params).await? {
+        let chunk = Chunk {
             endpoint: EndpointId(row.get("endpoint_id")?),
             chunk: position(row.get("chunk")?),
             bits: row.get("bits")?,
-        });
+        };
+        chunks.push((AccountId(row.get("account_id")?), chunk));
     }
     Ok(chunks)
+}
+
+/// One chunk of a destination's set, as it was saved last.
+pub async fn chunk(tx: &mut Tx, endpoint: EndpointId, chunk: u64) -> Result<Option<Vec<u8>>> {
+    let sql = "SELECT bits FROM pending_chunk WHERE endpoint_id = $1 AND chunk = $2";
+    let row = first(
+        tx,
+        sql,
+        &[Value::from(endpoint.0), Value::from(bigint(chunk))],
+    )
+    .await?;
+    row.map(|row| Ok(row.get("bits")?)).transpose()
 }
 
 pub async fn put_chunks(tx: &mut Tx, chunks: Vec<Chunk>) -> Result<()> {
@@ -73,4 +90,12 @@ pub async fn delete_chunks(tx: &mut Tx, chunks: &[(EndpointId, u64)]) -> Result<
         .collect();
     tx.execute_many(sql, rows).await?;
     Ok(())
+}
+
+/// Whether nothing was ever routed or registered here: the installation starts for the first time.
+pub async fn is_new(tx: &mut Tx) -> Result<bool> {
+    let sql = "SELECT shard FROM flow_cursor LIMIT 1";
+    let routed = first(tx, sql, &[]).await?.is_some();
+    let account = first(tx, "SELECT id FROM account LIMIT 1", &[]).await?;
+    Ok(!routed && account.is_none())
 }

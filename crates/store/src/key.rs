@@ -71,10 +71,10 @@ pub async fn list(tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>) -> Re
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-/// Every key of the installation, to fill the registry at start.
-pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<Key>> {
-    let sql = format!("SELECT {COLUMNS} FROM api_key WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+/// Every key of the installation, or of one account, to fill the registry at start.
+pub async fn all(tx: &mut Tx, of: Option<Scope>, page: Page) -> Result<Vec<Key>> {
+    let (page, params) = crate::page_of(of, page);
+    tx.rows(&format!("SELECT {COLUMNS} FROM api_key {page}"), &params)
         .await?
         .iter()
         .map(read)

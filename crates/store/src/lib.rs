@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod change;
 pub mod dedupe;
 pub mod delivery;
 pub mod endpoint;
@@ -13,7 +14,9 @@ pub mod event_file;
 pub mod event_type;
 pub mod flow;
 pub mod key;
+pub mod lease;
 pub mod notice;
+pub mod order;
 pub mod provider;
 pub mod quarantine;
 pub mod schema_drift;
@@ -57,10 +60,16 @@ impl StoreError {
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// Append-only: a released migration is never changed.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_exchange",
-    sql: include_str!("migrations/0001_exchange.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_exchange",
+        sql: include_str!("migrations/0001_exchange.sql"),
+    },
+    Migration {
+        name: "0002_processes",
+        sql: include_str!("migrations/0002_processes.sql"),
+    },
+];
 
 /// Brings the schema up to date; answers how many migrations were applied.
 pub async fn migrate(db: &Db) -> Result<usize> {
@@ -72,6 +81,29 @@ pub async fn migrate(db: &Db) -> Result<usize> {
 pub struct Page {
     pub after: i64,
     pub limit: i64,
+}
+
+/// Rows of the whole installation by id, or of one account: the end of a query for filling the registry, and its
+/// parameters.
+fn page_of(of: Option<Scope>, page: Page) -> (&'static str, Vec<engine::Value>) {
+    let mut params = vec![page.after.into(), page.limit.into()];
+    match of {
+        None => ("WHERE id > $1 ORDER BY id LIMIT $2", params),
+        Some(scope) => {
+            params.push(scope.0.0.into());
+            (
+                "WHERE account_id = $3 AND id > $1 ORDER BY id LIMIT $2",
+                params,
+            )
+        }
+    }
+}
+
+/// Which accounts are meant: those of one shard of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    pub shard: i64,
+    pub shards: i64,
 }
 
 /// The first row of a query that finds at most one.

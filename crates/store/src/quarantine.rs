@@ -60,7 +60,7 @@ pub async fn insert(
 ) -> Result<()> {
     let id = sequence::take(tx, "quarantine", 1).await?;
     let sql = "INSERT INTO quarantine (id, account_id, endpoint_id, position, state, body, violations, created_at, changed_at)
-               VALUES ($1, $2, $3, $4, 'held', $5, $6, $7, $7) ON CONFLICT (position) DO NOTHING";
+               VALUES ($1, $2, $3, $4, 'held', $5, $6, $7, $7) ON CONFLICT (account_id, position) DO NOTHING";
     let params = [
         Value::from(id),
         Value::from(scope.0.0),

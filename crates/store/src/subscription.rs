@@ -77,10 +77,10 @@ pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Subscript
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-/// Every subscription of the installation, ended ones included, to fill the registry at start.
-pub async fn all(tx: &mut Tx, page: Page) -> Result<Vec<Subscription>> {
-    let sql = format!("SELECT {COLUMNS} FROM subscription WHERE id > $1 ORDER BY id LIMIT $2");
-    tx.rows(&sql, &[Value::from(page.after), Value::from(page.limit)])
+/// Every subscription of the installation, or of one account, ended ones included, to fill the registry at start.
+pub async fn all(tx: &mut Tx, of: Option<Scope>, page: Page) -> Result<Vec<Subscription>> {
+    let (page, params) = crate::page_of(of, page);
+    tx.rows(&format!("SELECT {COLUMNS} FROM subscription {page}"), &params)
         .await?
         .iter()
         .map(read)

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Batch, Log, LogError};
 
+use crate::shard::Shard;
+
 pub(super) struct BatchCache {
     bytes_max: usize,
     inner: Mutex<Inner>,
@@ -13,9 +15,9 @@ pub(super) struct BatchCache {
 
 #[derive(Default)]
 struct Inner {
-    batches: HashMap<u64, Arc<Batch>>,
+    batches: HashMap<(Shard, u64), Arc<Batch>>,
     /// Oldest first; the router reads in order, so first in, first out serves as well as anything cleverer.
-    order: VecDeque<u64>,
+    order: VecDeque<(Shard, u64)>,
     bytes: usize,
 }
 
@@ -31,16 +33,13 @@ impl BatchCache {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn put(&self, batch: &Arc<Batch>) {
+    pub(super) fn put(&self, shard: Shard, batch: &Arc<Batch>) {
+        let key = (shard, batch.seq());
         let mut inner = self.inner();
-        if inner
-            .batches
-            .insert(batch.seq(), Arc::clone(batch))
-            .is_some()
-        {
+        if inner.batches.insert(key, Arc::clone(batch)).is_some() {
             return;
         }
-        inner.order.push_back(batch.seq());
+        inner.order.push_back(key);
         inner.bytes += batch.bytes();
         while inner.bytes > self.bytes_max && inner.order.len() > 1 {
             let Some(oldest) = inner.order.pop_front() else {
@@ -53,8 +52,13 @@ impl BatchCache {
     }
 
     /// The batch, from memory or from the log; `None` when the log no longer holds it.
-    pub(super) async fn get(&self, log: &Log, seq: u64) -> Result<Option<Arc<Batch>>, LogError> {
-        if let Some(batch) = self.inner().batches.get(&seq) {
+    pub(super) async fn get(
+        &self,
+        shard: Shard,
+        log: &Log,
+        seq: u64,
+    ) -> Result<Option<Arc<Batch>>, LogError> {
+        if let Some(batch) = self.inner().batches.get(&(shard, seq)) {
             return Ok(Some(Arc::clone(batch)));
         }
         let batch = log
@@ -64,7 +68,7 @@ impl BatchCache {
             .next()
             .filter(|batch| batch.seq() == seq);
         if let Some(batch) = &batch {
-            self.put(batch);
+            self.put(shard, batch);
         }
         Ok(batch)
     }

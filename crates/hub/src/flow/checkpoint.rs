@@ -1,36 +1,45 @@
 //! Saves the router's cursor and everything that changed since, in one transaction: what a crash repeats is what was
 //! delivered since the last one.
 
+use std::collections::BTreeSet;
+
 use model::EndpointId;
 use store::delivery::Exception;
 use store::flow::Chunk;
 use store::schema_drift::SchemaDrift;
 
 use super::pending::ChunkChange;
-use super::{Found, SHARD, State};
+use super::{Found, State};
+use crate::shard::{Logs, Shard};
 use crate::{Hub, Result, Scope};
 
 /// What one checkpoint saves, taken at one instant.
 struct Snapshot {
-    next_seq: u64,
-    saved_seq: u64,
+    shards: Vec<Saved>,
     chunks: Vec<(EndpointId, Vec<ChunkChange>)>,
     exceptions: Vec<Exception>,
     gone: Vec<(EndpointId, u64)>,
+}
+
+/// Where one shard stands.
+struct Saved {
+    shard: Shard,
+    epoch: i64,
+    next_seq: u64,
     found: Found,
 }
 
 impl Snapshot {
-    fn take(state: &mut State) -> Self {
+    fn take(state: &mut State, logs: &Logs) -> Self {
         let mut snapshot = Self {
-            next_seq: state.next_seq,
-            saved_seq: state.saved_seq,
+            shards: Vec::new(),
             chunks: Vec::new(),
             exceptions: Vec::new(),
             gone: Vec::new(),
-            found: std::mem::take(&mut state.found),
         };
+        let mut touched: BTreeSet<Shard> = BTreeSet::new();
         for destination in state.schedule.destinations.values_mut() {
+            let before = snapshot.len();
             let changes = destination.pending.take_changes();
             if !changes.is_empty() {
                 snapshot.chunks.push((destination.id, changes));
@@ -48,16 +57,30 @@ impl Snapshot {
                     .extend(destination.retrying.get(&position).cloned());
             }
             snapshot.exceptions.append(&mut destination.fresh_dead);
+            if snapshot.len() > before {
+                touched.insert(logs.shard(destination.account));
+            }
+        }
+        for (&shard, held) in &mut state.held {
+            let is_changed = held.next_seq != held.saved_seq || !held.found.is_empty();
+            if is_changed || touched.contains(&shard) {
+                snapshot.shards.push(Saved {
+                    shard,
+                    epoch: held.epoch,
+                    next_seq: held.next_seq,
+                    found: std::mem::take(&mut held.found),
+                });
+            }
         }
         snapshot
     }
 
+    fn len(&self) -> usize {
+        self.chunks.len() + self.exceptions.len() + self.gone.len()
+    }
+
     fn is_empty(&self) -> bool {
-        self.next_seq == self.saved_seq
-            && self.chunks.is_empty()
-            && self.exceptions.is_empty()
-            && self.gone.is_empty()
-            && self.found.is_empty()
+        self.shards.is_empty() && self.len() == 0
     }
 
     /// Not saved: everything is a change still.
@@ -84,8 +107,13 @@ impl Snapshot {
                 destination.gone.insert(position);
             }
         }
-        let since = std::mem::replace(&mut state.found, self.found);
-        state.found.append(since);
+        for saved in self.shards {
+            let held = state.held.get_mut(&saved.shard);
+            if let Some(held) = held.filter(|held| held.epoch == saved.epoch) {
+                let since = std::mem::replace(&mut held.found, saved.found);
+                held.found.append(since);
+            }
+        }
     }
 }
 
@@ -109,7 +137,7 @@ impl Hub {
     /// Saves where the flow stands. Answers whether there was anything to save.
     pub async fn checkpoint(&self) -> Result<bool> {
         let _one = self.flow.saving.lock().await;
-        let snapshot = Snapshot::take(&mut self.flow.state());
+        let snapshot = Snapshot::take(&mut self.flow.state(), &self.logs);
         let mut unsaved = Unsaved {
             hub: self,
             taken: Some((snapshot, self.drift.take())),
@@ -118,19 +146,38 @@ impl Hub {
             if snapshot.is_empty() && drifts.is_empty() {
                 return Ok(false);
             }
-            self.save(snapshot, drifts).await?;
+            if let Some(lost) = self.save(snapshot, drifts).await? {
+                drop(unsaved);
+                tracing::warn!(shard = lost.0, "another process took this shard over");
+                self.flow.drop_shard(&self.logs, lost);
+                return Ok(true);
+            }
         }
         if let Some((snapshot, _)) = unsaved.taken.take() {
-            self.flow.state().saved_seq = snapshot.next_seq;
-            self.dedupe
-                .saved(&snapshot.found.event_keys, &snapshot.found.idempotency_keys);
+            let mut state = self.flow.state();
+            for saved in &snapshot.shards {
+                let held = state.held.get_mut(&saved.shard);
+                if let Some(held) = held.filter(|held| held.epoch == saved.epoch) {
+                    held.saved_seq = saved.next_seq;
+                    held.forget(&saved.found);
+                }
+                self.dedupe
+                    .saved(&saved.found.event_keys, &saved.found.idempotency_keys);
+            }
         }
         Ok(true)
     }
 
-    async fn save(&self, snapshot: &Snapshot, drifts: &[SchemaDrift]) -> Result<()> {
+    /// Answers a shard that is another's by now: then nothing was saved, of no shard.
+    async fn save(&self, snapshot: &Snapshot, drifts: &[SchemaDrift]) -> Result<Option<Shard>> {
         let mut tx = self.db.begin().await?;
-        store::flow::put_cursor(&mut tx, SHARD, snapshot.next_seq).await?;
+        for saved in &snapshot.shards {
+            let shard = saved.shard.0.into();
+            if self.is_shared() && !store::lease::hold(&mut tx, shard, saved.epoch).await? {
+                return Ok(Some(saved.shard));
+            }
+            store::flow::put_cursor(&mut tx, shard, saved.next_seq).await?;
+        }
         let mut puts = Vec::new();
         let mut deletes = Vec::new();
         for (endpoint, changes) in &snapshot.chunks {
@@ -149,25 +196,27 @@ impl Hub {
         store::flow::delete_chunks(&mut tx, &deletes).await?;
         store::delivery::delete_many(&mut tx, &snapshot.gone).await?;
         store::delivery::upsert_many(&mut tx, &snapshot.exceptions).await?;
-        store::dedupe::put_event_keys(&mut tx, &snapshot.found.event_keys).await?;
-        store::dedupe::put_idempotency_keys(&mut tx, &snapshot.found.idempotency_keys).await?;
-        for refused in &snapshot.found.refused {
-            let texts = (refused.body.as_str(), refused.violations.as_str());
-            let scope = Scope(refused.account);
-            store::quarantine::insert(
-                &mut tx,
-                scope,
-                refused.endpoint,
-                refused.position,
-                texts,
-                refused.at,
-            )
-            .await?;
-        }
-        for file in &snapshot.found.files {
-            store::event_file::insert(&mut tx, file).await?;
+        for saved in &snapshot.shards {
+            save_found(&mut tx, &saved.found).await?;
         }
         store::schema_drift::add(&mut tx, drifts).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(None)
     }
+}
+
+async fn save_found(tx: &mut engine::Tx, found: &Found) -> Result<()> {
+    store::dedupe::put_event_keys(tx, &found.event_keys).await?;
+    store::dedupe::put_idempotency_keys(tx, &found.idempotency_keys).await?;
+    for refused in &found.refused {
+        let texts = (refused.body.as_str(), refused.violations.as_str());
+        let scope = Scope(refused.account);
+        let (endpoint, position) = (refused.endpoint, refused.position);
+        store::quarantine::insert(tx, scope, endpoint, position, texts, refused.at).await?;
+    }
+    for file in &found.files {
+        store::event_file::insert(tx, file).await?;
+    }
+    store::order::delete_many(tx, &found.orders).await?;
+    Ok(())
 }

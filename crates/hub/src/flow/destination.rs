@@ -58,6 +58,8 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) destination: EndpointId,
+    /// Of the destination at the time.
+    pub(crate) tenure: u64,
     pub(crate) kind: Kind,
     /// More than one only for destinations that take compound batches.
     pub(crate) documents: Vec<Waiting>,
@@ -68,6 +70,8 @@ pub(crate) struct Job {
 pub(crate) struct Destination {
     pub(crate) id: EndpointId,
     pub(crate) account: AccountId,
+    /// Tells it from the same destination before it was forgotten and taken up again.
+    pub(crate) tenure: u64,
     transfer: Transfer,
     order: Ordering,
     /// Documents in one call at most.
@@ -121,6 +125,7 @@ impl Destination {
         Self {
             id,
             account,
+            tenure: 0,
             transfer: Transfer::Push,
             order: Ordering::First,
             batch_max: 1,
@@ -319,6 +324,7 @@ impl Destination {
 
     fn job(&self, kind: Kind, documents: Vec<Waiting>) -> Job {
         Job {
+            tenure: self.tenure,
             destination: self.id,
             kind,
             documents,

@@ -36,6 +36,16 @@ fn split(position: u64) -> (u64, u32) {
     )
 }
 
+/// The chunk in which a position is.
+pub(super) fn chunk_of(position: u64) -> u64 {
+    split(position).0
+}
+
+/// Whether a stored chunk holds a position.
+pub(super) fn is_in(bytes: &[u8], position: u64) -> std::io::Result<bool> {
+    Ok(RoaringBitmap::deserialize_from(bytes)?.contains(split(position).1))
+}
+
 impl PendingSet {
     /// Adds; `false` when it was there.
     pub(crate) fn insert(&mut self, position: u64) -> bool {

@@ -64,7 +64,7 @@ impl super::Flow {
             loads: Vec::new(),
             is_alarm_earlier: false,
         };
-        if self.is_stopping() {
+        if self.is_stopping() || !self.is_live() {
             return work;
         }
         work.jobs
@@ -174,7 +174,7 @@ impl Hub {
         }
         for waiting in &job.documents {
             let at = engine::Position::from_u64(waiting.position);
-            let batch = self.batch(at.seq()).await;
+            let batch = self.batch(target.account, at.seq()).await;
             let batch = batch.map_err(|error| Hindrance(Some(error.into())))?;
             let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
             let Some(Ok(Entry::Document(document))) = record.map(Entry::decode) else {
@@ -261,7 +261,7 @@ impl Hub {
         let now = self.now();
         let Some(outcome) = outcome else {
             let mut state = self.flow.state();
-            if let Some(destination) = state.schedule.destinations.get_mut(&job.destination) {
+            if let Some(destination) = state.schedule.of(job) {
                 for &waiting in &job.documents {
                     destination.dropped(waiting, job.kind);
                 }
@@ -290,7 +290,7 @@ impl Hub {
         let policy = self.options.delivery.retry;
         let mut state = self.flow.state();
         let circuit = state.schedule.budget.circuit;
-        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else {
+        let Some(destination) = state.schedule.of(job) else {
             return;
         };
         outcome.judge(destination, job.kind, &circuit, now);
@@ -335,7 +335,7 @@ impl Hub {
     fn hindered(&self, job: &Job, Hindrance(error): Hindrance) -> Timestamp {
         let now = self.now();
         let mut state = self.flow.state();
-        let Some(destination) = state.schedule.destinations.get_mut(&job.destination) else {
+        let Some(destination) = state.schedule.of(job) else {
             return now;
         };
         destination.put_back(job);
@@ -361,23 +361,24 @@ impl Hub {
 
     /// Reads what a destination that is behind needs next, from its own set.
     async fn load(self: Arc<Self>, id: EndpointId) {
-        let positions = match self.flow.state().schedule.destinations.get_mut(&id) {
-            Some(destination) => destination.begin_load(),
+        let begun = match self.flow.state().schedule.destinations.get_mut(&id) {
+            Some(d) => (d.begin_load(), d.account, d.tenure),
             None => return,
         };
-        let read = self.read_waiting(&positions).await;
+        let (positions, account, tenure) = begun;
+        let read = self.read_waiting(account, &positions).await;
         let now = self.now();
-        let (mut lost, mut account) = (0, AccountId(0));
+        let mut lost = 0;
         {
             let mut state = self.flow.state();
-            let Some(destination) = state.schedule.destinations.get_mut(&id) else {
+            let known = state.schedule.destinations.get_mut(&id);
+            let Some(destination) = known.filter(|d| d.tenure == tenure) else {
                 return;
             };
             match read {
                 Ok((read, gone)) => {
                     destination.loaded(&read);
                     lost = destination.give_up(&gone);
-                    account = destination.account;
                 }
                 Err(error) => {
                     destination.not_loaded(&positions);
@@ -415,12 +416,16 @@ impl Hub {
     }
 
     /// What waits at these positions, and the positions of what cannot be read any more.
-    async fn read_waiting(&self, positions: &[u64]) -> Result<(Vec<Waiting>, Vec<u64>)> {
+    async fn read_waiting(
+        &self,
+        account: AccountId,
+        positions: &[u64],
+    ) -> Result<(Vec<Waiting>, Vec<u64>)> {
         let mut read = Vec::with_capacity(positions.len());
         let mut gone = Vec::new();
         for &position in positions {
             let at = engine::Position::from_u64(position);
-            let batch = self.batch(at.seq()).await?;
+            let batch = self.batch(account, at.seq()).await?;
             let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
             match record.map(|bytes| (Entry::decode(bytes), bytes.len())) {
                 Some((Ok(Entry::Document(document)), bytes)) => {

@@ -8,25 +8,29 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::{Batch, LogError};
+use model::AccountId;
 
 use crate::Hub;
+use crate::shard::Shard;
 
 /// The damaged batches that were met since the start.
 #[derive(Default)]
-pub(super) struct Damaged(Mutex<BTreeSet<u64>>);
+pub(super) struct Damaged(Mutex<BTreeSet<(Shard, u64)>>);
 
 impl Hub {
     /// `Log::read`, going on behind damaged batches.
     pub(crate) async fn read_log(
         &self,
+        shard: Shard,
         mut from_seq: u64,
         batches_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Arc<Batch>>, LogError> {
         loop {
-            match self.log.read(from_seq, batches_max, bytes_max).await {
+            let read = self.logs.at(shard).read(from_seq, batches_max, bytes_max);
+            match read.await {
                 Err(LogError::Corrupt { seq, what }) => {
-                    self.meet_damage(seq, what);
+                    self.meet_damage(shard, seq, what);
                     from_seq = seq.max(from_seq) + 1;
                 }
                 read => return read,
@@ -34,27 +38,34 @@ impl Hub {
         }
     }
 
-    /// One batch, from memory or from the log; `None` when the log no longer holds it, or only its ruins.
-    pub(crate) async fn batch(&self, seq: u64) -> Result<Option<Arc<Batch>>, LogError> {
-        match self.flow.cache.get(&self.log, seq).await {
+    /// One batch of an account's log, from memory or from the log; `None` when that no longer holds it, or only its
+    /// ruins.
+    pub(crate) async fn batch(
+        &self,
+        account: AccountId,
+        seq: u64,
+    ) -> Result<Option<Arc<Batch>>, LogError> {
+        let shard = self.logs.shard(account);
+        match self.flow.cache.get(shard, self.logs.at(shard), seq).await {
             Err(LogError::Corrupt { seq, what }) => {
-                self.meet_damage(seq, what);
+                self.meet_damage(shard, seq, what);
                 Ok(None)
             }
             read => read,
         }
     }
 
-    fn meet_damage(&self, seq: u64, what: &'static str) {
+    fn meet_damage(&self, shard: Shard, seq: u64, what: &'static str) {
         let mut met = self
             .flow
             .damaged
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if met.insert(seq) {
+        if met.insert((shard, seq)) {
             self.metrics.damaged.inc();
             tracing::error!(
+                shard = shard.0,
                 seq,
                 what,
                 "a batch of the log is damaged and is passed over; its events are in a backup, or lost"

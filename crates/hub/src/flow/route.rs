@@ -10,7 +10,9 @@ use model::{AccountId, EndpointId};
 use store::dedupe::{EventKey, IdempotencyKey};
 
 use super::destination::Waiting;
+use super::repeat::Repeats;
 use super::{Found, Refused, waiting};
+use crate::shard::Shard;
 use crate::{Hub, Result};
 
 /// Batches routed in one step: bounds how long other tasks wait and how much is read ahead.
@@ -26,24 +28,56 @@ pub struct RouteReport {
     pub routed: u64,
 }
 
+/// Where a router's step began.
+#[derive(Clone, Copy)]
+struct Start {
+    shard: Shard,
+    epoch: i64,
+    next_seq: u64,
+}
+
 impl Hub {
-    /// Routes what the log holds beyond the cursor, up to a bounded amount; nothing when there is nothing.
+    /// Routes what the logs of the shards that run here hold beyond their cursors, up to a bounded amount; nothing when
+    /// there is nothing.
     pub async fn route(&self) -> Result<RouteReport> {
-        let _one = self.flow.routing.lock().await;
-        let from = self.flow.state().next_seq;
-        let ends = self.log.ends();
-        if from >= ends.next_seq {
-            return Ok(RouteReport::default());
-        }
-        let batches = self.read_log(from, BATCHES_MAX, BYTES_MAX).await?;
         let mut report = RouteReport::default();
+        for shard in self.flow.held() {
+            let one = self.route_shard(shard).await?;
+            report.batches += one.batches;
+            report.documents += one.documents;
+            report.routed += one.routed;
+        }
+        Ok(report)
+    }
+
+    /// The same for one shard.
+    pub(crate) async fn route_shard(&self, shard: Shard) -> Result<RouteReport> {
+        let _one = self.flow.routing(shard).lock().await;
+        let mut report = RouteReport::default();
+        let Some(start) = self.flow.start(shard) else {
+            return Ok(report);
+        };
+        let ends = self.logs.at(shard).ends();
+        if start.next_seq >= ends.next_seq {
+            return Ok(report);
+        }
+        let batches = self
+            .read_log(shard, start.next_seq, BATCHES_MAX, BYTES_MAX)
+            .await?;
+        // After the reading: what is in these batches was published after every change that was answered before.
+        self.follow().await?;
+        let repeats = self.find_repeats(shard, &batches).await?;
         for batch in &batches {
-            self.flow.cache.put(batch);
-            self.route_batch(batch, &mut report);
+            self.flow.cache.put(shard, batch);
+            if !self.route_batch(start, batch, &repeats, &mut report) {
+                return Ok(report);
+            }
         }
         if batches.is_empty() {
             // Everything up to the end was trimmed away unrouted (an operator's limit): go on behind it.
-            self.flow.state().next_seq = ends.next_seq;
+            if let Some(held) = self.flow.state().held_since(start) {
+                held.next_seq = ends.next_seq;
+            }
         }
         self.metrics.routed.inc_by(report.routed);
         self.flow.changed.notify_waiters();
@@ -51,22 +85,34 @@ impl Hub {
         Ok(report)
     }
 
-    /// Routes what lies before the batch `end`, and ends however fast more is published.
-    pub(crate) async fn route_before(&self, end: u64) -> Result<()> {
+    /// Routes what lies before the batch `end` of a shard that runs here, and ends however fast more is published.
+    pub(crate) async fn route_before(&self, shard: Shard, end: u64) -> Result<()> {
         loop {
-            let next = self.flow.state().next_seq;
-            if next >= end || self.route().await?.batches == 0 {
+            let next = self.flow.start(shard).map(|start| start.next_seq);
+            if next.is_none_or(|next| next >= end)
+                || self.route_shard(shard).await?.batches == 0
+            {
                 return Ok(());
             }
         }
     }
 
-    fn route_batch(&self, batch: &Arc<Batch>, report: &mut RouteReport) {
+    /// `false`: the shard was lost since the step began, and nothing of the batch is routed.
+    fn route_batch(
+        &self,
+        start: Start,
+        batch: &Arc<Batch>,
+        repeats: &Repeats,
+        report: &mut RouteReport,
+    ) -> bool {
         let mut routed: Vec<(EndpointId, AccountId, Waiting)> = Vec::new();
         let mut found = Found::default();
         let mut matched: Vec<EndpointId> = Vec::new();
         for (position, bytes) in batch.iter() {
             let position = position.as_u64();
+            if bytes.is_empty() || repeats.is_left_out(position) {
+                continue;
+            }
             match Entry::decode(bytes) {
                 Ok(Entry::Document(document)) => {
                     report.documents += 1;
@@ -116,13 +162,17 @@ impl Hub {
         report.routed += routed.len() as u64;
         let now = self.now();
         let mut state = self.flow.state();
+        let Some(held) = state.held_since(start) else {
+            return false;
+        };
+        held.next_seq = batch.seq() + 1;
+        held.found.append(found);
         for (id, account, at_hand) in routed {
             state
                 .schedule
                 .route(id, account, at_hand, (batch.appended_at(), now));
         }
-        state.next_seq = batch.seq() + 1;
-        state.found.append(found);
+        true
     }
 
     /// The destinations that subscribe to at least one event of the document, each once.
@@ -182,6 +232,29 @@ impl Hub {
             quarantined: idempotency.quarantined,
             expires_at: time(published_at_us) + self.options.dedupe.idempotency_window,
         }
+    }
+}
+
+impl super::Flow {
+    /// Where the router of a shard goes on; `None` if it must not: it is not held, about to be given up, or nobody
+    /// knows for sure.
+    fn start(&self, shard: Shard) -> Option<Start> {
+        let state = self.state();
+        let held = state.held.get(&shard).filter(|held| !held.is_leaving)?;
+        self.is_live().then_some(Start {
+            shard,
+            epoch: held.epoch,
+            next_seq: held.next_seq,
+        })
+    }
+}
+
+impl super::State {
+    /// The shard, if it is held without a break since then.
+    fn held_since(&mut self, start: Start) -> Option<&mut super::Held> {
+        self.held
+            .get_mut(&start.shard)
+            .filter(|held| held.epoch == start.epoch)
     }
 }
 

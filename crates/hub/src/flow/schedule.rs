@@ -54,6 +54,8 @@ pub(crate) struct Schedule {
     starved: VecDeque<EndpointId>,
     /// An alarm was set before all others: whoever sleeps until the first one sleeps too long.
     is_alarm_earlier: bool,
+    /// Destinations that were made so far.
+    tenures: u64,
 }
 
 impl Schedule {
@@ -70,6 +72,7 @@ impl Schedule {
             to_load: VecDeque::new(),
             starved: VecDeque::new(),
             is_alarm_earlier: false,
+            tenures: 0,
         }
     }
 
@@ -77,8 +80,31 @@ impl Schedule {
     pub(crate) fn destination(&mut self, id: EndpointId, account: AccountId) -> &mut Destination {
         let window = self.budget.window_max;
         self.destinations.entry(id).or_insert_with(|| {
-            Destination::new(id, account, Circuit::default(), Window::new(window))
+            self.tenures += 1;
+            let mut new = Destination::new(id, account, Circuit::default(), Window::new(window));
+            new.tenure = self.tenures;
+            new
         })
+    }
+
+    /// The destination that a call is made for; `None` if it was forgotten since, whether or not it is back.
+    pub(crate) fn of(&mut self, job: &Job) -> Option<&mut Destination> {
+        self.destinations
+            .get_mut(&job.destination)
+            .filter(|destination| destination.tenure == job.tenure)
+    }
+
+    /// Forgets the destinations of these accounts. Calls under way go on, and what they tell is not heard.
+    pub(crate) fn forget(&mut self, accounts: impl Fn(AccountId) -> bool) {
+        self.destinations
+            .retain(|_, destination| !accounts(destination.account));
+        self.rounds.retain(|account, _| !accounts(*account));
+        self.accounts.retain(|account| !accounts(*account));
+        let known = &self.destinations;
+        self.to_load.retain(|id| known.contains_key(id));
+        self.starved.retain(|id| known.contains_key(id));
+        self.alarms.retain(|(_, id)| known.contains_key(id));
+        self.alarm_of.retain(|id, _| known.contains_key(id));
     }
 
     /// The router found a document for a destination, which waits since it was published.
@@ -251,7 +277,7 @@ impl Schedule {
     pub(crate) fn finished(&mut self, job: &Job, now: Timestamp) {
         self.in_flight -= 1;
         self.retries_in_flight -= usize::from(job.kind == Kind::Retry);
-        if let Some(destination) = self.destinations.get_mut(&job.destination) {
+        if let Some(destination) = self.of(job) {
             destination.in_flight -= 1;
         }
         self.look_at(job.destination, now);
