@@ -7,11 +7,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::Publisher;
-use model::record::{Digest16, Entry, Idempotency};
+use engine::Tx;
+use model::AccountId;
+use model::record::{Digest16, Entry};
 use store::dedupe::{EventKey, IdempotencyKey};
 use tokio::sync::Notify;
 
+use crate::shard::Shard;
 use crate::{Hub, Result};
 
 /// What is known of a key.
@@ -136,20 +138,61 @@ impl Dedupe {
 /// Keys held by one call; given back when dropped, unless they were fulfilled.
 pub(crate) struct Reservation {
     hub: Arc<Hub>,
-    digests: Vec<Digest16>,
+    held: Held,
+}
+
+enum Held {
+    /// In the memory of this process: no other one publishes.
+    Here(Vec<Digest16>),
+    /// In the database, as rows that this transaction has written: another process that brings one of these keys waits
+    /// for its end.
+    Shared(Tx),
 }
 
 impl Reservation {
-    /// The call's events are durable: whoever brings these keys again is answered from here.
-    pub(crate) fn fulfil(self, known: impl IntoIterator<Item = (Digest16, Known)>) {
-        self.hub.dedupe.fulfil(known);
+    /// The call's events are durable: whoever brings these keys again is told so.
+    pub(crate) async fn fulfil(mut self, account: AccountId, known: Vec<(Digest16, Known)>) {
+        let held = std::mem::replace(&mut self.held, Held::Here(Vec::new()));
+        match held {
+            Held::Here(digests) => {
+                self.hub.dedupe.fulfil(known);
+                self.held = Held::Here(digests);
+            }
+            Held::Shared(tx) => {
+                // The events are in the log: they are published, and the router saves their keys once more.
+                if let Err(error) = self.hub.save_keys(tx, account, &known).await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the keys of a publication could not be saved; the router tries again"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Keeps the answer to a call that appends nothing: no record of the log carries its key.
+    pub(crate) async fn save_call(mut self, call: IdempotencyKey) -> Result<()> {
+        let known = [(call.digest, Known::Call(call))];
+        match std::mem::replace(&mut self.held, Held::Here(Vec::new())) {
+            Held::Shared(tx) => self.hub.save_keys(tx, call.account, &known).await,
+            Held::Here(digests) => {
+                self.held = Held::Here(digests);
+                let tx = self.hub.db.begin().await?;
+                self.hub.save_keys(tx, call.account, &known).await?;
+                self.hub.dedupe.saved(&[], &[call]);
+                Ok(())
+            }
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        let Held::Here(digests) = &self.held else {
+            return;
+        };
         let mut slots = self.hub.dedupe.slots();
-        for digest in &self.digests {
+        for digest in digests {
             if matches!(slots.by_digest.get(digest), Some(Slot::Reserved)) {
                 slots.by_digest.remove(digest);
             }
@@ -166,6 +209,9 @@ impl Hub {
         call: Option<Digest16>,
         events: &[Digest16],
     ) -> Result<(HashMap<Digest16, Known>, Reservation)> {
+        if self.is_shared() {
+            return self.claim_shared(call, events).await;
+        }
         let now = self.now();
         let all: Vec<Digest16> = call.into_iter().chain(events.iter().copied()).collect();
         loop {
@@ -200,36 +246,79 @@ impl Hub {
                     look.known,
                     Reservation {
                         hub: Arc::clone(self),
-                        digests,
+                        held: Held::Here(digests),
                     },
                 ));
             }
         }
     }
 
-    /// Saves the answer to a call that appends nothing: no record of the log carries its key.
-    pub(crate) async fn save_call(
-        &self,
-        position: u64,
-        publisher: &Publisher,
-        idempotency: Idempotency,
-    ) -> Result<()> {
-        let now_us = self.now().as_microsecond();
-        let key = [self.idempotency_key(position, publisher.account, idempotency, now_us)];
+    /// The same among processes: a key is a row, which whoever writes it first holds until its transaction ends.
+    async fn claim_shared(
+        self: &Arc<Self>,
+        call: Option<Digest16>,
+        events: &[Digest16],
+    ) -> Result<(HashMap<Digest16, Known>, Reservation)> {
+        let now = self.now();
+        let mut known = HashMap::new();
         let mut tx = self.db.begin().await?;
-        store::dedupe::put_idempotency_keys(&mut tx, &key).await?;
-        tx.commit().await?;
-        self.dedupe.saved(&[], &key);
-        Ok(())
+        if let Some(digest) = call
+            && !store::dedupe::claim_call(&mut tx, digest, now).await?
+            && let Some(key) = store::dedupe::idempotency(&mut tx, digest, now).await?
+        {
+            known.insert(digest, Known::Call(key));
+        } else {
+            // Everybody in the same order, so that nobody waits in a circle.
+            let mut digests = events.to_vec();
+            digests.sort_unstable();
+            digests.dedup();
+            let taken = store::dedupe::claim_events(&mut tx, &digests, now).await?;
+            for key in store::dedupe::events(&mut tx, &taken, now).await? {
+                let position = key.position;
+                known.insert(key.digest, Known::Event { position });
+            }
+        }
+        let reservation = Reservation {
+            hub: Arc::clone(self),
+            held: Held::Shared(tx),
+        };
+        Ok((known, reservation))
+    }
+
+    /// Writes what is known of keys, and ends the transaction.
+    async fn save_keys(
+        &self,
+        mut tx: Tx,
+        account: AccountId,
+        known: &[(Digest16, Known)],
+    ) -> Result<()> {
+        let expires_at = self.now() + self.options.dedupe.event_window;
+        let mut events = Vec::new();
+        let mut calls = Vec::new();
+        for (digest, known) in known {
+            match *known {
+                Known::Call(call) => calls.push(call),
+                Known::Event { position } => events.push(EventKey {
+                    digest: *digest,
+                    account,
+                    position,
+                    ordinal: 0,
+                    expires_at,
+                }),
+            }
+        }
+        store::dedupe::put_event_keys(&mut tx, &events).await?;
+        store::dedupe::put_idempotency_keys(&mut tx, &calls).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Reads the keys that had not reached the store from the log, at start.
-    pub(crate) async fn recover_keys(&self) -> Result<()> {
+    pub(crate) async fn recover_keys(&self, shard: Shard) -> Result<()> {
         const BATCHES: usize = 64;
         const BYTES: usize = 16 << 20;
-        let mut from = self.unsaved_from();
+        let mut from = self.flow.saved_seq(shard);
         loop {
-            let batches = self.read_log(from, BATCHES, BYTES).await?;
+            let batches = self.read_log(shard, from, BATCHES, BYTES).await?;
             let Some(last) = batches.last() else {
                 return Ok(());
             };
@@ -271,7 +360,7 @@ mod tests {
     fn saved() -> EventKey {
         EventKey {
             digest: KEY,
-            account: model::AccountId(1),
+            account: AccountId(1),
             position: 5,
             ordinal: 0,
             expires_at: jiff::Timestamp::MAX,

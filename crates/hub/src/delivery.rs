@@ -94,7 +94,8 @@ impl Hub {
         let first = id.publication.position(scope.0).ok_or_else(missing)?;
         self.checkpoint().await?;
         let batch = self
-            .log
+            .logs
+            .of(scope.0)
             .read(Position::from_u64(first).seq(), 1, usize::MAX)
             .await?
             .into_iter()
@@ -153,14 +154,14 @@ impl Hub {
         self.match_document(position, document, &mut matched);
         let mut tx = self.db.read().await?;
         let exceptions = store::delivery::at(&mut tx, scope, position).await?;
-        let routed = position < self.routed_up_to();
+        drop(tx);
         let mut deliveries = Vec::new();
         for id in matched {
             let exception = exceptions.iter().find(|e| e.endpoint == id).cloned();
-            let (is_pending, is_retrying) = self.flow_holds(id, position);
+            let place = self.place(scope, id, position).await?;
             let state = match &exception {
-                _ if is_pending || !routed => DeliveryState::Pending,
-                _ if is_retrying => DeliveryState::Retrying,
+                _ if place.is_pending || !place.is_routed => DeliveryState::Pending,
+                _ if place.is_retrying => DeliveryState::Retrying,
                 Some(e) if e.state == ExceptionState::Dead => DeliveryState::Dead,
                 Some(_) => DeliveryState::Retrying,
                 None => DeliveryState::Delivered,
@@ -226,11 +227,10 @@ impl Hub {
                 .sample
                 .extend(sample.take(SAMPLE_MAX.saturating_sub(report.sample.len())));
             if !is_preview {
-                self.flow_replay(endpoint, scope.0, &positions);
+                self.flow_replay(scope, endpoint, &positions).await?;
             }
         }
         if !is_preview {
-            self.checkpoint().await?;
             self.audit_replay(actor, scope, filter, &report).await?;
         }
         Ok(report)
@@ -295,13 +295,15 @@ impl Hub {
         };
         let mut found = Found::default();
         let mut seq = match filter.from {
-            Some(from) => self.log.find_time(from).await?,
-            None => self.log.ends().first_seq,
+            Some(from) => self.logs.of(scope.0).find_time(from).await?,
+            None => self.logs.of(scope.0).ends().first_seq,
         };
         loop {
             const BATCHES: usize = 64;
             const BYTES: usize = 16 << 20;
-            let batches = self.read_log(seq, BATCHES, BYTES).await?;
+            let batches = self
+                .read_log(self.logs.shard(scope.0), seq, BATCHES, BYTES)
+                .await?;
             let Some(last) = batches.last() else {
                 return Ok(found.into_lists());
             };

@@ -48,7 +48,9 @@ impl Hub {
         before: Option<EventRef>,
         limit: usize,
     ) -> Result<Latest> {
-        let ends = self.log.ends();
+        let log = self.logs.of(scope.0);
+        log.latest().await?;
+        let ends = log.ends();
         let end = Position::new(ends.next_seq, 0).as_u64();
         let mut before = before
             .and_then(|id| id.publication.position(scope.0))
@@ -72,7 +74,9 @@ impl Hub {
                 return Ok(latest);
             }
             let wanted = usize::try_from(to - from).unwrap_or(usize::MAX);
-            let batches = self.read_log(from, wanted, usize::MAX).await?;
+            let batches = self
+                .read_log(self.logs.shard(scope.0), from, wanted, usize::MAX)
+                .await?;
             looked_at += to - from;
             bytes += batches.iter().map(|batch| batch.bytes()).sum::<usize>();
             let rest = limit - latest.events.len();
@@ -88,7 +92,9 @@ impl Hub {
         for &position in positions {
             let seq = Position::from_u64(position).seq();
             if batch.as_ref().is_none_or(|known| known.seq() != seq) {
-                let read = self.read_log(seq, 1, usize::MAX).await?;
+                let read = self
+                    .read_log(self.logs.shard(scope.0), seq, 1, usize::MAX)
+                    .await?;
                 batch = read.into_iter().find(|read| read.seq() == seq);
             }
             let mut events = Vec::new();

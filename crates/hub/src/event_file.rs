@@ -25,11 +25,7 @@ impl Hub {
         let limit = limit.clamp(1, FILES_MAX);
         let mut names = self.event_file_names(scope, endpoint, limit).await?;
         if names.is_empty() {
-            // Only what was published before the call: while publishing goes on, there is always more.
-            let end = self.log.ends().next_seq;
-            self.route_before(end).await?;
-            self.pack_one(endpoint, engine::Position::new(end, 0).as_u64())
-                .await?;
+            self.flow_pack(scope, endpoint).await?;
             names = self.event_file_names(scope, endpoint, limit).await?;
         }
         Ok(names)

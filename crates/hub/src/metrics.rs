@@ -267,7 +267,9 @@ impl Hub {
             router,
         );
         let log = Gauge::<i64>::default();
-        log.set(gauge(self.log.ends().bytes));
+        log.set(gauge(
+            self.logs.each().map(|(_, log)| log.ends().bytes).sum(),
+        ));
         registry.register("log_bytes", "Size of the log", log);
         let mut text = String::new();
         // Writing to a String does not fail.

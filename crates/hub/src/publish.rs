@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::event_post::{self, DriftKind, Parsed};
 use model::record::{Digest16, Entry, Idempotency};
-use model::{DocumentId, EndpointId, Invalid, Publisher};
+use model::{AccountId, DocumentId, EndpointId, Invalid, Publisher};
 use sha2::{Digest, Sha256};
 use store::dedupe::IdempotencyKey;
 
@@ -99,7 +99,7 @@ impl Hub {
         if call.is_none() && parsed.keys.is_empty() {
             let counts = (parsed.accepted, parsed.quarantined);
             let records = encode(&parsed.entries);
-            let appended = self.log.append(records).await?;
+            let appended = self.logs.of(publisher.account).append(records).await?;
             return Ok(answer(counts, appended.first.as_u64(), &publisher));
         }
         // Boxed, as is `refuse`: the future of the common case stays small.
@@ -205,12 +205,17 @@ impl Hub {
                 // Everything in it had been published before.
                 let position = earlier.unwrap_or_default();
                 if let Some(idempotency) = idempotency {
-                    self.save_call(position, publisher, idempotency).await?;
+                    let now_us = self.now().as_microsecond();
+                    let call =
+                        self.idempotency_key(position, publisher.account, idempotency, now_us);
+                    reservation.save_call(call).await?;
                 }
                 return Ok(answer(counts, position, publisher));
             }
         }
-        let position = self.append_with_keys(&parsed.entries, reservation).await?;
+        let position = self
+            .append_with_keys(publisher.account, &parsed.entries, reservation)
+            .await?;
         Ok(answer(counts, position, publisher))
     }
 
@@ -261,6 +266,7 @@ impl Hub {
     /// Appends in a task of its own, so that the keys are settled even if the caller is gone by then.
     pub(crate) async fn append_with_keys(
         self: &Arc<Self>,
+        account: AccountId,
         entries: &[Entry<'_>],
         reservation: Reservation,
     ) -> Result<u64> {
@@ -276,14 +282,12 @@ impl Hub {
                 );
             }
         }
-        let call = entries
-            .first()
-            .and_then(|first| Some((first.idempotency()?, first.account())));
+        let call = entries.first().and_then(Entry::idempotency);
         let records = encode(entries);
         let hub = Arc::clone(self);
         let now_us = self.now().as_microsecond();
         let append = tokio::spawn(async move {
-            let first = hub.log.append(records).await?.first.as_u64();
+            let first = hub.logs.of(account).append(records).await?.first.as_u64();
             let mut known: Vec<(Digest16, Known)> = Vec::new();
             known.extend(events.into_iter().map(|(key, offset)| {
                 (
@@ -293,13 +297,13 @@ impl Hub {
                     },
                 )
             }));
-            known.extend(call.map(|(idempotency, account)| {
+            known.extend(call.map(|idempotency| {
                 (
                     idempotency.key,
                     Known::Call(hub.idempotency_key(first, account, idempotency, now_us)),
                 )
             }));
-            reservation.fulfil(known);
+            reservation.fulfil(account, known).await;
             Ok(first)
         });
         append.await.map_err(Error::internal)?

@@ -199,7 +199,8 @@ impl Hub {
             body: body.into(),
             violations: violations.into(),
         });
-        self.append_with_keys(&[record], reservation).await?;
+        self.append_with_keys(entry.endpoint.account, &[record], reservation)
+            .await?;
         self.metrics.quarantined.inc();
         Ok(())
     }

@@ -18,10 +18,10 @@ use model::{
     Account, AccountId, Endpoint, EndpointId, Environment, EventType, KeyId, Publisher,
     RegistrationType, Subscription,
 };
-use store::{Page, Scope};
 use store::endpoint::SealedSecrets;
 use store::key::Key;
 use store::vault::Vault;
+use store::{Page, Scope};
 
 pub(crate) use target::purpose;
 pub use target::{Secrets, Target};
@@ -144,9 +144,15 @@ impl Registry {
             let event_types = types.remove(&endpoint.id).unwrap_or_default();
             registry.put_endpoint(endpoint, event_types, secrets);
         }
-        every_page!(&mut tx, of, store::key::all, |k: &Key| k.id.0, |key: Key| {
-            registry.put_key(&key);
-        });
+        every_page!(
+            &mut tx,
+            of,
+            store::key::all,
+            |k: &Key| k.id.0,
+            |key: Key| {
+                registry.put_key(&key);
+            }
+        );
         every_page!(
             &mut tx,
             of,

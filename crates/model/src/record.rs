@@ -150,6 +150,14 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Place among the records of its publication, from 0.
+    pub fn ordinal(&self) -> u32 {
+        match self {
+            Self::Document(document) => document.ordinal,
+            Self::Refused(refused) => refused.ordinal,
+        }
+    }
+
     pub fn idempotency(&self) -> Option<Idempotency> {
         match self {
             Self::Document(document) => document.idempotency,

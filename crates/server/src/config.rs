@@ -241,6 +241,7 @@ impl Config {
                 every: self.collect.every.0,
                 file_bytes_max: self.collect.file_bytes_max.0,
             },
+            processes: hub::Options::default().processes,
             outbound,
         }
     }

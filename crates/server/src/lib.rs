@@ -118,6 +118,8 @@ impl Server {
         let (token, new_operator_token) =
             hub.operator_token(config.operator_token.as_deref()).await?;
         let api = api::api(&hub, token, config.api_limits());
+        // Who is alone begins at once; who is not takes its share as soon as the others leave it.
+        hub.lease().await?;
         let running = (!extras.is_stepped).then(|| hub.run());
         let listeners = [
             Listener::serve(production, api.production),
@@ -212,7 +214,7 @@ async fn open_hub(config: &Config, extras: &Extras) -> Result<Arc<Hub>, StartErr
         .map_err(|e| failed("file store")(e.into()))?;
     let engines = Engines {
         db,
-        log,
+        logs: vec![log],
         blobs,
         clock: extras.clock.clone(),
         vault,

@@ -4,6 +4,8 @@
 //! the log for what the checkpoint had not reached. Digests hold the endpoint, so they need no scope to be found;
 //! the account is stored for erasure.
 
+use std::collections::HashSet;
+
 use engine::{Row, Tx, Value};
 use jiff::Timestamp;
 use model::AccountId;
@@ -121,6 +123,50 @@ pub async fn idempotency(
         })
     })
     .transpose()
+}
+
+/// Writes rows for those of these keys that are not known, and so holds them until the transaction ends: another one
+/// that writes the same waits for it. Answers the others: they are known.
+pub async fn claim_events(
+    tx: &mut Tx,
+    digests: &[Digest16],
+    now: Timestamp,
+) -> Result<Vec<Digest16>> {
+    let mut claimed: HashSet<Digest16> = HashSet::new();
+    for some in digests.chunks(KEYS_PER_QUERY) {
+        let rows: Vec<String> = (2..some.len() + 2)
+            .map(|i| format!("(${i}, 0, 0, 0, $1)"))
+            .collect();
+        // The position comes with the answer of the log. Its time is over at once, so that nobody takes it for known.
+        let sql = format!(
+            "INSERT INTO event_key (digest, account_id, position, ordinal, expires_at) VALUES {}
+             ON CONFLICT (digest) DO UPDATE SET expires_at = $1 WHERE event_key.expires_at <= $1 RETURNING digest",
+            rows.join(", ")
+        );
+        let mut params = vec![Value::from(now)];
+        params.extend(some.iter().map(|digest| Value::from(digest.as_slice())));
+        for row in tx.rows(&sql, &params).await? {
+            claimed.insert(read_digest(&row.get::<Vec<u8>>("digest")?)?);
+        }
+    }
+    Ok(digests
+        .iter()
+        .copied()
+        .filter(|digest| !claimed.contains(digest))
+        .collect())
+}
+
+/// The same for the key of a call; `false` if it is known.
+pub async fn claim_call(tx: &mut Tx, digest: Digest16, now: Timestamp) -> Result<bool> {
+    let sql = "INSERT INTO idempotency_key (digest, body, account_id, position, accepted, quarantined, expires_at)
+               VALUES ($1, $1, 0, 0, 0, 0, $2)
+               ON CONFLICT (digest) DO UPDATE SET expires_at = $2 WHERE idempotency_key.expires_at <= $2 RETURNING digest";
+    let params = [Value::from(digest.as_slice()), Value::from(now)];
+    Ok(!tx.rows(sql, &params).await?.is_empty())
+}
+
+fn read_digest(bytes: &[u8]) -> Result<Digest16> {
+    Digest16::try_from(bytes).map_err(|source| StoreError::unreadable("key of a publisher", source))
 }
 
 /// Forgets keys whose window has closed; at most `limit` of each kind, so that it never takes long.

@@ -125,8 +125,7 @@ pub async fn delete_many(tx: &mut Tx, gone: &[(EndpointId, u64)]) -> Result<()> 
 
 /// Forgets what lies before `before` in one shard's log, which no longer holds it.
 pub async fn trim(tx: &mut Tx, part: Part, before: u64) -> Result<u64> {
-    let sql =
-        "DELETE FROM delivery_exception WHERE position < $1 AND account_id % $2 = $3";
+    let sql = "DELETE FROM delivery_exception WHERE position < $1 AND account_id % $2 = $3";
     let params = [
         Value::from(bigint(before)),
         Value::from(part.shards),

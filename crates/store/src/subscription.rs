@@ -80,11 +80,14 @@ pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Subscript
 /// Every subscription of the installation, or of one account, ended ones included, to fill the registry at start.
 pub async fn all(tx: &mut Tx, of: Option<Scope>, page: Page) -> Result<Vec<Subscription>> {
     let (page, params) = crate::page_of(of, page);
-    tx.rows(&format!("SELECT {COLUMNS} FROM subscription {page}"), &params)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    tx.rows(
+        &format!("SELECT {COLUMNS} FROM subscription {page}"),
+        &params,
+    )
+    .await?
+    .iter()
+    .map(read)
+    .collect()
 }
 
 /// Forgets an ended subscription that nothing in the log refers to any more.

@@ -42,6 +42,9 @@ impl Hub {
     pub async fn collect(self: &Arc<Self>) -> Result<CollectReport> {
         let mut failing = self.flow.collecting.lock().await;
         let publishers = self.registry.endpoints().into_iter().filter_map(|entry| {
+            if !self.flow.holds(self.logs.shard(entry.endpoint.account)) {
+                return None;
+            }
             let url = pull_url(&entry)?;
             Some(async move {
                 let mut report = CollectReport::default();

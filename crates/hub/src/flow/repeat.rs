@@ -76,7 +76,10 @@ impl Hub {
             let known = held.recent.get(&met.digest).copied();
             let stored = first.get(&met.digest).copied();
             // A position in the store may be that of the repeat, whose claim ended first.
-            let earliest = [known, stored, Some(met.position)].into_iter().flatten().min();
+            let earliest = [known, stored, Some(met.position)]
+                .into_iter()
+                .flatten()
+                .min();
             let earliest = earliest.unwrap_or(met.position);
             held.recent.insert(met.digest, earliest);
             first.insert(met.digest, earliest);
@@ -113,7 +116,8 @@ fn keys(batch: &Batch) -> Vec<Met> {
 }
 
 fn left_out(batches: &[Arc<Batch>], first: &HashMap<Digest16, u64>) -> Repeats {
-    let is_repeat = |digest: &Digest16, position| first.get(digest).is_some_and(|&at| at < position);
+    let is_repeat =
+        |digest: &Digest16, position| first.get(digest).is_some_and(|&at| at < position);
     let mut repeats = Repeats::default();
     for batch in batches {
         // Whether the publication that is being read is one.

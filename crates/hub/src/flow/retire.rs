@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use engine::Position;
 use model::{AccountId, EndpointId, EndpointStatus};
 
+use crate::shard::Shard;
 use crate::{Hub, Result, Scope};
 
 /// Keys and files forgotten in one step at most, so that it never takes long.
@@ -29,11 +30,17 @@ pub struct RetireReport {
 type Expired = HashMap<(AccountId, EndpointId), u64>;
 
 impl Hub {
+    /// Trims the logs of the shards that run here, and forgets what is old.
     pub async fn retire(&self) -> Result<RetireReport> {
         let now = self.now();
         let mut report = RetireReport::default();
         let mut expired = Expired::new();
-        let trimmed = self.trim_all(&mut report, &mut expired).await;
+        let mut trimmed = Ok(());
+        for shard in self.flow.held() {
+            if self.flow.is_live() {
+                trimmed = trimmed.and(self.trim_all(shard, &mut report, &mut expired).await);
+            }
+        }
         report.expired = self.tell_of_expired(expired).await?;
         trimmed?;
         self.drop_deleted().await?;
@@ -61,17 +68,25 @@ impl Hub {
         Ok(report)
     }
 
-    /// Trims by age, then by size.
-    async fn trim_all(&self, report: &mut RetireReport, expired: &mut Expired) -> Result<()> {
+    /// Trims one shard's log by age, then by size.
+    async fn trim_all(
+        &self,
+        shard: Shard,
+        report: &mut RetireReport,
+        expired: &mut Expired,
+    ) -> Result<()> {
+        let log = self.logs.at(shard);
+        log.latest().await?;
         // Also what an earlier trim took, if a crash came before the flow was saved without it.
-        self.expire(self.log.ends().first_seq, expired);
-        let before = self.trim_before().await?;
-        self.trim(before, report, expired).await?;
+        self.expire(shard, log.ends().first_seq, expired);
+        let before = self.trim_before(shard).await?;
+        self.trim(shard, before, report, expired).await?;
+        let bytes_max = self.options.retention.log_bytes_max / self.logs.count() as u64;
         // Slice by slice: numbers say nothing about sizes, least of all behind the gap that a restored log has.
-        while self.log.ends().bytes > self.options.retention.log_bytes_max {
-            let unrouted = self.flow.state().saved_seq;
-            let before = (self.log.ends().first_seq + SLICE_BATCHES).min(unrouted);
-            if !self.trim(before, report, expired).await? {
+        while log.ends().bytes > bytes_max {
+            let unrouted = self.flow.saved_seq(shard);
+            let before = (log.ends().first_seq + SLICE_BATCHES).min(unrouted);
+            if !self.trim(shard, before, report, expired).await? {
                 break;
             }
         }
@@ -81,24 +96,29 @@ impl Hub {
     /// Removes the batches before this one, and what refers to them; false if there were none.
     async fn trim(
         &self,
+        shard: Shard,
         before: u64,
         report: &mut RetireReport,
         expired: &mut Expired,
     ) -> Result<bool> {
-        if before <= self.log.ends().first_seq {
+        let log = self.logs.at(shard);
+        if before <= log.ends().first_seq {
             return Ok(false);
         }
-        self.expire(before, expired);
-        report.batches += self.log.trim(before).await?;
-        self.forget_before(Position::new(before, 0).as_u64())
+        self.expire(shard, before, expired);
+        report.batches += log.trim(before).await?;
+        self.forget_before(shard, Position::new(before, 0).as_u64())
             .await?;
         Ok(true)
     }
 
     /// Drops what waits of the batches before this one.
-    fn expire(&self, before: u64, expired: &mut Expired) {
+    fn expire(&self, shard: Shard, before: u64, expired: &mut Expired) {
         let position = Position::new(before, 0).as_u64();
         for destination in self.flow.state().schedule.destinations.values_mut() {
+            if self.logs.shard(destination.account) != shard {
+                continue;
+            }
             let count = destination.expire(position);
             if count > 0 {
                 *expired
@@ -109,14 +129,19 @@ impl Hub {
     }
 
     /// Batches before this one may go by age.
-    async fn trim_before(&self) -> Result<u64> {
+    async fn trim_before(&self, shard: Shard) -> Result<u64> {
         let now = self.now();
         let options = &self.options.retention;
-        let by_age = self.log.find_time(now - options.age).await?;
-        let by_limit = self.log.find_time(now - options.backlog_age_max).await?;
+        let log = self.logs.at(shard);
+        let by_age = log.find_time(now - options.age).await?;
+        let by_limit = log.find_time(now - options.backlog_age_max).await?;
         let before = {
             let state = self.flow.state();
-            let open = state.schedule.destinations.values().filter(|d| d.is_open);
+            let open = state
+                .schedule
+                .destinations
+                .values()
+                .filter(|d| d.is_open && self.logs.shard(d.account) == shard);
             let needed = open
                 .filter_map(super::Destination::needs_from)
                 .map(|p| Position::from_u64(p).seq())
@@ -124,7 +149,8 @@ impl Hub {
             // What the router has not seen is never trimmed; the limit cuts what is needed, not what is unrouted nor
             // what is kept for its age.
             let needed = needed.unwrap_or(u64::MAX).max(by_limit);
-            by_age.min(needed).min(state.saved_seq)
+            let saved_seq = state.held.get(&shard).map_or(0, |held| held.saved_seq);
+            by_age.min(needed).min(saved_seq)
         };
         Ok(before)
     }
@@ -148,7 +174,10 @@ impl Hub {
         let before = self.now() - self.options.retention.deleted_grace;
         for entry in self.registry.endpoints() {
             let endpoint = &entry.endpoint;
-            if endpoint.status != EndpointStatus::Deleted || endpoint.updated_at > before {
+            let runs_here = self.flow.holds(self.logs.shard(endpoint.account));
+            let is_due =
+                endpoint.status == EndpointStatus::Deleted && endpoint.updated_at <= before;
+            if !is_due || !runs_here {
                 continue;
             }
             self.flow_drop(endpoint.id);
@@ -167,11 +196,12 @@ impl Hub {
     }
 
     /// Forgets rows that refer to what the log no longer holds.
-    async fn forget_before(&self, before: u64) -> Result<()> {
+    async fn forget_before(&self, shard: Shard, before: u64) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        store::delivery::trim(&mut tx, before).await?;
+        store::delivery::trim(&mut tx, self.logs.part(shard), before).await?;
         let ended = self.registry.subscriptions_where(|s| {
             s.deleted
+                && self.logs.shard(s.account) == shard
                 && s.spans
                     .iter()
                     .all(|span| span.to.is_some_and(|to| to <= before))
@@ -192,13 +222,18 @@ impl Hub {
         let limit = self.options.retention.backlog_age_max;
         let warn_after = limit.mul_f64(WARN_AT);
         // By the log's times: those of the flow do not outlive a restart.
-        let recent = self.log.find_time(self.now() - warn_after).await?;
+        let mut recent: HashMap<Shard, u64> = HashMap::new();
+        for shard in self.flow.held() {
+            let found = self.logs.at(shard).find_time(self.now() - warn_after);
+            recent.insert(shard, found.await?);
+        }
         let mut behind: Vec<(AccountId, EndpointId)> = Vec::new();
         for destination in self.flow.state().schedule.destinations.values_mut() {
             let is_behind = destination.is_open
                 && destination
                     .needs_from()
-                    .is_some_and(|first| Position::from_u64(first).seq() < recent);
+                    .zip(recent.get(&self.logs.shard(destination.account)))
+                    .is_some_and(|(first, recent)| Position::from_u64(first).seq() < *recent);
             if is_behind && !destination.is_warned {
                 behind.push((destination.account, destination.id));
             }

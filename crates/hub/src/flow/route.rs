@@ -89,9 +89,7 @@ impl Hub {
     pub(crate) async fn route_before(&self, shard: Shard, end: u64) -> Result<()> {
         loop {
             let next = self.flow.start(shard).map(|start| start.next_seq);
-            if next.is_none_or(|next| next >= end)
-                || self.route_shard(shard).await?.batches == 0
-            {
+            if next.is_none_or(|next| next >= end) || self.route_shard(shard).await?.batches == 0 {
                 return Ok(());
             }
         }

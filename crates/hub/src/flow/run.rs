@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::shard::Shard;
 use crate::{Hub, Result};
 
 /// How often destinations are looked at for files that are due by age.
@@ -29,13 +30,23 @@ impl Hub {
     /// Starts the work that runs by itself.
     pub fn run(self: &Arc<Self>) -> Running {
         let (stop, stopped) = watch::channel(false);
-        let tasks = vec![
-            tokio::spawn(Arc::clone(self).run_router(stopped.clone())),
+        let mut tasks = vec![
             tokio::spawn(Arc::clone(self).run_pump(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_checkpoints(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_collector(stopped.clone())),
-            tokio::spawn(Arc::clone(self).run_slow_tasks(stopped)),
+            tokio::spawn(Arc::clone(self).run_slow_tasks(stopped.clone())),
         ];
+        let routers = self
+            .logs
+            .each()
+            .map(|(shard, _)| tokio::spawn(Arc::clone(self).run_router(shard, stopped.clone())));
+        tasks.extend(routers);
+        if self.is_shared() {
+            tasks.push(tokio::spawn(Arc::clone(self).run_follower(stopped.clone())));
+            if self.runs_flow() {
+                tasks.push(tokio::spawn(Arc::clone(self).run_leases(stopped)));
+            }
+        }
         Running {
             hub: Arc::clone(self),
             stop,
@@ -43,11 +54,34 @@ impl Hub {
         }
     }
 
-    async fn run_router(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
-        let mut tail = self.log.tail();
+    /// Routes one shard whenever it runs here and its log grows.
+    async fn run_router(self: Arc<Self>, shard: Shard, mut stopped: watch::Receiver<bool>) {
+        let mut held = self.flow.held.subscribe();
+        loop {
+            held.borrow_and_update();
+            if self.flow.holds(shard) {
+                self.route_while_held(shard, &mut held, &mut stopped).await;
+            }
+            if *stopped.borrow() {
+                return;
+            }
+            tokio::select! {
+                _ = held.changed() => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
+    async fn route_while_held(
+        &self,
+        shard: Shard,
+        held: &mut watch::Receiver<usize>,
+        stopped: &mut watch::Receiver<bool>,
+    ) {
+        let mut tail = self.logs.at(shard).tail();
         loop {
             tail.borrow_and_update();
-            match self.route().await {
+            match self.route_shard(shard).await {
                 Ok(report) if report.batches > 0 => {
                     if *stopped.borrow() {
                         return;
@@ -66,6 +100,45 @@ impl Hub {
             }
             tokio::select! {
                 _ = tail.changed() => {}
+                _ = held.changed() => return,
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
+    /// Learns what other processes have changed, and does what they ask.
+    async fn run_follower(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.follow().await {
+                complain("follow", &error);
+            }
+            if let Err(error) = self.obey().await {
+                complain("obey", &error);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.options.processes.follow_every) => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
+    async fn run_leases(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        /// A lease is renewed so many times before it could be taken.
+        const RENEWALS: u32 = 5;
+        let mut was_live = true;
+        loop {
+            if let Err(error) = self.lease().await {
+                complain("lease", &error);
+            }
+            let is_live = self.flow.is_live();
+            if is_live && !was_live {
+                // What stood still goes on.
+                self.flow.held.send_modify(|_| ());
+                self.flow.pump.notify_one();
+            }
+            was_live = is_live;
+            tokio::select! {
+                () = tokio::time::sleep(self.options.processes.lease / RENEWALS) => {}
                 _ = stopped.changed() => return,
             }
         }
@@ -151,6 +224,14 @@ impl Hub {
     /// Works until nothing can be done at this moment of the clock: everything in the log is routed, every call that
     /// may be made has been answered, and where the flow stands is saved. Works whether or not [`Hub::run`] does.
     pub async fn settle(self: &Arc<Self>) -> Result<()> {
+        if self.is_shared() {
+            self.lease().await?;
+            self.follow().await?;
+            self.obey().await?;
+        }
+        for shard in self.flow.held() {
+            self.logs.at(shard).latest().await?;
+        }
         loop {
             let changed = self.flow.changed.notified();
             tokio::pin!(changed);
@@ -203,7 +284,12 @@ impl Running {
         if let Err(error) = hub.checkpoint().await {
             complain("checkpoint", &error);
         }
-        hub.log.close().await;
+        if let Err(error) = hub.leave().await {
+            complain("leave", &error);
+        }
+        for (_, log) in hub.logs.each() {
+            log.close().await;
+        }
     }
 }
 

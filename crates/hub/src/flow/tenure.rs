@@ -31,18 +31,33 @@ impl Flow {
     /// What is held, and under which epoch.
     pub(crate) fn tenures(&self) -> Vec<(Shard, i64)> {
         let state = self.state();
-        state.held.iter().map(|(s, held)| (*s, held.epoch)).collect()
+        state
+            .held
+            .iter()
+            .map(|(s, held)| (*s, held.epoch))
+            .collect()
+    }
+
+    /// The first batch of a shard whose by-products the store does not have.
+    pub(crate) fn saved_seq(&self, shard: Shard) -> u64 {
+        let state = self.state();
+        state.held.get(&shard).map_or(0, |held| held.saved_seq)
     }
 
     /// All leases were renewed by something that was begun at this time.
     pub(crate) fn renewed(&self, begun: Instant, lease: Duration) {
-        *self.live_until.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(begun + lease.mul_f64(LIVE_PART));
+        *self
+            .live_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(begun + lease.mul_f64(LIVE_PART));
     }
 
     /// Whether what is held may be worked on: the leases were renewed not long ago, or there are none.
     pub(crate) fn is_live(&self) -> bool {
-        let until = *self.live_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *self
+            .live_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         until.is_none_or(|until| Instant::now() < until)
     }
 
@@ -67,7 +82,9 @@ impl Flow {
     pub(crate) fn drop_shard(&self, logs: &Logs, shard: Shard) -> Option<i64> {
         let mut state = self.state();
         let held = state.held.remove(&shard)?;
-        state.schedule.forget(|account| logs.shard(account) == shard);
+        state
+            .schedule
+            .forget(|account| logs.shard(account) == shard);
         let count = state.held.len();
         drop(state);
         self.held.send_replace(count);

@@ -5,6 +5,7 @@
 //! read what it is about to route: so an event that was published after a subscription was answered for is routed by
 //! it, in whichever process.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use model::AccountId;
@@ -38,8 +39,7 @@ impl Hub {
         match changes.accounts {
             Some(accounts) => {
                 for account in accounts {
-                    let fresh =
-                        Registry::load(&self.db, &self.vault, Some(Scope(account))).await?;
+                    let fresh = Registry::load(&self.db, &self.vault, Some(Scope(account))).await?;
                     self.registry.replace(Some(account), fresh);
                     self.refresh_account(account);
                 }
@@ -50,8 +50,7 @@ impl Hub {
                 self.flow_refresh_all();
             }
         }
-        self.known_version
-            .store(changes.version, Ordering::Release);
+        self.known_version.store(changes.version, Ordering::Release);
         Ok(())
     }
 
@@ -67,8 +66,11 @@ impl Hub {
 impl Registry {
     /// Puts what was read in the place of what is known: of one account, or of all.
     fn replace(&self, account: Option<AccountId>, fresh: Self) {
+        let mut fresh = fresh
+            .inner
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.write();
-        let mut fresh = std::mem::take(&mut *fresh.write());
         let Some(account) = account else {
             *inner = fresh;
             return;

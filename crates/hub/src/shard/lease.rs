@@ -19,7 +19,7 @@ use super::Shard;
 use crate::{Hub, Result};
 
 /// The role of a process that runs flows, in what it says of itself.
-pub(crate) const FLOW: &str = "flow";
+const FLOW: &str = "flow";
 /// A process is forgotten when its beat has stood still for so many leases.
 const FORGET_AFTER: u32 = 20;
 
@@ -97,8 +97,8 @@ impl Hub {
     /// Renews, gives up and takes leases. Nothing to do for a process that is alone: it holds every shard for good.
     pub async fn lease(&self) -> Result<LeaseReport> {
         let mut report = LeaseReport::default();
-        if !self.is_shared() {
-            report.held = self.logs.count();
+        if !self.is_shared() || !self.runs_flow() {
+            report.held = self.flow.held().len();
             return Ok(report);
         }
         let mut beats = self.flow.leasing.lock().await;
@@ -136,8 +136,10 @@ impl Hub {
             }
         }
         // Not everybody begins with the same one.
-        let start = fastrand::usize(..free.len().max(1));
-        free.rotate_left(start.min(free.len()));
+        if !free.is_empty() {
+            let start = fastrand::usize(..free.len());
+            free.rotate_left(start);
+        }
         let held = self.flow.held();
         let plan = plan(&free, held.len(), runners.len(), self.logs.count());
         for shard in held.into_iter().rev().take(plan.release) {
@@ -154,6 +156,12 @@ impl Hub {
         self.forget_processes(&gone).await?;
         report.held = self.flow.held().len();
         Ok(report)
+    }
+
+    /// This process has the role of running flows.
+    pub(crate) fn runs_flow(&self) -> bool {
+        let mut roles = self.options.processes.roles.split(',');
+        roles.any(|role| role == FLOW)
     }
 
     /// Says that this process lives and holds what it holds; answers what it holds no more.
@@ -251,7 +259,11 @@ mod tests {
         assert_eq!(plan(&[], 16, 2, 16).release, 8, "another joined");
         assert_eq!(plan(&[3, 4], 6, 2, 16).take, [3, 4], "another left");
         assert_eq!(plan(&[], 6, 3, 16), Plan::default(), "as it should be");
-        assert_eq!(plan(&[1], 0, 0, 16).take, [1], "before anybody has said that he lives");
+        assert_eq!(
+            plan(&[1], 0, 0, 16).take,
+            [1],
+            "before anybody has said that he lives"
+        );
     }
 
     #[test]
