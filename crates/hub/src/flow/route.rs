@@ -112,39 +112,15 @@ impl Hub {
                 continue;
             }
             match Entry::decode(bytes) {
-                Ok(Entry::Document(document)) => {
-                    report.documents += 1;
-                    matched.clear();
-                    self.match_document(position, &document, &mut matched);
-                    let at_hand = waiting(position, &document, bytes.len());
-                    routed.extend(matched.iter().map(|&id| (id, document.account, at_hand)));
-                    self.collect_keys(position, &document, &mut found);
-                    if let Some(idempotency) = document.idempotency {
-                        found.idempotency_keys.push(self.idempotency_key(
-                            position,
-                            document.account,
-                            idempotency,
-                            document.published_at_us,
-                        ));
+                Ok(entry) => {
+                    if let Entry::Document(document) = &entry {
+                        report.documents += 1;
+                        matched.clear();
+                        self.match_document(position, document, &mut matched);
+                        let at_hand = waiting(position, document, bytes.len());
+                        routed.extend(matched.iter().map(|&id| (id, document.account, at_hand)));
                     }
-                }
-                Ok(Entry::Refused(refused)) => {
-                    if let Some(idempotency) = refused.idempotency {
-                        found.idempotency_keys.push(self.idempotency_key(
-                            position,
-                            refused.account,
-                            idempotency,
-                            refused.published_at_us,
-                        ));
-                    }
-                    found.refused.push(Refused {
-                        account: refused.account,
-                        endpoint: refused.endpoint,
-                        position,
-                        body: refused.body.into_owned(),
-                        violations: refused.violations.into_owned(),
-                        at: time(refused.published_at_us),
-                    });
+                    self.collect_found(position, entry, &mut found);
                 }
                 Err(error) => {
                     self.metrics.unreadable.inc();
@@ -196,6 +172,33 @@ impl Hub {
                 .endpoint(id)
                 .is_some_and(|entry| entry.endpoint.held_at(position))
         });
+    }
+
+    /// What travels in the log beside documents: keys of publishers, and refused events.
+    fn collect_found(&self, position: u64, entry: Entry<'_>, found: &mut Found) {
+        let account = entry.account();
+        let idempotency = entry.idempotency();
+        let published_at_us = match entry {
+            Entry::Document(document) => {
+                self.collect_keys(position, &document, found);
+                document.published_at_us
+            }
+            Entry::Refused(refused) => {
+                found.refused.push(Refused {
+                    account,
+                    endpoint: refused.endpoint,
+                    position,
+                    body: refused.body.into_owned(),
+                    violations: refused.violations.into_owned(),
+                    at: time(refused.published_at_us),
+                });
+                refused.published_at_us
+            }
+        };
+        if let Some(idempotency) = idempotency {
+            let key = self.idempotency_key(position, account, idempotency, published_at_us);
+            found.idempotency_keys.push(key);
+        }
     }
 
     fn collect_keys(&self, position: u64, document: &Document<'_>, found: &mut Found) {
