@@ -7,6 +7,8 @@
 
 mod error;
 mod migration;
+#[cfg(feature = "distributed")]
+mod postgres;
 mod sqlite;
 mod value;
 
@@ -14,6 +16,8 @@ use std::path::Path;
 
 pub use error::{ConstraintKind, DbError};
 pub use migration::Migration;
+#[cfg(feature = "distributed")]
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use value::{FromValue, Row, Value};
 
@@ -22,6 +26,9 @@ pub use value::{FromValue, Row, Value};
 pub enum Db {
     /// A file on this machine.
     Sqlite(Sqlite),
+    /// A server, which other processes use too.
+    #[cfg(feature = "distributed")]
+    Postgres(Postgres),
 }
 
 impl Db {
@@ -33,13 +40,42 @@ impl Db {
         Sqlite::open(path).await.map(Self::Sqlite)
     }
 
-    /// Starts a transaction that may write. SQLite has one writer: this waits until it is free.
+    /// Opens the PostgreSQL database at `url` (`postgres://user:password@host/database`; version 15 or later). With
+    /// `?sslmode=require` it is spoken to by TLS, with a certificate that this system trusts; else without. Warns of
+    /// settings with which acknowledged data may be lost.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] if it cannot be reached now, or is not fit; [`DbError::Wrong`] if it is no such url, or
+    /// this program was built without the feature `distributed`.
+    #[cfg_attr(
+        not(feature = "distributed"),
+        expect(clippy::unused_async, reason = "opening waits for the server")
+    )]
+    pub async fn open_postgres(url: &str) -> Result<Self, DbError> {
+        #[cfg(feature = "distributed")]
+        return Postgres::open(url).await.map(Self::Postgres);
+        #[cfg(not(feature = "distributed"))]
+        {
+            let _ = url;
+            Err(DbError::wrong(
+                "PostgreSQL: built without `distributed`: build with --features distributed",
+            ))
+        }
+    }
+
+    /// Starts a transaction that may write. SQLite has one writer: this waits until it is free. On PostgreSQL it is READ
+    /// COMMITTED, runs beside others, and ends when it is idle for 5 seconds.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] while the process shuts down.
     pub async fn begin(&self) -> Result<Tx, DbError> {
         match self {
             Self::Sqlite(sqlite) => Ok(Tx(Inner::Sqlite(sqlite.begin().await))),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(postgres) => {
+                let tx = postgres.begin().await?;
+                Ok(Tx(Inner::Postgres(Box::new(tx))))
+            }
         }
     }
 
@@ -51,6 +87,8 @@ impl Db {
     pub async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.rows(sql, params).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(postgres) => postgres.rows(sql, params).await,
         }
     }
 
@@ -59,11 +97,9 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] while the process shuts down.
-    #[expect(clippy::unused_async, reason = "other engines take a connection here")]
+    #[expect(clippy::unused_async, reason = "an engine may take a connection here")]
     pub async fn read(&self) -> Result<Tx, DbError> {
-        match self {
-            Self::Sqlite(_) => Ok(Tx(Inner::Reader(self.clone()))),
-        }
+        Ok(Tx(Inner::Reader(self.clone())))
     }
 
     /// Applies the migrations that this database has not had, each in its own transaction, and
@@ -83,6 +119,8 @@ impl Db {
     pub async fn health(&self) -> Result<(), DbError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.health().await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(postgres) => postgres.health().await,
         }
     }
 
@@ -91,10 +129,15 @@ impl Db {
     /// everything that the database speaks of.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] if `to` exists or cannot be written; nothing is left there.
+    /// [`DbError::Unavailable`] if `to` exists or cannot be written; nothing is left there. [`DbError::Wrong`] for
+    /// PostgreSQL, which has programs of its own for this.
     pub async fn snapshot(&self, to: &Path) -> Result<(), DbError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.snapshot(to).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(_) => Err(DbError::wrong(
+                "a snapshot of PostgreSQL: back it up with pg_dump or by its archive, or copy it with `rialto migrate`",
+            )),
         }
     }
 }
@@ -107,6 +150,8 @@ pub struct Tx(Inner);
 #[derive(Debug)]
 enum Inner {
     Sqlite(sqlite::SqliteTx),
+    #[cfg(feature = "distributed")]
+    Postgres(Box<postgres::PostgresTx>),
     /// Reads without a transaction of the engine.
     Reader(Db),
 }
@@ -123,6 +168,8 @@ impl Tx {
     pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.execute_many(sql, vec![params.to_vec()]).await,
+            #[cfg(feature = "distributed")]
+            Inner::Postgres(tx) => tx.execute_many(sql, &[params.to_vec()]).await,
             Inner::Reader(_) => Err(read_only()),
         }
     }
@@ -135,6 +182,8 @@ impl Tx {
     pub async fn execute_many(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.execute_many(sql, rows).await,
+            #[cfg(feature = "distributed")]
+            Inner::Postgres(tx) => tx.execute_many(sql, &rows).await,
             Inner::Reader(_) => Err(read_only()),
         }
     }
@@ -146,6 +195,8 @@ impl Tx {
     pub async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.rows(sql, params).await,
+            #[cfg(feature = "distributed")]
+            Inner::Postgres(tx) => tx.rows(sql, params).await,
             Inner::Reader(db) => db.rows(sql, params).await,
         }
     }
@@ -167,11 +218,20 @@ impl Tx {
         self.lock(key, false).await
     }
 
-    #[expect(clippy::unused_async, reason = "other engines wait here")]
-    async fn lock(&mut self, _key: i64, _exclusive: bool) -> Result<(), DbError> {
+    #[cfg_attr(
+        not(feature = "distributed"),
+        expect(
+            clippy::unused_async,
+            unused_variables,
+            reason = "other engines wait here"
+        )
+    )]
+    async fn lock(&mut self, key: i64, exclusive: bool) -> Result<(), DbError> {
         match &mut self.0 {
             // A transaction that may write has the database for itself.
             Inner::Sqlite(_) => Ok(()),
+            #[cfg(feature = "distributed")]
+            Inner::Postgres(tx) => tx.lock(key, exclusive).await,
             Inner::Reader(_) => Err(DbError::wrong(
                 "a lock, in a transaction from `Db::read`: use `Db::begin`",
             )),
@@ -182,10 +242,13 @@ impl Tx {
     /// may have been committed or not.
     ///
     /// # Errors
-    /// Any [`DbError`]; nothing was committed.
+    /// Any [`DbError`]; nothing was committed. One exception: if PostgreSQL, or the way to it, fails in the very moment,
+    /// then it is `Unavailable` and the transaction may have been committed.
     pub async fn commit(self) -> Result<(), DbError> {
         match self.0 {
             Inner::Sqlite(tx) => tx.commit().await,
+            #[cfg(feature = "distributed")]
+            Inner::Postgres(tx) => tx.commit().await,
             Inner::Reader(_) => Ok(()),
         }
     }
@@ -194,6 +257,8 @@ impl Tx {
     async fn script(&mut self, sql: &'static str) -> Result<(), DbError> {
         match &mut self.0 {
             Inner::Sqlite(tx) => tx.script(sql).await,
+            #[cfg(feature = "distributed")]
+            Inner::Postgres(tx) => tx.script(sql).await,
             Inner::Reader(_) => Err(read_only()),
         }
     }

@@ -11,6 +11,9 @@ use crate::{ConstraintKind, Db, DbError, Migration, Value};
 /// Where a database rests, so that it can be closed and opened again.
 enum Place {
     Sqlite(TempDir),
+    /// The url of a database.
+    #[cfg(feature = "distributed")]
+    Postgres(String),
 }
 
 impl Place {
@@ -18,12 +21,19 @@ impl Place {
         Self::Sqlite(TempDir::new().expect("a temporary directory"))
     }
 
+    #[cfg(feature = "distributed")]
+    fn postgres() -> Self {
+        let url = services::Postgres::shared().fresh_database();
+        Self::Postgres(url.expect("a database"))
+    }
+
     async fn open(&self) -> Db {
         match self {
-            Self::Sqlite(dir) => Db::open_sqlite(&dir.path().join("it.db"))
-                .await
-                .expect("opens"),
+            Self::Sqlite(dir) => Db::open_sqlite(&dir.path().join("it.db")).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(url) => Db::open_postgres(url).await,
         }
+        .expect("opens")
     }
 
     /// A database with the tables of these tests.
@@ -57,11 +67,33 @@ super::suite!(sqlite: super::Place::sqlite() =>
     health_is_well,
 );
 
+#[cfg(feature = "distributed")]
+super::suite!(postgres: super::Place::postgres() =>
+    values_come_back_as_they_went,
+    any_value_comes_back_as_it_went,
+    placeholders_are_numbered_not_ordered,
+    mistakes_name_what_is_wrong,
+    a_transaction_is_seen_when_committed_and_not_before,
+    dropping_a_transaction_undoes_it,
+    dropping_a_call_in_flight_undoes_its_transaction,
+    a_failed_statement_ends_its_transaction,
+    constraints_say_which_one_was_broken,
+    many_rows_in_one_call,
+    returning_answers_rows,
+    locks_are_for_those_who_write,
+    writers_take_turns_and_readers_do_not_wait,
+    what_was_committed_is_there_after_reopening,
+    migrations_are_applied_once_in_order,
+    a_changed_history_is_refused,
+    a_failing_migration_leaves_nothing,
+    health_is_well,
+);
+
 const TABLES: Migration = Migration {
     name: "0001_tables",
     sql: "CREATE TABLE account (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, CHECK (id >= 0));
           CREATE TABLE endpoint (
-              id BIGINT PRIMARY KEY, account BIGINT NOT NULL REFERENCES account (id), secret BLOB, enabled BIGINT
+              id BIGINT PRIMARY KEY, account BIGINT NOT NULL REFERENCES account (id), secret BYTEA, enabled BIGINT
           );",
 };
 
@@ -307,7 +339,11 @@ async fn constraints_say_which_one_was_broken(place: &Place) {
             ADD,
             [(-2_i64).into(), "x".into()],
             ConstraintKind::Check,
-            "id >= 0",
+            match place {
+                Place::Sqlite(_) => "id >= 0",
+                #[cfg(feature = "distributed")]
+                Place::Postgres(_) => "account_id_check",
+            },
         ),
         (
             endpoint,
@@ -524,6 +560,8 @@ async fn damaged_files_are_told_apart(place: &Place) {
                 .expect_err("no directory");
             assert!(matches!(error, DbError::Unavailable { .. }), "{error:?}");
         }
+        #[cfg(feature = "distributed")]
+        Place::Postgres(_) => {}
     }
 }
 

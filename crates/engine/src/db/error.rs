@@ -5,7 +5,10 @@
 
 use std::error::Error;
 
-type Source = Box<dyn Error + Send + Sync>;
+pub(super) type Source = Box<dyn Error + Send + Sync>;
+
+/// Characters of a statement that an error message shows.
+const SQL_SHOWN_MAX: usize = 200;
 
 /// An error of the database.
 #[derive(Debug, thiserror::Error)]
@@ -109,4 +112,11 @@ impl DbError {
             source: None,
         }
     }
+}
+
+/// A statement as an error message shows it.
+pub(super) fn shown(sql: &str) -> &str {
+    sql.char_indices()
+        .nth(SQL_SHOWN_MAX)
+        .map_or(sql, |(end, _)| &sql[..end])
 }

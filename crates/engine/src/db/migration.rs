@@ -4,7 +4,7 @@
 //! what was applied, with a checksum of its text, so an edited old migration is an error at start
 //! and not a difference between two installations that nobody finds.
 
-use super::{Db, DbError, Value};
+use super::{Db, DbError, Tx, Value};
 use crate::clock::Clock;
 
 /// One step of the schema. The list is append-only: position, name and text stay as released.
@@ -23,17 +23,24 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     applied_at BIGINT NOT NULL
 )";
 
-pub(super) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<usize, DbError> {
-    let mut tx = db.begin().await?;
-    tx.execute(TABLE, &[]).await?;
-    let applied = tx
-        .rows(
-            "SELECT name, checksum FROM schema_migration ORDER BY position",
-            &[],
-        )
-        .await?;
-    tx.commit().await?;
+/// Locks of this crate are at the low end of the numbers, those of `store` are positive.
+const LOCK: i64 = i64::MIN;
 
+pub(super) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<usize, DbError> {
+    let mut done = 0;
+    while next(db, migrations).await? {
+        done += 1;
+    }
+    Ok(done)
+}
+
+/// Applies the first migration that this database has not had. Several processes may start together: they take turns.
+async fn next(db: &Db, migrations: &[Migration]) -> Result<bool, DbError> {
+    let mut tx = db.begin().await?;
+    tx.lock_exclusive(LOCK).await?;
+    tx.execute(TABLE, &[]).await?;
+    let list = "SELECT name, checksum FROM schema_migration ORDER BY position";
+    let applied = tx.rows(list, &[]).await?;
     for (index, row) in applied.iter().enumerate() {
         check(
             migrations.get(index),
@@ -41,10 +48,12 @@ pub(super) async fn migrate(db: &Db, migrations: &[Migration]) -> Result<usize, 
             row.get("checksum")?,
         )?;
     }
-    for (index, migration) in migrations.iter().enumerate().skip(applied.len()) {
-        apply(db, index, migration).await?;
+    let missing = migrations.get(applied.len());
+    if let Some(migration) = missing {
+        apply(&mut tx, applied.len(), migration).await?;
     }
-    Ok(migrations.len() - applied.len())
+    tx.commit().await?;
+    Ok(missing.is_some())
 }
 
 fn check(known: Option<&Migration>, name: &str, applied_checksum: i64) -> Result<(), DbError> {
@@ -68,10 +77,9 @@ fn check(known: Option<&Migration>, name: &str, applied_checksum: i64) -> Result
     }
 }
 
-async fn apply(db: &Db, index: usize, migration: &Migration) -> Result<(), DbError> {
+async fn apply(tx: &mut Tx, index: usize, migration: &Migration) -> Result<(), DbError> {
     let position = i64::try_from(index)
         .map_err(|_| DbError::wrong("more migrations than BIGINT can count"))?;
-    let mut tx = db.begin().await?;
     tx.script(migration.sql).await?;
     let row: [Value; 4] = [
         position.into(),
@@ -81,7 +89,6 @@ async fn apply(db: &Db, index: usize, migration: &Migration) -> Result<(), DbErr
     ];
     tx.execute("INSERT INTO schema_migration (position, name, checksum, applied_at) VALUES ($1, $2, $3, $4)", &row)
         .await?;
-    tx.commit().await?;
     tracing::info!(migration = migration.name, "migration applied");
     Ok(())
 }

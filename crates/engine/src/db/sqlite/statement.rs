@@ -6,10 +6,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 
 use crate::blocking::Stopped;
+use crate::db::error::shown;
 use crate::db::{ConstraintKind, DbError, Row, Value};
-
-/// Characters of a statement that an error message shows.
-const SQL_SHOWN_MAX: usize = 200;
 
 /// Runs a statement once for each row of parameters, and returns how many rows changed in all.
 pub(super) fn execute(writer: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<u64, DbError> {
@@ -128,12 +126,6 @@ impl ToSql for Value {
             Self::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }
-}
-
-fn shown(sql: &str) -> &str {
-    sql.char_indices()
-        .nth(SQL_SHOWN_MAX)
-        .map_or(sql, |(end, _)| &sql[..end])
 }
 
 /// An error of SQLite in our terms; a mistake shows the statement.

@@ -1,0 +1,236 @@
+//! The PostgreSQL engine of `Db`, which several processes share.
+//!
+//! A transaction has a connection for itself. Dropping it, also in mid-call, sends ROLLBACK behind whatever was sent
+//! before, and only when that was answered does anybody else get the connection. So no dropped future leaves a
+//! transaction open or half done. What does not answer in time is cut off: the server then undoes it by itself.
+//!
+//! - `pool`: connections, how they are made and lent.
+//! - `connection`: calls on one of them; prepared statements.
+//! - `value`: our types and placeholders to PostgreSQL's.
+//! - `error`: its errors to ours.
+
+mod connection;
+mod error;
+mod pool;
+mod value;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{DbError, Row, Value};
+use connection::Connection;
+use error::unavailable;
+use pool::{Lease, Pool};
+
+/// How long `health` waits for an answer.
+const HEALTH_MAX: Duration = Duration::from_secs(3);
+
+/// The oldest server that is supported, as `server_version_num`.
+const VERSION_MIN: i64 = 150_000;
+
+/// Settings with which a crash of the server may lose what it confirmed, and what is lost.
+const CARELESS: &[(&str, &[&str], &str)] = &[
+    ("fsync", &["off"], "a crash can destroy the database"),
+    (
+        "full_page_writes",
+        &["off"],
+        "a crash can destroy the database",
+    ),
+    (
+        "synchronous_commit",
+        &["off"],
+        "a crash can lose the last commits, acknowledged events among them",
+    ),
+];
+
+/// A PostgreSQL database. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    writers: Arc<Pool>,
+    readers: Arc<Pool>,
+}
+
+impl Postgres {
+    pub(super) async fn open(url: &str) -> Result<Self, DbError> {
+        let config = pool::config(url)?;
+        let postgres = Self {
+            writers: Pool::new(config.clone(), pool::WRITERS, pool::Use::Write)?,
+            readers: Pool::new(config, pool::READERS, pool::Use::Read)?,
+        };
+        postgres.check_settings().await?;
+        Ok(postgres)
+    }
+
+    async fn check_settings(&self) -> Result<(), DbError> {
+        let settings = self
+            .rows("SELECT name, setting FROM pg_settings", &[])
+            .await?;
+        for setting in settings {
+            let (name, value): (String, String) = (setting.get("name")?, setting.get("setting")?);
+            if name == "server_version_num" && value.parse::<i64>().is_ok_and(|it| it < VERSION_MIN)
+            {
+                return Err(unavailable("PostgreSQL is older than version 15"));
+            }
+            if name == "server_encoding" && value != "UTF8" {
+                return Err(unavailable(
+                    "the database does not have the encoding UTF8: create one that has",
+                ));
+            }
+            if let Some((_, _, lost)) = CARELESS
+                .iter()
+                .find(|(careless, values, _)| *careless == name && values.contains(&&*value))
+            {
+                tracing::warn!(setting = name, value, "PostgreSQL is set so that {lost}");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn begin(&self) -> Result<PostgresTx, DbError> {
+        let lease = self.writers.lease().await?;
+        Ok(PostgresTx {
+            open: Some(Open {
+                lease: Some(lease),
+                state: State::Fresh,
+            }),
+        })
+    }
+
+    pub(super) async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+        let mut lease = self.readers.lease().await?;
+        let rows = lease.rows(false, sql, params).await;
+        lease.give_back_after(&rows);
+        rows
+    }
+
+    pub(super) async fn health(&self) -> Result<(), DbError> {
+        match tokio::time::timeout(HEALTH_MAX, self.rows("SELECT 1 AS one", &[])).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(unavailable("PostgreSQL does not answer")),
+        }
+    }
+}
+
+/// A transaction on a connection. `open` is empty once a call was dropped before it came back.
+#[derive(Debug)]
+pub(super) struct PostgresTx {
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// BEGIN goes with the first statement: a transaction costs no round trip of its own to start.
+    Fresh,
+    Open,
+    Failed,
+}
+
+/// A connection, while a transaction has it.
+#[derive(Debug)]
+struct Open {
+    /// Empty once it was given back.
+    lease: Option<Lease>,
+    state: State,
+}
+
+impl PostgresTx {
+    pub(super) async fn execute_many(
+        &mut self,
+        sql: &str,
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        let (mut open, begin) = self.take()?;
+        let result = open.connection()?.execute(begin, sql, rows).await;
+        self.put(open, result)
+    }
+
+    pub(super) async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+        let (mut open, begin) = self.take()?;
+        let result = open.connection()?.rows(begin, sql, params).await;
+        self.put(open, result)
+    }
+
+    pub(super) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
+        let (mut open, begin) = self.take()?;
+        let result = open.connection()?.script(begin, sql).await;
+        self.put(open, result)
+    }
+
+    pub(super) async fn lock(&mut self, key: i64, exclusive: bool) -> Result<(), DbError> {
+        let sql = if exclusive {
+            "SELECT pg_advisory_xact_lock($1)"
+        } else {
+            "SELECT pg_advisory_xact_lock_shared($1)"
+        };
+        self.rows(sql, &[key.into()]).await.map(drop)
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), DbError> {
+        let (mut open, fresh) = self.take()?;
+        if !fresh {
+            let result = open.connection()?.run("COMMIT").await;
+            if result.is_err() {
+                open.state = State::Failed;
+                return result;
+            }
+            open.state = State::Fresh;
+        }
+        Ok(())
+    }
+
+    /// The connection for a call, and whether that has to begin the transaction. Whoever drops the call drops it too.
+    fn take(&mut self) -> Result<(Open, bool), DbError> {
+        match self.open.take() {
+            None => Err(DbError::wrong(
+                "the transaction goes on after one of its calls was dropped",
+            )),
+            Some(open) if open.state == State::Failed => {
+                self.open = Some(open);
+                Err(DbError::wrong(
+                    "the transaction goes on after one of its statements failed",
+                ))
+            }
+            Some(mut open) => {
+                let fresh = open.state == State::Fresh;
+                open.state = State::Open;
+                Ok((open, fresh))
+            }
+        }
+    }
+
+    fn put<T>(&mut self, mut open: Open, result: Result<T, DbError>) -> Result<T, DbError> {
+        if result.is_err() {
+            open.state = State::Failed;
+        }
+        self.open = Some(open);
+        result
+    }
+}
+
+impl Open {
+    fn connection(&mut self) -> Result<&mut Connection, DbError> {
+        match &mut self.lease {
+            Some(lease) => Ok(&mut *lease),
+            None => Err(unavailable("the connection was given back")),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(mut lease) = self.lease.take() else {
+            return;
+        };
+        if self.state == State::Fresh {
+            return lease.give_back();
+        }
+        // Without a runtime the connection is closed, which rolls back too.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if lease.run("ROLLBACK").await.is_ok() {
+                    lease.give_back();
+                }
+            });
+        }
+    }
+}

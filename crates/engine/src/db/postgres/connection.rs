@@ -1,0 +1,177 @@
+//! Calls on one connection. Each is bounded in time: who does not answer is treated as gone.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{maybe_done, try_join};
+use tokio_postgres::{Client, Error, Statement};
+
+use super::error::{classify, unavailable};
+use super::value::{self, check_placeholders, fits, parameter_type};
+use crate::db::error::shown;
+use crate::db::{DbError, Row, Value};
+
+/// How long the server may take to answer a call. It gives up on a statement itself a little earlier.
+pub(super) const CALL_MAX: Duration = Duration::from_secs(10);
+
+/// Prepared statements kept: more than the product has. Lists of changing length make new ones without end.
+const STATEMENTS_MAX: usize = 256;
+
+/// Statements that are sent before the first is answered.
+const PIPELINED_MAX: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    client: Client,
+    statements: HashMap<String, Prepared>,
+}
+
+#[derive(Clone, Debug)]
+struct Prepared {
+    statement: Statement,
+    columns: Arc<[String]>,
+}
+
+impl Connection {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            statements: HashMap::new(),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Reads the rows of a statement; with `begin`, in a new transaction.
+    pub(super) async fn rows(
+        &mut self,
+        begin: bool,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, DbError> {
+        let Prepared { statement, columns } = self.prepare(sql, params).await?;
+        let rows = async {
+            let rows = self.client.query_raw(&statement, params).await?;
+            futures_util::TryStreamExt::try_collect::<Vec<_>>(pin!(rows)).await
+        };
+        let rows = limited(sql, try_join(self.begin(begin), rows)).await?.1;
+        rows.iter()
+            .map(|row| {
+                let values = (0..columns.len()).map(|index| value::read(row, index));
+                Ok(Row::new(
+                    Arc::clone(&columns),
+                    values.collect::<Result<_, _>>()?,
+                ))
+            })
+            .collect()
+    }
+
+    /// Runs a statement once for each row of parameters, and returns how many rows changed in all.
+    pub(super) async fn execute(
+        &mut self,
+        mut begin: bool,
+        sql: &str,
+        rows: &[Vec<Value>],
+    ) -> Result<u64, DbError> {
+        let mut changed = 0;
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let Prepared { statement, .. } = self.prepare(sql, first).await?;
+            let fitting = rest.iter().take(PIPELINED_MAX);
+            let count = fitting
+                .take_while(|row| fits(statement.params(), row))
+                .count();
+            let (now, later) = rest.split_at(count);
+            let calls = now
+                .iter()
+                .map(|row| self.client.execute_raw(&statement, row));
+            let calls = try_join(self.begin(begin), in_turn(calls));
+            changed += limited(sql, calls).await?.1;
+            begin = false;
+            rest = later;
+        }
+        if begin {
+            self.run("BEGIN").await?;
+        }
+        Ok(changed)
+    }
+
+    /// Runs one statement without parameters that answers nothing.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), DbError> {
+        limited(sql, self.client.batch_execute(sql)).await
+    }
+
+    /// Runs the statements of a migration, however long that takes.
+    pub(super) async fn script(&self, begin: bool, sql: &str) -> Result<(), DbError> {
+        let begin = if begin { "BEGIN;" } else { "" };
+        let all = format!("{begin} SET LOCAL statement_timeout = 0; {sql}");
+        let done = self.client.batch_execute(&all).await;
+        done.map_err(|error| classify(sql, error))
+    }
+
+    async fn begin(&self, begin: bool) -> Result<(), Error> {
+        if begin {
+            self.client.batch_execute("BEGIN").await?;
+        }
+        Ok(())
+    }
+
+    /// The statement, prepared for parameters of these types.
+    async fn prepare(&mut self, sql: &str, params: &[Value]) -> Result<Prepared, DbError> {
+        if let Some(prepared) = self.statements.get(sql)
+            && fits(prepared.statement.params(), params)
+        {
+            return Ok(prepared.clone());
+        }
+        check_placeholders(sql, params.len())?;
+        let types: Vec<_> = params.iter().map(parameter_type).collect();
+        let statement = limited(sql, self.client.prepare_typed(sql, &types)).await?;
+        let columns = statement
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned());
+        let prepared = Prepared {
+            columns: columns.collect(),
+            statement,
+        };
+        if self.statements.len() >= STATEMENTS_MAX {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+}
+
+/// Sends all calls in their order, then waits for their answers, and adds these up.
+async fn in_turn(
+    calls: impl Iterator<Item = impl Future<Output = Result<u64, Error>>>,
+) -> Result<u64, Error> {
+    let mut sent: Vec<_> = calls.map(|call| Box::pin(maybe_done(call))).collect();
+    std::future::poll_fn(|context| {
+        for call in &mut sent {
+            let _ = call.as_mut().poll(context);
+        }
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let mut sum = 0;
+    for mut call in sent {
+        call.as_mut().await;
+        sum += call.as_mut().take_output().unwrap_or(Ok(0))?;
+    }
+    Ok(sum)
+}
+
+async fn limited<T>(sql: &str, call: impl Future<Output = Result<T, Error>>) -> Result<T, DbError> {
+    match tokio::time::timeout(CALL_MAX, call).await {
+        Ok(answer) => answer.map_err(|error| classify(sql, error)),
+        Err(_) => Err(unavailable(format!(
+            "PostgreSQL did not answer in {CALL_MAX:?}: {}",
+            shown(sql)
+        ))),
+    }
+}
