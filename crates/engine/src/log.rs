@@ -27,6 +27,7 @@ mod options;
 mod position;
 mod queue;
 mod sql;
+mod tail;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::batch::{BATCH_RECORDS_MAX, Batch};
-use super::{Appended, LogError, LogOptions};
+use super::batch::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
+use super::{Appended, LogError, LogOptions, Position};
 
 /// Batches of one commit. More of them hardly make a commit cheaper, and make the first caller wait longer.
 const BATCHES_PER_COMMIT_MAX: usize = 4;
@@ -27,6 +27,45 @@ pub(super) struct Call {
     /// What the records take in a batch.
     pub(super) bytes: usize,
     pub(super) answer: oneshot::Sender<Result<Appended, LogError>>,
+}
+
+impl Call {
+    /// An append of some records, and where its answer will be.
+    pub(super) fn new(records: Vec<Vec<u8>>) -> Result<(Self, Answered), LogError> {
+        let costs = records.iter().map(|record| batch::cost(record));
+        let bytes = costs.fold(0, usize::saturating_add);
+        if records.len() > BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX {
+            return Err(LogError::TooLarge {
+                records: records.len(),
+                bytes,
+                bytes_max: BATCH_BYTES_MAX,
+            });
+        }
+        let (answer, answered) = oneshot::channel();
+        let call = Self {
+            records,
+            bytes,
+            answer,
+        };
+        Ok((call, answered))
+    }
+}
+
+/// The answer of an append to be.
+pub(super) type Answered = oneshot::Receiver<Result<Appended, LogError>>;
+
+/// Tells the callers of a durable batch where their records are.
+pub(super) fn answer(calls: Vec<Call>, batch: &Batch) {
+    let mut index: u16 = 0;
+    for call in calls {
+        let first = Position::new(batch.seq(), index);
+        index += u16::try_from(call.records.len()).expect("a batch has at most 4096 records");
+        // A caller that has gone needs no answer.
+        let _ = call.answer.send(Ok(Appended {
+            first,
+            at: batch.appended_at(),
+        }));
+    }
 }
 
 /// What only the committer may do, besides appends.

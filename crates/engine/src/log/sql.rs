@@ -10,7 +10,6 @@
 //! - `committer`: the only writer; what it does when a commit fails.
 //! - `table`: all SQL of the log.
 //! - `checkpoint`: keeps the write-ahead file short without holding up appends.
-//! - `tail`: serves readers that keep up without IO.
 //!
 //! The file `.lock` beside the table makes sure that there is one committer: sequence numbers
 //! are given out in memory.
@@ -18,7 +17,6 @@
 mod checkpoint;
 mod committer;
 mod table;
-mod tail;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,15 +26,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-use super::batch::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
+use super::batch::Batch;
 use super::position::Position;
 use super::queue::{Call, Chore, Queue};
+use super::tail::Tail;
 use super::{Appended, Ends, LogError, LogOptions};
 use crate::blocking::{Stopped, blocking};
 use crate::clock::Clock;
 use crate::sqlite::{self, Readers};
 use committer::Committer;
-use tail::Tail;
 
 /// How long an opening log waits for the process that has it.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -108,23 +106,8 @@ impl SqlLog {
                 at: shared.clock.now(),
             });
         }
-        let bytes = records
-            .iter()
-            .map(|record| batch::cost(record))
-            .fold(0, usize::saturating_add);
-        if records.len() > BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX {
-            return Err(LogError::TooLarge {
-                records: records.len(),
-                bytes,
-                bytes_max: BATCH_BYTES_MAX,
-            });
-        }
-        let (answer, answered) = oneshot::channel();
-        shared.queue.push(Call {
-            records,
-            bytes,
-            answer,
-        })?;
+        let (call, answered) = Call::new(records)?;
+        shared.queue.push(call)?;
         answered.await.unwrap_or(Err(LogError::Closed))
     }
 

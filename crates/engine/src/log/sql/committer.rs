@@ -19,12 +19,12 @@ use tokio::sync::watch;
 use super::Shared;
 use super::checkpoint::Checkpointer;
 use super::table::{Sealed, Table};
-use super::tail::Tail;
 use crate::clock::Clock;
 use crate::log::batch::{Batch, Encoder, FORMAT};
 use crate::log::error::Source;
-use crate::log::queue::{Call, Chore, Queue};
-use crate::log::{Appended, CommitStats, LogError, LogOptions, Position};
+use crate::log::queue::{self, Call, Chore, Queue};
+use crate::log::tail::Tail;
+use crate::log::{CommitStats, LogError, LogOptions};
 use crate::sqlite::Readers;
 
 pub(super) struct Committer {
@@ -134,7 +134,9 @@ impl Committer {
                         elapsed: started.elapsed(),
                     });
                 }
-                answer(groups, &sealed);
+                for (calls, Sealed { batch, .. }) in groups.into_iter().zip(&sealed) {
+                    queue::answer(calls, batch);
+                }
             }
             Err(error) => {
                 for call in groups.into_iter().flatten() {
@@ -289,23 +291,6 @@ impl Committer {
         self.shared.tail().trim(ends.first_seq);
         *self.shared.ends() = ends;
         Ok(())
-    }
-}
-
-fn answer(groups: Vec<Vec<Call>>, sealed: &[Sealed]) {
-    for (group, Sealed { batch, .. }) in groups.into_iter().zip(sealed) {
-        let mut index: u16 = 0;
-        for call in group {
-            let first = Position::new(batch.seq(), index);
-            let records =
-                u16::try_from(call.records.len()).expect("a batch has at most 4096 records");
-            index += records;
-            // A caller that has gone needs no answer.
-            let _ = call.answer.send(Ok(Appended {
-                first,
-                at: batch.appended_at(),
-            }));
-        }
     }
 }
 
