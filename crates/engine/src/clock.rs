@@ -3,8 +3,8 @@
 //! Everything that depends on time takes a [`Clock`], so a test can live through a day of retries
 //! in a millisecond, and never has to sleep. `hub` hands it down; `Log` stamps batches with it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -33,6 +33,20 @@ impl Clock {
         match self {
             Self::System => Timestamp::now(),
             Self::Manual(manual) => manual.now(),
+        }
+    }
+
+    /// A watch that no clock's correction moves: the time since some moment before the first call. Only good for
+    /// differences within this process.
+    #[must_use]
+    pub fn watch(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        match self {
+            Self::System => START.get_or_init(Instant::now).elapsed(),
+            Self::Manual(manual) => {
+                let since = manual.now().duration_since(Timestamp::UNIX_EPOCH);
+                Duration::try_from(since).unwrap_or_default()
+            }
         }
     }
 

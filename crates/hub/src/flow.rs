@@ -33,7 +33,7 @@ mod tenure;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::circuit::CircuitPolicy;
 use model::endpoint::PushForm;
@@ -77,8 +77,8 @@ pub struct Flow {
     collecting: tokio::sync::Mutex<HashSet<EndpointId>>,
     /// What was seen of others' leases. Only one look at them at a time.
     pub(crate) leasing: tokio::sync::Mutex<Beats>,
-    /// Until when what is held may be worked on; `None`: for good.
-    live_until: Mutex<Option<Instant>>,
+    /// Until when, by the clock's watch, what is held may be worked on; `None`: for good.
+    live_until: Mutex<Option<Duration>>,
     /// Follows what is held.
     held: watch::Sender<usize>,
     is_stopping: AtomicBool,

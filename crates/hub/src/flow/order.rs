@@ -92,7 +92,7 @@ impl Hub {
 
     async fn carry_out(&self, order: &Order) -> Result<bool> {
         let shard = self.logs.shard(order.account);
-        if !self.flow.holds(shard) || !self.flow.is_live() {
+        if !self.flow.holds(shard) || !self.flow.is_live(&self.clock) {
             return Ok(false);
         }
         if order.kind == OrderKind::Pack {

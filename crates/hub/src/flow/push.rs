@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Clock;
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use model::circuit::CircuitPolicy;
@@ -58,13 +59,13 @@ pub(super) struct Work {
 
 impl super::Flow {
     /// Takes everything that may be served at `now`.
-    fn take_work(&self, state: &mut super::State, now: Timestamp) -> Work {
+    fn take_work(&self, state: &mut super::State, clock: &Clock, now: Timestamp) -> Work {
         let mut work = Work {
             jobs: Vec::new(),
             loads: Vec::new(),
             is_alarm_earlier: false,
         };
-        if self.is_stopping() || !self.is_live() {
+        if self.is_stopping() || !self.is_live(clock) {
             return work;
         }
         work.jobs
@@ -83,7 +84,7 @@ impl Hub {
     pub(crate) fn pump(self: &Arc<Self>) {
         let now = self.now();
         let mut state = self.flow.state();
-        let work = self.flow.take_work(&mut state, now);
+        let work = self.flow.take_work(&mut state, &self.clock, now);
         drop(state);
         self.start(work);
     }
@@ -113,7 +114,7 @@ impl Hub {
             let mut work = {
                 let mut state = self.flow.state();
                 state.schedule.finished(&job, now);
-                self.flow.take_work(&mut state, now)
+                self.flow.take_work(&mut state, &self.clock, now)
             };
             self.flow.changed.notify_waiters();
             let next = work.jobs.pop();

@@ -37,7 +37,7 @@ impl Hub {
         let mut expired = Expired::new();
         let mut trimmed = Ok(());
         for shard in self.flow.held() {
-            if self.flow.is_live() {
+            if self.flow.is_live(&self.clock) {
                 trimmed = trimmed.and(self.trim_all(shard, &mut report, &mut expired).await);
             }
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::Batch;
+use engine::{Batch, Clock};
 use jiff::Timestamp;
 use model::record::{Document, Entry};
 use model::{AccountId, EndpointId};
@@ -54,7 +54,7 @@ impl Hub {
     pub(crate) async fn route_shard(&self, shard: Shard) -> Result<RouteReport> {
         let _one = self.flow.routing(shard).lock().await;
         let mut report = RouteReport::default();
-        let Some(start) = self.flow.start(shard) else {
+        let Some(start) = self.flow.start(shard, &self.clock) else {
             return Ok(report);
         };
         let ends = self.logs.at(shard).ends();
@@ -88,7 +88,10 @@ impl Hub {
     /// Routes what lies before the batch `end` of a shard that runs here, and ends however fast more is published.
     pub(crate) async fn route_before(&self, shard: Shard, end: u64) -> Result<()> {
         loop {
-            let next = self.flow.start(shard).map(|start| start.next_seq);
+            let next = self
+                .flow
+                .start(shard, &self.clock)
+                .map(|start| start.next_seq);
             if next.is_none_or(|next| next >= end) || self.route_shard(shard).await?.batches == 0 {
                 return Ok(());
             }
@@ -239,10 +242,10 @@ impl Hub {
 impl super::Flow {
     /// Where the router of a shard goes on; `None` if it must not: it is not held, about to be given up, or nobody
     /// knows for sure.
-    fn start(&self, shard: Shard) -> Option<Start> {
+    fn start(&self, shard: Shard, clock: &Clock) -> Option<Start> {
         let state = self.state();
         let held = state.held.get(&shard).filter(|held| !held.is_leaving)?;
-        self.is_live().then_some(Start {
+        self.is_live(clock).then_some(Start {
             shard,
             epoch: held.epoch,
             next_seq: held.next_seq,

@@ -130,7 +130,7 @@ impl Hub {
             if let Err(error) = self.lease().await {
                 complain("lease", &error);
             }
-            let is_live = self.flow.is_live();
+            let is_live = self.flow.is_live(&self.clock);
             if is_live && !was_live {
                 // What stood still goes on.
                 self.flow.held.send_modify(|_| ());

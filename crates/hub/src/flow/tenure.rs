@@ -4,7 +4,9 @@
 //! `shard/lease` decides; here is what that means for the flow.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use engine::Clock;
 
 use super::{Flow, Found, Held, PoisonError};
 use crate::shard::{Logs, Shard};
@@ -45,7 +47,7 @@ impl Flow {
     }
 
     /// All leases were renewed by something that was begun at this time.
-    pub(crate) fn renewed(&self, begun: Instant, lease: Duration) {
+    pub(crate) fn renewed(&self, begun: Duration, lease: Duration) {
         *self
             .live_until
             .lock()
@@ -53,12 +55,12 @@ impl Flow {
     }
 
     /// Whether what is held may be worked on: the leases were renewed not long ago, or there are none.
-    pub(crate) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self, clock: &Clock) -> bool {
         let until = *self
             .live_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        until.is_none_or(|until| Instant::now() < until)
+        until.is_none_or(|until| clock.watch() < until)
     }
 
     /// Begins to leave a shard: nothing new is begun for it. Whether nothing is under way any more.

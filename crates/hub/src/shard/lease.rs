@@ -11,7 +11,7 @@
 //! newer one. Between two renewals a process also stops by itself in time ([`crate::flow::Flow::is_live`]).
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use store::lease::{Lease, Process};
 
@@ -38,7 +38,7 @@ pub struct LeaseReport {
 #[derive(Debug)]
 struct Still {
     seen: (i64, i64),
-    since: Instant,
+    since: Duration,
 }
 
 /// The beats that were seen so far.
@@ -50,12 +50,12 @@ pub(crate) struct Beats {
 
 impl Beats {
     /// How long this lease's beat has stood still.
-    fn lease(&mut self, lease: &Lease, now: Instant) -> Duration {
+    fn lease(&mut self, lease: &Lease, now: Duration) -> Duration {
         let seen = (lease.epoch, lease.beat);
         still(self.leases.entry(lease.shard), seen, now)
     }
 
-    fn process(&mut self, process: &Process, now: Instant) -> Duration {
+    fn process(&mut self, process: &Process, now: Duration) -> Duration {
         still(
             self.processes.entry(process.id.clone()),
             (0, process.beat),
@@ -67,7 +67,7 @@ impl Beats {
 fn still<K>(
     entry: std::collections::hash_map::Entry<'_, K, Still>,
     seen: (i64, i64),
-    now: Instant,
+    now: Duration,
 ) -> Duration {
     let known = entry.or_insert(Still { seen, since: now });
     if known.seen != seen {
@@ -107,7 +107,7 @@ impl Hub {
         let leases = store::lease::list(&mut tx).await?;
         let processes = store::lease::processes(&mut tx).await?;
         drop(tx);
-        let now = Instant::now();
+        let now = self.clock.watch();
         let lease_time = self.options.processes.lease;
         let mut runners: HashSet<&str> = HashSet::new();
         let mut gone = Vec::new();
@@ -166,7 +166,7 @@ impl Hub {
 
     /// Says that this process lives and holds what it holds; answers what it holds no more.
     async fn renew(&self) -> Result<Vec<Shard>> {
-        let begun = Instant::now();
+        let begun = self.clock.watch();
         let mut lost = Vec::new();
         let mut tx = self.db.begin().await?;
         store::lease::beat(&mut tx, &self.process, &self.options.processes.roles).await?;
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_beat_that_moves_is_not_still() {
         let mut beats = Beats::default();
-        let begin = Instant::now();
+        let begin = Duration::ZERO;
         let mut lease = Lease {
             shard: 1,
             owner: "a".into(),

@@ -28,6 +28,7 @@ mod listen;
 mod manage;
 mod openapi;
 mod order;
+mod processes;
 mod publish;
 mod pull;
 mod push;
