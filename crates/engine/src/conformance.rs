@@ -6,8 +6,14 @@ mod blobs;
 mod db;
 mod log;
 
-/// Runs every test of a suite on a fresh place of one engine.
+/// Runs every test of a suite on a fresh place of an engine, or of each of several.
 macro_rules! suite {
+    ($($(#[$when:meta])* $engine:ident: $place:expr),+ => $tests:tt) => {
+        $( $(#[$when])* $crate::conformance::suite!(@one $engine: $place => $tests); )+
+    };
+    (@one $engine:ident: $place:expr => { $($tests:tt)+ }) => {
+        $crate::conformance::suite!($engine: $place => $($tests)+);
+    };
     ($engine:ident: $place:expr => $($test:ident),+ $(,)?) => {
         mod $engine {
             $(

@@ -21,9 +21,13 @@ mod sqlite;
 #[cfg(test)]
 mod conformance;
 
-pub use blobs::{BlobError, Blobs};
+pub use blobs::{BlobError, Blobs, S3Options};
 pub use clock::{Clock, ManualClock};
 pub use db::{ConstraintKind, Db, DbError, FromValue, Migration, Row, Tx, Value};
 pub use log::{
     Appended, Batch, CommitStats, Ends, Fault, Faults, Log, LogError, LogOptions, Position,
 };
+
+/// How an error ends that an engine gives when it was compiled out.
+#[cfg(not(feature = "distributed"))]
+const WITHOUT: &str = "built without `distributed`: build it with --features distributed";

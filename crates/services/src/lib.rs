@@ -7,6 +7,9 @@
 pub mod nats;
 pub mod postgres;
 mod process;
+#[cfg(feature = "s3")]
 pub mod s3;
 
 pub use postgres::Postgres;
+#[cfg(feature = "s3")]
+pub use s3::S3;

@@ -43,18 +43,18 @@ const LIBRARIES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "hyper",
-        &["outbound", "server"],
+        &["outbound", "server", "services"],
         "strangers are spoken to by `outbound`; the server accepts connections",
     ),
     (
         "hyper-util",
-        &["outbound", "server"],
-        "strangers are spoken to by `outbound`; the server accepts connections",
+        &["outbound", "server", "engine", "services"],
+        "strangers are spoken to by `outbound`, the operator's store by `engine`; the server accepts connections",
     ),
     (
         "hyper-rustls",
-        &["outbound"],
-        "strangers are spoken to by `outbound`",
+        &["outbound", "engine"],
+        "strangers are spoken to by `outbound`, the operator's servers by `engine`",
     ),
     ("clap", &["server"], "only the program has a command line"),
     (

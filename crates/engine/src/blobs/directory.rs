@@ -3,12 +3,17 @@
 //! A value is written to a file in `.partial`, synced, renamed to where it belongs, and then the
 //! folders on the way are synced, all of them: another `put` may have created one and not
 //! synced it yet. A dot cannot begin a name of a key, so `.partial` is in nobody's way.
+//!
+//! Several processes may share the directory: each names its files in `.partial` by a number that it has drawn, and
+//! removes what others left there only when it is old. Ages are told by the file system's clock alone.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,6 +21,9 @@ use super::{BlobError, key};
 use crate::blocking::{Stopped, blocking};
 
 const PARTIAL: &str = ".partial";
+
+/// Nobody writes one value for so long: its process has died.
+const PARTIAL_AGE_MAX: Duration = Duration::from_secs(3600);
 
 /// Blobs in a directory. Clones share it.
 #[derive(Clone, Debug)]
@@ -26,7 +34,9 @@ pub struct DirectoryBlobs {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
-    /// Numbers the files in `.partial`.
+    /// Drawn: tells this process's files in `.partial` from those of others, also on other machines.
+    writer: u64,
+    /// Numbers them.
     written: AtomicU64,
 }
 
@@ -34,6 +44,7 @@ impl DirectoryBlobs {
     pub(super) async fn open(root: &Path) -> Result<Self, BlobError> {
         let inner = Arc::new(Inner {
             root: root.to_owned(),
+            writer: RandomState::new().build_hasher().finish(),
             written: AtomicU64::new(0),
         });
         let blobs = Self { inner };
@@ -111,12 +122,23 @@ impl DirectoryBlobs {
 }
 
 impl Inner {
-    /// Creates the directory; removes what was half written when the last process died.
+    /// Creates the directory; removes what was half written when other processes died.
     fn prepare(&self) -> io::Result<()> {
         let partial = self.root.join(PARTIAL);
         fs::create_dir_all(&partial)?;
+        let probe = self.partial();
+        let now = File::create(&probe)?.metadata()?.modified()?;
+        found(fs::remove_file(&probe))?;
         for left in fs::read_dir(&partial)? {
-            fs::remove_file(left?.path())?;
+            let left = left?;
+            // Another process may have finished it, or removed it, meanwhile.
+            let Some(about) = found(left.metadata())? else {
+                continue;
+            };
+            let age = now.duration_since(about.modified()?).unwrap_or_default();
+            if age > PARTIAL_AGE_MAX {
+                found(fs::remove_file(left.path()))?;
+            }
         }
         sync(&self.root)?;
         self.root
@@ -140,7 +162,8 @@ impl Inner {
 
     fn partial(&self) -> PathBuf {
         let number = self.written.fetch_add(1, Ordering::Relaxed);
-        self.root.join(PARTIAL).join(number.to_string())
+        let name = format!("{:016x}-{number}", self.writer);
+        self.root.join(PARTIAL).join(name)
     }
 }
 

@@ -8,6 +8,8 @@ use crate::{BlobError, Blobs};
 /// Where blobs rest, so that they can be opened again.
 enum Place {
     Directory(TempDir),
+    #[cfg(feature = "distributed")]
+    S3(std::sync::Mutex<services::S3>),
 }
 
 impl Place {
@@ -20,11 +22,15 @@ impl Place {
             Self::Directory(dir) => Blobs::open_directory(&dir.path().join("blobs"))
                 .await
                 .expect("opens"),
+            #[cfg(feature = "distributed")]
+            Self::S3(_) => Blobs::open_s3(&self.s3_options()).expect("opens"),
         }
     }
 }
 
-super::suite!(directory: super::Place::directory() =>
+super::suite!(
+    directory: super::Place::directory(),
+    #[cfg(feature = "distributed")] s3: super::Place::s3() => {
     a_value_comes_back_as_it_went,
     a_value_is_replaced_as_a_whole,
     what_is_deleted_is_gone,
@@ -33,8 +39,13 @@ super::suite!(directory: super::Place::directory() =>
     no_key_is_a_folder_of_another,
     values_are_there_after_reopening_and_halves_are_not,
     many_writers_do_not_meet,
+    many_keys_are_listed,
+    a_large_value_is_kept,
     health_is_well_or_says_why,
-);
+});
+
+#[cfg(feature = "distributed")]
+mod on_s3;
 
 async fn put(blobs: &Blobs, key: &str, value: &'static str) {
     blobs.put(key, Bytes::from(value)).await.expect("keeps");
@@ -150,6 +161,11 @@ async fn keys_that_are_none_are_refused(place: &Place) {
 }
 
 async fn no_key_is_a_folder_of_another(place: &Place) {
+    // S3 knows no folders: what the server of the tests does with one says nothing.
+    #[cfg(feature = "distributed")]
+    if matches!(place, Place::S3(_)) {
+        return;
+    }
     let blobs = place.open().await;
     put(&blobs, "a/b", "1").await;
     for key in ["a", "a/b/c"] {
@@ -170,14 +186,24 @@ async fn values_are_there_after_reopening_and_halves_are_not(place: &Place) {
     drop(blobs);
     match place {
         Place::Directory(dir) => {
-            let half = dir.path().join("blobs/.partial/7");
-            std::fs::write(&half, "half").expect("writes");
-            let blobs = place.open().await;
-            assert!(!half.exists());
-            assert_eq!(list(&blobs, "").await, ["a/b"]);
-            assert_eq!(get(&blobs, "a/b").await.as_deref(), Some(&b"1"[..]));
+            let halves = ["old", "young"].map(|name| dir.path().join("blobs/.partial").join(name));
+            for half in &halves {
+                std::fs::write(half, "half").expect("writes");
+            }
+            let file = std::fs::File::options().write(true).open(&halves[0]);
+            let long_ago = crate::Clock::System.now() - jiff::SignedDuration::from_hours(2);
+            file.and_then(|file| file.set_modified(long_ago.into()))
+                .expect("ages it");
+            place.open().await;
+            assert!(!halves[0].exists());
+            assert!(halves[1].exists(), "another process may be writing it");
         }
+        #[cfg(feature = "distributed")]
+        Place::S3(_) => {}
     }
+    let blobs = place.open().await;
+    assert_eq!(list(&blobs, "").await, ["a/b"]);
+    assert_eq!(get(&blobs, "a/b").await.as_deref(), Some(&b"1"[..]));
 }
 
 async fn many_writers_do_not_meet(place: &Place) {
@@ -203,6 +229,29 @@ async fn many_writers_do_not_meet(place: &Place) {
     }
 }
 
+async fn many_keys_are_listed(place: &Place) {
+    let blobs = place.open().await;
+    let keys: Vec<String> = (0..2_100).map(|n| format!("many/{n:05}")).collect();
+    for some in keys.chunks(70) {
+        let puts = some.iter().map(|key| {
+            let (blobs, key) = (blobs.clone(), key.clone());
+            tokio::spawn(async move { blobs.put(&key, Bytes::from_static(b"1")).await })
+        });
+        for put in puts.collect::<Vec<_>>() {
+            put.await.expect("done").expect("keeps");
+        }
+    }
+    assert_eq!(list(&blobs, "many/").await, keys);
+    assert_eq!(list(&blobs, "many/01").await, keys[1_000..2_000]);
+}
+
+async fn a_large_value_is_kept(place: &Place) {
+    let blobs = place.open().await;
+    let large = Bytes::from_iter((0..30 << 20).map(|n: u32| n.to_le_bytes()[1]));
+    blobs.put("large", large.clone()).await.expect("keeps");
+    assert!(get(&blobs, "large").await.expect("is there") == large);
+}
+
 async fn health_is_well_or_says_why(place: &Place) {
     let blobs = place.open().await;
     blobs.health().await.expect("well");
@@ -220,6 +269,18 @@ async fn health_is_well_or_says_why(place: &Place) {
                 Blobs::open_directory(&file).await,
                 Err(BlobError::Unavailable(_))
             ));
+        }
+        #[cfg(feature = "distributed")]
+        Place::S3(_) => {
+            let options = crate::S3Options {
+                bucket: "no-such-bucket".to_owned(),
+                ..place.s3_options()
+            };
+            let blobs = Blobs::open_s3(&options).expect("asks nothing yet");
+            let error = blobs.health().await.expect_err("there is no bucket");
+            let why = std::error::Error::source(&error).expect("a reason");
+            assert!(format!("{why:?}").contains("NoSuchBucket"), "{why:?}");
+            blobs.get("key").await.expect_err("no bucket is no answer");
         }
     }
 }
