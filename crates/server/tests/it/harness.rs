@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use server::config::Config;
 use server::{Extras, Server};
 
-pub(crate) use binary::Binary;
+pub(crate) use binary::{Binary, memory_peak_bytes};
 pub(crate) use http::{Answer, Http};
 pub(crate) use process::{Launch, rialto, run, said, wait};
 pub(crate) use raw::{Raw, call};

@@ -15,6 +15,7 @@ mod crash;
 mod damage;
 mod demo;
 mod door;
+mod endless;
 mod endpoint;
 mod event_type;
 mod fairness;

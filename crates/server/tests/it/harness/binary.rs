@@ -83,13 +83,7 @@ impl Binary {
 
     /// The most memory it had at once.
     pub(crate) fn memory_peak_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.id());
-        let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line
-            .and_then(|line| line.trim().strip_suffix(" kB"))
-            .expect("a figure");
-        kib.parse::<u64>().expect("a number") << 10
+        memory_peak_bytes(self.id())
     }
 
     /// A publisher of one event type, registered over HTTP.
@@ -142,6 +136,17 @@ impl Binary {
         assert!(answer.status < 300, "{method} {path}: {}", answer.text());
         answer.json()
     }
+}
+
+/// The most memory that a process had at once.
+pub(crate) fn memory_peak_bytes(process: u32) -> u64 {
+    let path = format!("/proc/{process}/status");
+    let status = std::fs::read_to_string(path).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .expect("a figure");
+    kib.parse::<u64>().expect("a number") << 10
 }
 
 impl Drop for Binary {

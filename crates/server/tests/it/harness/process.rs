@@ -231,6 +231,10 @@ impl Process {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, by the child's own id.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
