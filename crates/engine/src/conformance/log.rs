@@ -2,6 +2,7 @@
 
 mod crash;
 mod model;
+mod recovery;
 
 use std::future::Future;
 use std::pin::pin;

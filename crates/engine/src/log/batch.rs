@@ -1,10 +1,15 @@
 //! A batch: the records of one commit, and the bytes in which a log keeps them.
 //!
-//! Format 1 (`log_batch.format`), never to change:
+//! Formats 1 and 2 (`log_batch.format`), never to change:
 //!
 //! ```text
-//!   stored = zstd frame (with content size and content checksum) of:
-//!   plain  = { length: u32, little endian; that many bytes } for each record
+//!   1: stored = frame               where what lies around the batch has checksums of its own, and the number comes later
+//!   2: stored = frame, gap, seal    where it has none: a damaged page must not give a batch another number or time
+//!
+//!   frame = zstd frame (with content size and content checksum) of:
+//!   plain = { length: u32, little endian; that many bytes } for each record
+//!   gap   = u64, little endian: how many numbers before this batch's were never given to any
+//!   seal  = u64, little endian: a digest of the number, the time, the records' count, the gap and the frame's checksum
 //! ```
 //!
 //! Also a batch that does not compress is in a zstd frame: it costs a dozen bytes, and one format
@@ -32,14 +37,24 @@ pub const BATCH_RECORDS_MAX: usize = 4096;
 /// decoding and for one append; batches of several appends stay below `LogOptions::batch_bytes_max`.
 pub const BATCH_BYTES_MAX: usize = 32 << 20;
 
-/// The format that is written.
-pub(super) const FORMAT: i64 = 1;
+/// The format of a frame alone.
+pub(super) const FRAME: i64 = 1;
+
+/// The format of a frame with its seal.
+pub(super) const SEALED: i64 = 2;
+
+/// The newest format.
+pub(super) const FORMAT_MAX: i64 = SEALED;
 
 /// Level 1: commits wait for it, and higher levels gain little on JSON.
 const ZSTD_LEVEL: i32 = 1;
 
 /// Bytes before each record: its length.
 const PREFIX: usize = 4;
+
+/// Bytes behind a frame: gap and seal.
+const GAP: usize = 8;
+const SEAL: usize = 8;
 
 /// One committed batch, decompressed.
 #[derive(Clone, PartialEq, Eq)]
@@ -156,6 +171,49 @@ impl Encoder {
     pub(super) fn encode(&mut self, batch: &Batch) -> io::Result<Vec<u8>> {
         self.compressor.compress(&batch.plain)
     }
+
+    /// As [`SEALED`]: for a batch whose number and time are known, and how many numbers before it no batch has.
+    pub(super) fn encode_sealed(&mut self, batch: &Batch, gap: u64) -> io::Result<Vec<u8>> {
+        let mut stored = self.encode(batch)?;
+        let micros = batch.appended_at.as_microsecond();
+        let records = i64::try_from(batch.len()).unwrap_or(i64::MAX);
+        let seal = seal(batch.seq, micros, records, gap, &stored);
+        stored.extend_from_slice(&gap.to_le_bytes());
+        stored.extend_from_slice(&seal.to_le_bytes());
+        Ok(stored)
+    }
+}
+
+/// What format 2 puts behind a frame. It need not withstand anybody, only bits that flip and pages that go astray.
+fn seal(seq: u64, appended_at: i64, records: i64, gap: u64, frame: &[u8]) -> u64 {
+    let checksum = frame.last_chunk::<4>().copied().unwrap_or_default();
+    let words = [
+        seq,
+        appended_at.cast_unsigned(),
+        records.cast_unsigned(),
+        gap,
+        u64::from(u32::from_le_bytes(checksum)),
+    ];
+    // Each step is the finalizer of SplitMix64, in which every bit of its input changes half of the output's.
+    words.into_iter().fold(0, |state: u64, word| {
+        let mut mixed = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
+}
+
+/// What lies behind a sealed batch's frame, and the frame.
+fn unsealed(stored: &[u8]) -> Option<(&[u8], u64, u64)> {
+    let (rest, seal) = stored.split_last_chunk::<SEAL>()?;
+    let (frame, gap) = rest.split_last_chunk::<GAP>()?;
+    Some((frame, u64::from_le_bytes(*gap), u64::from_le_bytes(*seal)))
+}
+
+/// How many numbers before a batch that was decoded no batch has; `None` where that was not noted.
+pub(super) fn gap(format: i64, stored: &[u8]) -> Option<u64> {
+    let (_, gap, _) = unsealed(stored).filter(|_| format == SEALED)?;
+    Some(gap)
 }
 
 /// Reads the row of a batch: its columns `seq`, `appended_at` (microseconds), `format`, `records`
@@ -174,14 +232,27 @@ pub fn decode(
     if seq > SEQ_MAX {
         return Err(corrupt("its number is beyond the last there can be"));
     }
+    let frame = match format {
+        FRAME => stored,
+        SEALED => match unsealed(stored) {
+            Some((frame, gap, found)) if seal(seq, appended_at, records, gap, frame) == found => {
+                frame
+            }
+            _ => {
+                return Err(corrupt(
+                    "its number, time or bytes are not those that were written",
+                ));
+            }
+        },
+        _ => {
+            return Err(corrupt(
+                "its format is unknown: it was written by a newer release, or overwritten",
+            ));
+        }
+    };
     let appended_at = Timestamp::from_microsecond(appended_at)
         .map_err(|_| corrupt("its time is out of range"))?;
-    if format != FORMAT {
-        return Err(corrupt(
-            "its format is unknown: it was written by a newer release, or overwritten",
-        ));
-    }
-    let plain = decompress(stored).map_err(corrupt)?;
+    let plain = decompress(frame).map_err(corrupt)?;
     let ends = ends(&plain).map_err(corrupt)?;
     if i64::try_from(ends.len()) != Ok(records) {
         return Err(corrupt("it holds more or fewer records than it should"));
@@ -275,6 +346,28 @@ mod tests {
     }
 
     #[test]
+    fn the_sealed_format_is_the_one_released() {
+        let released = [
+            40, 181, 47, 253, 36, 11, 89, 0, 0, 3, 0, 0, 0, 111, 110, 101, 0, 0, 0, 0, 245, 47, 73,
+            254, 5, 0, 0, 0, 0, 0, 0, 0, 120, 255, 107, 125, 200, 220, 81, 199,
+        ];
+        let batch = batch(&[b"one".to_vec(), Vec::new()]);
+        let mut encoder = Encoder::new().expect("zstd");
+        assert_eq!(encoder.encode_sealed(&batch, 5).expect("zstd"), released);
+        assert_eq!(
+            decode(7, MICROS, 2, 2, &released).expect("readable for ever"),
+            batch
+        );
+        assert_eq!((gap(2, &released), gap(1, &released)), (Some(5), None));
+        for (seq, micros, records, format) in
+            [(8, 0, 2, 2), (7, 1, 2, 2), (7, 0, 3, 2), (7, 0, 2, 1)]
+        {
+            let read = decode(seq, MICROS + micros, format, records, &released);
+            assert!(read.is_err(), "{seq} {micros} {records} {format}");
+        }
+    }
+
+    #[test]
     fn damage_is_named() {
         let good = stored(&[b"one".to_vec(), b"two".to_vec()]);
         let huge = zstd::bulk::compress(&vec![0; BATCH_BYTES_MAX + 1], 1).expect("zstd");
@@ -282,7 +375,11 @@ mod tests {
         let mut flipped = good.clone();
         *flipped.last_mut().expect("bytes") ^= 1;
         for (result, says) in [
-            (decode(7, MICROS, 2, 2, &good), "format is unknown"),
+            (decode(7, MICROS, 3, 2, &good), "format is unknown"),
+            (
+                decode(7, MICROS, 2, 2, &good),
+                "not those that were written",
+            ),
             (decode(7, MICROS, 1, 3, &good), "more or fewer records"),
             (decode(7, i64::MAX, 1, 2, &good), "time is out of range"),
             (decode(7, MICROS, 1, 2, b""), "not a zstd frame"),

@@ -13,11 +13,32 @@ use model::AccountId;
 use crate::Hub;
 use crate::shard::Shard;
 
+/// Numbers left behind a lost end of a log: more batches than were between the last checkpoint and the loss.
+const GAP: u64 = 1 << 32;
+
 /// The damaged batches that were met since the start.
 #[derive(Default)]
 pub(super) struct Damaged(Mutex<BTreeSet<(Shard, u64)>>);
 
 impl Hub {
+    /// When a shard is taken up: a log that ends before what was routed has lost its newest batches (its write-ahead
+    /// file is gone, or an old copy of it was put in its place). Their numbers are not given out again: what got them would lie
+    /// before the cursor and never be routed, and would be taken by receivers for what they had.
+    pub(crate) async fn pass_lost_end(&self, shard: Shard, routed: u64) -> crate::Result<()> {
+        let log = self.logs.at(shard);
+        let next_seq = log.latest().await?;
+        if next_seq < routed {
+            tracing::error!(
+                %shard,
+                next_seq,
+                routed,
+                "the log has lost its newest batches: is log.db-wal missing, or is log.db an older copy? What was not delivered of them is in a backup, or lost"
+            );
+            log.skip_to(routed + GAP).await?;
+        }
+        Ok(())
+    }
+
     /// `Log::read`, going on behind damaged batches.
     pub(crate) async fn read_log(
         &self,

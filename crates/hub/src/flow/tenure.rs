@@ -103,6 +103,7 @@ impl Hub {
         let retrying = store::delivery::retrying(&mut tx, part).await?;
         let next_seq = store::flow::cursor(&mut tx, shard.0.into()).await?;
         drop(tx);
+        self.pass_lost_end(shard, next_seq).await?;
         {
             let mut state = self.flow.state();
             for (account, chunk) in chunks {

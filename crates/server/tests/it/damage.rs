@@ -168,6 +168,42 @@ async fn what_is_published_after_a_damaged_batch_is_answered_for_and_its_keys_ar
     assert_eq!(again, first);
 }
 
+/// What a missing write-ahead file leaves: the log ends where it ended some time ago.
+#[tokio::test]
+async fn what_is_published_after_the_log_has_lost_its_end_is_delivered() {
+    let scene = Scene::start().await;
+    scene.publish().await;
+    scene.hub.settle().await;
+    scene.receiver.take();
+    let clock = scene.hub.clock.clone();
+    let directory = scene.hub.leave().await;
+    let log = engine::Db::open_sqlite(&directory.path().join("data/log.db")).await;
+    let mut tx = log.expect("the log").begin().await.expect("a transaction");
+    let lost = tx.execute("DELETE FROM log_batch WHERE seq > 1", &[]).await;
+    assert_eq!(lost.expect("a statement"), 2);
+    tx.commit().await.expect("committed");
+    let hub = TestHub::open(directory, clock, |_| {}).await;
+    hub.published(&scene.shop, event("cartAdd", "ada@example.com", 4))
+        .await;
+    hub.settle().await;
+    let values = scene
+        .receiver
+        .take()
+        .into_iter()
+        .map(|request| request.json());
+    let values: Vec<_> = values
+        .map(|document| document["events"][0]["attributes"][0]["value"].clone())
+        .collect();
+    assert_eq!(values, [json!("4")]);
+    // And by a log that goes on behind it the next start has nothing to mend.
+    let clock = hub.clock.clone();
+    let hub = TestHub::open(hub.leave().await, clock, |_| {}).await;
+    hub.published(&scene.shop, event("cartAdd", "ada@example.com", 5))
+        .await;
+    hub.settle().await;
+    assert_eq!(scene.receiver.count(), 1);
+}
+
 #[tokio::test]
 async fn a_record_that_nobody_understands_is_left_out() {
     let scene = Scene::start().await;

@@ -20,12 +20,15 @@ use super::Shared;
 use super::checkpoint::Checkpointer;
 use super::table::{Sealed, Table};
 use crate::clock::Clock;
-use crate::log::batch::{Batch, Encoder, FORMAT};
+use crate::log::batch::{Batch, Encoder, FORMAT_MAX};
 use crate::log::error::Source;
 use crate::log::queue::{self, Call, Chore, Queue};
 use crate::log::tail::Tail;
-use crate::log::{CommitStats, LogError, LogOptions};
+use crate::log::{CommitStats, Ends, LogError, LogOptions};
 use crate::sqlite::Readers;
+
+/// Numbers passed over when it is not known which was the last: more than a log gives out in its life.
+const GAP: u64 = 1 << 32;
 
 pub(super) struct Committer {
     shared: Arc<Shared>,
@@ -34,6 +37,8 @@ pub(super) struct Committer {
     encoder: Encoder,
     checkpointer: Checkpointer,
     next_seq: u64,
+    /// The newest batch; the numbers between it and `next_seq` were passed over.
+    last_seq: u64,
     /// Microseconds. Batches never go back in time, whatever the clock does.
     last_at: i64,
     /// Held for as long as anything is written.
@@ -42,7 +47,7 @@ pub(super) struct Committer {
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the newest batch has format {found}, and this release reads up to {FORMAT}: start the release that wrote it, or a newer one"
+    "the newest batch has format {found}, and this release reads up to {FORMAT_MAX}: start the release that wrote it, or a newer one"
 )]
 struct Newer {
     found: i64,
@@ -56,12 +61,9 @@ impl Committer {
         options: LogOptions,
         clock: Clock,
     ) -> Result<Arc<Shared>, LogError> {
-        let table = Table::open(path)?;
-        // A newer release was here: its batches are sound, and must not be passed over as if they were damaged.
-        if let Some(found) = table.newest_format()?.filter(|found| *found > FORMAT) {
-            return Err(LogError::unavailable(Newer { found }));
-        }
-        let (ends, last_at) = table.ends()?;
+        let mut table = Table::open(path)?;
+        let (ends, last_at) = take_up(&mut table, &clock)?;
+        let last_seq = table.last_seq()?.unwrap_or(ends.next_seq - 1);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             clock,
@@ -79,6 +81,7 @@ impl Committer {
             encoder: Encoder::new().map_err(LogError::unavailable)?,
             checkpointer: Checkpointer::start(path).map_err(LogError::unavailable)?,
             next_seq: ends.next_seq,
+            last_seq,
             last_at,
             _lock: lock,
         };
@@ -149,16 +152,20 @@ impl Committer {
     fn seal(&mut self, groups: &[Vec<Call>]) -> Result<Vec<Sealed>, LogError> {
         let micros = self.shared.clock.now().as_microsecond().max(self.last_at);
         let at = Timestamp::from_microsecond(micros).map_err(LogError::unavailable)?;
-        let mut sealed = Vec::with_capacity(groups.len());
+        let (mut sealed, mut last_seq) = (Vec::with_capacity(groups.len()), self.last_seq);
         for (seq, group) in (self.next_seq..).zip(groups) {
             let batch = Batch::new(seq, at, group.iter().flat_map(|call| &call.records));
-            let stored = self.encoder.encode(&batch).map_err(LogError::unavailable)?;
-            sealed.push(Sealed {
-                batch: Arc::new(batch),
-                stored,
-            });
+            sealed.push(self.seal_one(Arc::new(batch), last_seq)?);
+            last_seq = seq;
         }
         Ok(sealed)
+    }
+
+    fn seal_one(&mut self, batch: Arc<Batch>, last_seq: u64) -> Result<Sealed, LogError> {
+        let gap = batch.seq().saturating_sub(last_seq + 1);
+        let stored = self.encoder.encode_sealed(&batch, gap);
+        let stored = stored.map_err(LogError::unavailable)?;
+        Ok(Sealed { batch, stored })
     }
 
     /// Makes batches durable, or makes sure that they are not in the log.
@@ -214,6 +221,7 @@ impl Committer {
         {
             stored += bytes.len();
             self.next_seq = batch.seq() + 1;
+            self.last_seq = batch.seq();
             self.last_at = batch.appended_at().as_microsecond();
             self.shared.tail().push(Arc::clone(batch));
         }
@@ -258,12 +266,13 @@ impl Committer {
 
     fn import(&mut self, batches: &[Arc<Batch>]) -> Result<(), LogError> {
         LogError::check_import(batches, self.next_seq)?;
+        let mut last_seq = self.last_seq;
         let mut sealed = Vec::with_capacity(batches.len());
         for batch in batches {
             let batch = Batch::not_before(batch, self.last_at);
             self.last_at = batch.appended_at().as_microsecond();
-            let stored = self.encoder.encode(&batch).map_err(LogError::unavailable)?;
-            sealed.push(Sealed { batch, stored });
+            sealed.push(self.seal_one(batch, last_seq)?);
+            last_seq = sealed.last().map_or(last_seq, |sealed| sealed.batch.seq());
         }
         self.store(&sealed)?;
         self.publish(&sealed);
@@ -292,6 +301,34 @@ impl Committer {
         *self.shared.ends() = ends;
         Ok(())
     }
+}
+
+/// Where the log goes on, and the time of its last batch in microseconds.
+fn take_up(table: &mut Table, clock: &Clock) -> Result<(Ends, i64), LogError> {
+    let newest = table.newest()?;
+    let (mut ends, mut last_at) = table.ends()?;
+    match newest {
+        // A newer release was here: its batches are sound, and must not be passed over as if they were damaged.
+        Some((found, _)) if found > FORMAT_MAX => {
+            return Err(LogError::unavailable(Newer { found }));
+        }
+        Some((_, Err(error))) => {
+            // Its number and its time may be anything: no number is given out twice, and no batch gets a time to come.
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "the newest batch of the log is damaged; numbering goes on behind a gap"
+            );
+            last_at = last_at.min(clock.now().as_microsecond());
+            table.go_on_at(ends.next_seq + GAP)?;
+            (ends, _) = table.ends()?;
+        }
+        Some((_, Ok(()))) | None => {}
+    }
+    if Timestamp::from_microsecond(last_at).is_err() {
+        last_at = clock.now().as_microsecond();
+    }
+    Ok((ends, last_at))
 }
 
 /// However the committer ends, nobody is left waiting for it.

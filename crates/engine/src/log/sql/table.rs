@@ -15,13 +15,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use crate::log::batch::{self, Batch, FORMAT};
+use crate::log::batch::{self, Batch, SEALED};
 use crate::log::{Ends, Fault, LogError};
 use crate::sqlite::{self, Use};
 
 /// Bytes of a page. Measured from 4 to 64 KiB: twice the usual size is a fifth faster for large batches
 /// and no slower for small ones; beyond that small ones pay.
 const PAGE_BYTES: u32 = 8192;
+
+/// The highest number that can be told from damage: half of what a position can hold.
+const SEQ_SANE: i64 = 1 << 51;
+
+/// Numbers in a row that are missed by damage at most, where gaps are not noted: a wider hole was left on purpose.
+const HOLE_MAX: u64 = 1 << 20;
 
 /// What one trim transaction removes at most: appends wait for it.
 const TRIM_BATCHES_MAX: usize = 256;
@@ -77,24 +83,28 @@ impl Table {
 
     /// Where the log begins and ends, and the time of its last batch in microseconds.
     pub(super) fn ends(&self) -> rusqlite::Result<(Ends, i64)> {
-        let one = |sql| {
+        let one = |sql: &str| {
             self.connection.query_row(sql, [], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
             })
         };
         let state = one("SELECT next_seq, appended_at FROM log_state WHERE id = 1")?;
-        let first =
-            one("SELECT seq, appended_at FROM log_batch ORDER BY seq LIMIT 1").optional()?;
-        let last =
-            one("SELECT seq, appended_at FROM log_batch ORDER BY seq DESC LIMIT 1").optional()?;
+        let state = (state.0.clamp(1, SEQ_SANE), state.1);
+        let row = |order| {
+            one(&format!(
+                "SELECT seq, appended_at FROM log_batch WHERE seq BETWEEN 1 AND {SEQ_SANE} ORDER BY seq {order} LIMIT 1"
+            ))
+            .optional()
+        };
+        let (first, last) = (row("ASC")?, row("DESC")?);
         let pragma = |name| {
             self.connection
                 .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
         };
-        let bytes = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
+        let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+        let bytes = pages.saturating_mul(pragma("page_size")?);
 
-        let (next_seq, appended_at) =
-            last.map_or(state, |(seq, at)| (state.0.max(seq + 1), state.1.max(at)));
+        let (next_seq, appended_at) = last.map_or(state, |(seq, at)| (state.0.max(seq + 1), at));
         let ends = Ends {
             first_seq: from_sql(first.map_or(next_seq, |(seq, _)| seq)),
             next_seq: from_sql(next_seq),
@@ -104,17 +114,19 @@ impl Table {
         Ok((ends, appended_at))
     }
 
-    /// The format of the newest batch, if there is one and it is not damaged.
-    pub(super) fn newest_format(&self) -> rusqlite::Result<Option<i64>> {
-        let newest = "SELECT format FROM log_batch ORDER BY seq DESC LIMIT 1";
-        let found = self
-            .connection
-            .query_row(newest, [], |row| row.get(0))
-            .optional()?;
-        Ok(match found {
-            Some(rusqlite::types::Value::Integer(format)) => Some(format),
-            _ => None,
-        })
+    /// The number of the newest batch.
+    pub(super) fn last_seq(&self) -> rusqlite::Result<Option<u64>> {
+        end(&self.connection, "DESC")
+    }
+
+    /// The newest batch: its format, and what is wrong with it.
+    pub(super) fn newest(&self) -> rusqlite::Result<Option<(i64, Result<(), LogError>)>> {
+        let newest = "SELECT seq, appended_at, format, records, bytes FROM log_batch ORDER BY seq DESC LIMIT 1";
+        let read = |row: &rusqlite::Row<'_>| {
+            let format = row.get(2).unwrap_or_default();
+            Ok((format, decode(row, 0).map(drop)))
+        };
+        self.connection.query_row(newest, [], read).optional()
     }
 
     /// Makes the batches durable, all or none. An error says nothing about which.
@@ -133,7 +145,7 @@ impl Table {
                     to_sql(batch.seq()),
                     records,
                     batch.appended_at().as_microsecond(),
-                    FORMAT,
+                    SEALED,
                     stored
                 ])?;
             }
@@ -199,22 +211,24 @@ impl Table {
         appended_at: i64,
         fault: Option<Fault>,
     ) -> rusqlite::Result<u64> {
-        let Some((batches, last)) = self.slice(before_seq)? else {
+        let Some(last) = self.slice(before_seq)? else {
             return Ok(0);
         };
+        let mut removed = 0;
         self.commit(fault, |connection| {
             connection.execute(
                 "UPDATE log_state SET next_seq = $1, appended_at = $2 WHERE id = 1",
                 params![to_sql(next_seq), appended_at],
             )?;
-            connection.execute("DELETE FROM log_batch WHERE seq <= $1", [last])?;
+            // None of them if the way to them is damaged: then there is nothing left that can be removed.
+            removed = connection.execute("DELETE FROM log_batch WHERE seq <= $1", [last])?;
             Ok(())
         })?;
-        Ok(batches)
+        Ok(removed as u64)
     }
 
-    /// How many batches the next trim removes, and the last of them.
-    fn slice(&self, before_seq: u64) -> rusqlite::Result<Option<(u64, i64)>> {
+    /// The last of the batches that the next trim removes.
+    fn slice(&self, before_seq: u64) -> rusqlite::Result<Option<i64>> {
         let mut select = self.connection.prepare_cached(
             "SELECT seq, length(bytes) FROM log_batch WHERE seq < $1 ORDER BY seq",
         )?;
@@ -226,7 +240,7 @@ impl Table {
             last = Some(row.get(0)?);
             bytes += from_sql(row.get(1)?);
         }
-        Ok(last.map(|last| (batches as u64, last)))
+        Ok(last)
     }
 
     fn commit(
@@ -280,8 +294,14 @@ pub(super) fn read(
     while batches.len() < batches_max && (batches.is_empty() || bytes < bytes_max) {
         let expected = batches.last().map_or(seqs.start, |batch| batch.seq() + 1);
         let batch = match rows.next() {
-            Ok(None) => break,
-            Ok(Some(row)) => decode(row, expected),
+            Ok(None) if !batches.is_empty() || !is_lost(reader, expected, None)? => break,
+            Ok(None) => Err(missing(expected)),
+            Ok(Some(row)) => decode(row, expected).and_then(|(batch, gap)| {
+                if is_lost(reader, expected, Some((batch.seq(), gap)))? {
+                    return Err(missing(expected));
+                }
+                Ok(batch)
+            }),
             Err(error) => Err(damaged(error, expected)),
         };
         match batch {
@@ -297,11 +317,53 @@ pub(super) fn read(
     Ok(batches)
 }
 
-fn decode(row: &rusqlite::Row<'_>, expected: u64) -> Result<Batch, LogError> {
-    let seq = row
+/// The first or the last number there is.
+fn end(reader: &Connection, order: &str) -> rusqlite::Result<Option<u64>> {
+    let sql = format!(
+        "SELECT seq FROM log_batch WHERE seq BETWEEN 1 AND {SEQ_SANE} ORDER BY seq {order} LIMIT 1"
+    );
+    let seq = reader.query_row(&sql, [], |row| row.get(0).map(from_sql));
+    seq.optional()
+}
+
+/// Whether the batch `expected` must be there, and a way to it is damaged. `found` is the next that was found, and how
+/// many numbers before it were never given out.
+fn is_lost(
+    reader: &Connection,
+    expected: u64,
+    found: Option<(u64, Option<u64>)>,
+) -> rusqlite::Result<bool> {
+    Ok(match found {
+        None => end(reader, "DESC")?.is_some_and(|last| last >= expected),
+        Some((found, _)) if found <= expected => found < expected,
+        Some((found, gap)) => {
+            let width = found - expected;
+            let is_left = gap.map_or(width > HOLE_MAX, |gap| width <= gap);
+            // Else it was trimmed away.
+            !is_left && end(reader, "ASC")? != Some(found)
+        }
+    })
+}
+
+fn missing(seq: u64) -> LogError {
+    LogError::Corrupt {
+        seq,
+        what: "it cannot be found: the database file around it is damaged",
+    }
+}
+
+/// The batch, and how many numbers before it were never given out, if that was noted.
+fn decode(row: &rusqlite::Row<'_>, expected: u64) -> Result<(Batch, Option<u64>), LogError> {
+    let found = row
         .get(0)
         .map(from_sql)
         .map_err(|error| damaged(error, expected))?;
+    // The number of a damaged batch is not to be trusted, unless a gap lies before it.
+    let seq = if found > expected && found - expected <= HOLE_MAX || found < expected {
+        expected
+    } else {
+        found
+    };
     let column = |index| {
         row.get::<_, i64>(index)
             .map_err(|error| damaged(error, seq))
@@ -312,7 +374,11 @@ fn decode(row: &rusqlite::Row<'_>, expected: u64) -> Result<Batch, LogError> {
         seq,
         what: "its bytes are of another type",
     })?;
-    batch::decode(seq, appended_at, format, records, bytes)
+    match batch::decode(found, appended_at, format, records, bytes) {
+        Ok(batch) => Ok((batch, batch::gap(format, bytes))),
+        Err(LogError::Corrupt { what, .. }) => Err(LogError::Corrupt { seq, what }),
+        Err(other) => Err(other),
+    }
 }
 
 fn damaged(error: rusqlite::Error, seq: u64) -> LogError {
@@ -347,7 +413,10 @@ pub(super) fn find_time(
             .query_row([to_sql(middle)], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         match found {
-            Some((seq, appended_at)) if appended_at < micros => low = from_sql(seq) + 1,
+            // In a damaged file what is found may lie before the middle.
+            Some((seq, appended_at)) if appended_at < micros => {
+                low = from_sql(seq).saturating_add(1).max(middle + 1);
+            }
             _ => high = middle,
         }
     }
