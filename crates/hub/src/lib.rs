@@ -21,6 +21,7 @@ pub mod options;
 pub mod provider;
 pub mod publish;
 pub mod quarantine;
+pub mod quota;
 pub mod registry;
 pub mod schema_drift;
 pub mod shard;
@@ -102,6 +103,7 @@ pub struct Hub {
     /// The last change that the registry has.
     known_version: AtomicI64,
     pub(crate) dedupe: dedupe::Dedupe,
+    pub(crate) quotas: quota::Quotas,
     pub(crate) drift: schema_drift::DriftBook,
     pub(crate) flow: flow::Flow,
     pub metrics: metrics::Metrics,
@@ -132,6 +134,7 @@ impl Hub {
         let hub = Arc::new(Self {
             metrics,
             dedupe: dedupe::Dedupe::default(),
+            quotas: quota::Quotas::default(),
             drift: schema_drift::DriftBook::default(),
             options,
             db,

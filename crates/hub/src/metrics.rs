@@ -35,6 +35,7 @@ pub struct Metrics {
     pub quarantined: Count,
     /// Events or calls answered from the index of keys.
     pub deduplicated: Count,
+    pub over_quota: Count,
     pub routed: Count,
     pub delivered: Count,
     pub packed: Count,
@@ -75,6 +76,7 @@ impl Metrics {
             rejected: Count::default(),
             quarantined: Count::default(),
             deduplicated: Count::default(),
+            over_quota: Count::default(),
             routed: Count::default(),
             delivered: Count::default(),
             packed: Count::default(),
@@ -136,6 +138,11 @@ impl Metrics {
                 "deduplicated",
                 "Events answered as already published",
                 &self.deduplicated,
+            ),
+            (
+                "over_quota_calls",
+                "Publish calls refused because the account's allowance was used up",
+                &self.over_quota,
             ),
             (
                 "routed",

@@ -94,6 +94,9 @@ impl Hub {
             Ok(parsed) => parsed,
             Err(invalid) => return Box::pin(self.refuse(call, &publisher, invalid)).await,
         };
+        let events = parsed.accepted + parsed.quarantined;
+        self.spend(publisher.account, &publisher.policy, events)
+            .await?;
         self.note_drift(&publisher, &parsed, now);
         self.identify(&publisher, &mut parsed);
         if call.is_none() && parsed.keys.is_empty() {

@@ -56,14 +56,20 @@ pub enum RefusedEvents {
     Quarantine,
 }
 
-/// An account's choices; each has a default that suits most.
+/// An account's choices; each has a default that suits most. Members that a newer release has added are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub struct AccountPolicy {
     pub strictness: Strictness,
     pub refused_events: RefusedEvents,
     /// Region (ISO 3166 alpha-2) of phone numbers written without a country code; none: such numbers are reported, not hashed.
     pub default_region: Option<String>,
+    /// Events that may be published in one second, refused ones included; none: as many as the machine takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_events_per_second: Option<u64>,
+    /// The same for one day (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_events_per_day: Option<u64>,
 }
 
 /// A customer of the exchange, in one environment.

@@ -19,6 +19,7 @@ pub mod notice;
 pub mod order;
 pub mod provider;
 pub mod quarantine;
+pub mod quota;
 pub mod schema_drift;
 pub mod sequence;
 pub mod setting;

@@ -36,6 +36,12 @@ struct PolicyChange {
     /// Region (ISO 3166 alpha-2) of phone numbers without a country code; null: none.
     #[schemars(with = "Option<String>")]
     default_region: Option<Option<String>>,
+    /// Events that may be published in one second; null: as many as are taken.
+    #[schemars(with = "Option<u64>")]
+    max_events_per_second: Option<Option<u64>>,
+    /// The same for one day (UTC).
+    #[schemars(with = "Option<u64>")]
+    max_events_per_day: Option<Option<u64>>,
 }
 
 #[derive(JsonSchema)]
@@ -78,10 +84,16 @@ impl FromBody for PolicyChange {
             _ => None,
         };
         let cleared = fields.is_null("defaultRegion").then_some(None);
+        let limit = |fields: &mut Fields<'_, '_>, name| {
+            let cleared = fields.is_null(name).then_some(None);
+            fields.count(name).map(Some).or(cleared)
+        };
         Some(Self {
             strictness: fields.word("strictness", "`lenient` or `strict`", strictness),
             refused_events: fields.word("refusedEvents", "`reject` or `quarantine`", refused),
             default_region: fields.text("defaultRegion").map(Some).or(cleared),
+            max_events_per_second: limit(fields, "maxEventsPerSecond"),
+            max_events_per_day: limit(fields, "maxEventsPerDay"),
         })
     }
 }
@@ -92,6 +104,10 @@ impl PolicyChange {
             strictness: self.strictness.unwrap_or(policy.strictness),
             refused_events: self.refused_events.unwrap_or(policy.refused_events),
             default_region: self.default_region.unwrap_or(policy.default_region),
+            max_events_per_second: self
+                .max_events_per_second
+                .unwrap_or(policy.max_events_per_second),
+            max_events_per_day: self.max_events_per_day.unwrap_or(policy.max_events_per_day),
         }
     }
 }
@@ -113,6 +129,8 @@ struct PolicyView {
     #[schemars(with = "String")]
     refused_events: RefusedEvents,
     default_region: Option<String>,
+    max_events_per_second: Option<u64>,
+    max_events_per_day: Option<u64>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -134,6 +152,8 @@ fn view(account: Account) -> AccountView {
             strictness: account.policy.strictness,
             refused_events: account.policy.refused_events,
             default_region: account.policy.default_region,
+            max_events_per_second: account.policy.max_events_per_second,
+            max_events_per_day: account.policy.max_events_per_day,
         },
     }
 }

@@ -229,6 +229,17 @@ impl<'v, 'i> Fields<'v, 'i> {
         self.word(name, TIME, |text| text.parse().ok())
     }
 
+    /// A whole number from 1 up.
+    pub(super) fn count(&mut self, name: &'static str) -> Option<u64> {
+        self.known(name);
+        let number = self.reader.integer(name, self.invalid)?;
+        let count = u64::try_from(number).ok().filter(|count| *count > 0);
+        if count.is_none() {
+            self.refuse(name, "range", format!("is {number}: expected 1 or more"));
+        }
+        count
+    }
+
     /// Whole seconds, from 0 to `max`.
     pub(super) fn seconds(&mut self, name: &'static str, max: Duration) -> Option<Duration> {
         self.known(name);

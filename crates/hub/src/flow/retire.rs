@@ -46,6 +46,7 @@ impl Hub {
         self.drop_deleted().await?;
         self.warn_of_backlogs().await?;
         let mut tx = self.db.begin().await?;
+        self.forget_quotas(&mut tx).await?;
         report.keys = store::dedupe::expire(&mut tx, now, STEP).await?;
         let keep = self.options.files.keep;
         let old = store::event_file::older_than(&mut tx, now - keep, STEP).await?;

@@ -66,6 +66,23 @@ pub struct Choices {
     /// Region of phone numbers without a country code, such as DE; `none` for none.
     #[arg(long, value_name = "REGION")]
     default_region: Option<String>,
+    /// Events that may be published in one second; `none` for as many as are taken.
+    #[arg(long, value_name = "EVENTS", value_parser = limit)]
+    max_events_per_second: Option<Value>,
+    /// Events that may be published in one day (UTC); `none` for as many as are taken.
+    #[arg(long, value_name = "EVENTS", value_parser = limit)]
+    max_events_per_day: Option<Value>,
+}
+
+/// A number, or `none`.
+fn limit(text: &str) -> Result<Value, String> {
+    match text {
+        "none" => Ok(Value::Null),
+        _ => match text.parse::<u64>() {
+            Ok(number) => Ok(number.into()),
+            Err(_) => Err("a number of events, or `none`".to_owned()),
+        },
+    }
 }
 
 impl Choices {
@@ -78,6 +95,8 @@ impl Choices {
             ("strictness", self.strictness.map(Value::String)),
             ("refusedEvents", self.refused_events.map(Value::String)),
             ("defaultRegion", region),
+            ("maxEventsPerSecond", self.max_events_per_second),
+            ("maxEventsPerDay", self.max_events_per_day),
         ];
         let given = members.into_iter().filter_map(|(name, value)| {
             let value = value?;

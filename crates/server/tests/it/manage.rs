@@ -335,6 +335,40 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test]
+async fn an_account_publishes_no_more_than_it_may() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let shop = hub.publisher(&account, &["buy"]).await;
+    let path = format!("/accounts/{}", account.id);
+    let body = json!({ "policy": { "maxEventsPerSecond": 2, "maxEventsPerDay": 3 } });
+    let policy = ok(&hub, "PATCH", &path, body).await["policy"].clone();
+    assert_eq!(policy["maxEventsPerSecond"], 2);
+    let buy = event("buy", "ada@example.com", 1);
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(hub.publish(&shop, buy.clone()).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    hub.clock.advance(Duration::from_secs(1));
+    assert_eq!(hub.publish(&shop, buy.clone()).await.status, 200);
+    let answer = hub.publish(&shop, buy.clone()).await;
+    assert_eq!(answer.status, 429);
+    assert_eq!(answer.headers["retry-after"], "43199", "at midnight, UTC");
+    // A call that can never be taken is told so, not to wait.
+    let mut large = buy.clone();
+    large["events"] = json!([large["events"][0], large["events"][0], large["events"][0]]);
+    assert_eq!(hub.publish(&shop, large).await.status, 400);
+    let body = json!({ "policy": { "maxEventsPerSecond": null, "maxEventsPerDay": null } });
+    ok(&hub, "PATCH", &path, body).await;
+    assert_eq!(hub.publish(&shop, buy).await.status, 200);
+    let body = json!({ "policy": { "maxEventsPerSecond": 0, "maxEventsPerDay": "many" } });
+    assert_eq!(
+        refused(&hub, "PATCH", &path, body).await.1,
+        ["/policy/maxEventsPerDay", "/policy/maxEventsPerSecond"]
+    );
+}
+
+#[tokio::test]
 async fn a_policy_is_changed_member_by_member() {
     let hub = TestHub::start().await;
     let body = json!({ "name": "P", "environment": "pilot", "policy": { "defaultRegion": "DE" } });
@@ -342,7 +376,8 @@ async fn a_policy_is_changed_member_by_member() {
     let path = format!("/accounts/{id}");
     let policy = |strictness: &str, region: Value| {
         json!({ "id": id, "name": "P", "environment": "pilot",
-                "policy": { "strictness": strictness, "refusedEvents": "reject", "defaultRegion": region } })
+                "policy": { "strictness": strictness, "refusedEvents": "reject", "defaultRegion": region,
+                            "maxEventsPerSecond": null, "maxEventsPerDay": null } })
     };
     assert_eq!(get(&hub, &path).await, policy("lenient", json!("DE")));
     let body = json!({ "policy": { "strictness": "strict" } });

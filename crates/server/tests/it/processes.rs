@@ -410,3 +410,39 @@ async fn an_installation_keeps_its_number_of_shards() {
     assert!(message.contains("has 4 shards"), "{message}");
     assert_eq!(Shard(3).to_string(), "3");
 }
+
+#[tokio::test]
+async fn an_allowance_holds_for_all_processes_together() {
+    let shared = Shared::new().await;
+    let (here, there) = (shared.process().await, shared.process().await);
+    let shop = shop(&here).await;
+    let policy = AccountPolicy {
+        max_events_per_second: Some(10),
+        max_events_per_day: Some(25),
+        ..AccountPolicy::default()
+    };
+    here.account_set_policy(&Actor::Operator, shop.scope, policy)
+        .await
+        .expect("a policy");
+    there.follow().await.expect("up to date");
+    let body = event(BUY, "ada@example.com", 1).to_string();
+    let mut taken = Vec::new();
+    for _ in 0..4 {
+        let mut in_this_second = 0;
+        for hub in [&here, &there].into_iter().cycle().take(20) {
+            match hub.publish(shop.shop, body.as_bytes(), None).await {
+                Ok(_) => in_this_second += 1,
+                Err(hub::Error::Busy { retry_after, .. }) => assert!(retry_after > Duration::ZERO),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        taken.push(in_this_second);
+        shared.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(taken, [10, 10, 5, 0]);
+    shared.clock.advance(Duration::from_secs(86_400));
+    there
+        .publish(shop.shop, body.as_bytes(), None)
+        .await
+        .expect("another day");
+}

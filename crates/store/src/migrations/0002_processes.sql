@@ -50,3 +50,13 @@ INSERT INTO quarantine_by_account (id, account_id, endpoint_id, position, state,
 DROP TABLE quarantine;
 ALTER TABLE quarantine_by_account RENAME TO quarantine;
 CREATE INDEX quarantine_account ON quarantine (account_id, state, id);
+
+-- How much of its allowance an account has used up in a window of time (a second or a day, both counted from 1970).
+CREATE TABLE quota_use (
+    account_id BIGINT NOT NULL,
+    span_seconds BIGINT NOT NULL,
+    span BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    PRIMARY KEY (account_id, span_seconds, span)
+);
+CREATE INDEX quota_use_span ON quota_use (span_seconds, span);
