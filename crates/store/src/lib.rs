@@ -60,15 +60,19 @@ impl StoreError {
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Append-only: a released migration is never changed.
-const MIGRATIONS: &[Migration] = &[
+/// The schema's history. Append-only: a released migration is never changed. One that is not additive needs all
+/// processes stopped: first add, in one release, and take away in a later one.
+pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_exchange",
         sql: include_str!("migrations/0001_exchange.sql"),
+        is_additive: false,
     },
     Migration {
         name: "0002_processes",
         sql: include_str!("migrations/0002_processes.sql"),
+        // The table of refused events is made anew.
+        is_additive: false,
     },
 ];
 

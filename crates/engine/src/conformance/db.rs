@@ -61,6 +61,7 @@ super::suite!(sqlite: super::Place::sqlite() =>
     what_was_committed_is_there_after_reopening,
     migrations_are_applied_once_in_order,
     a_changed_history_is_refused,
+    what_only_adds_is_passed_over_by_older_programs,
     a_failing_migration_leaves_nothing,
     a_snapshot_is_consistent_and_opens,
     damaged_files_are_told_apart,
@@ -85,6 +86,7 @@ super::suite!(postgres: super::Place::postgres() =>
     what_was_committed_is_there_after_reopening,
     migrations_are_applied_once_in_order,
     a_changed_history_is_refused,
+    what_only_adds_is_passed_over_by_older_programs,
     a_failing_migration_leaves_nothing,
     health_is_well,
 );
@@ -95,6 +97,7 @@ const TABLES: Migration = Migration {
           CREATE TABLE endpoint (
               id BIGINT PRIMARY KEY, account BIGINT NOT NULL REFERENCES account (id), secret BYTEA, enabled BIGINT
           );",
+    is_additive: false,
 };
 
 const ADD: &str = "INSERT INTO account (id, name) VALUES ($1, $2)";
@@ -453,6 +456,7 @@ async fn what_was_committed_is_there_after_reopening(place: &Place) {
 const MORE: Migration = Migration {
     name: "0002_more",
     sql: "ALTER TABLE account ADD COLUMN note TEXT",
+    is_additive: false,
 };
 
 async fn migrations_are_applied_once_in_order(place: &Place) {
@@ -494,11 +498,33 @@ async fn a_changed_history_is_refused(place: &Place) {
     }
 }
 
+async fn what_only_adds_is_passed_over_by_older_programs(place: &Place) {
+    let db = place.ready().await;
+    let adds = Migration {
+        is_additive: true,
+        ..MORE
+    };
+    assert_eq!(db.migrate(&[TABLES, adds]).await.expect("one more"), 1);
+    assert_eq!(db.migrate(&[TABLES]).await.expect("starts"), 0);
+    let mut tx = db.begin().await.expect("begins");
+    tx.execute(ADD, &account(1)).await.expect("works on");
+    tx.commit().await.expect("commits");
+    let last = Migration {
+        name: "0003_last",
+        sql: "ALTER TABLE account DROP COLUMN note",
+        is_additive: false,
+    };
+    db.migrate(&[TABLES, adds, last]).await.expect("one more");
+    let error = db.migrate(&[TABLES, adds]).await.expect_err("refused");
+    assert!(error.to_string().contains("0003_last"), "{error}");
+}
+
 async fn a_failing_migration_leaves_nothing(place: &Place) {
     let db = place.ready().await;
     let broken = Migration {
         name: "0002_broken",
         sql: "CREATE TABLE half (id BIGINT); CREATE TABLE account (id BIGINT)",
+        is_additive: false,
     };
     db.migrate(&[TABLES, broken])
         .await

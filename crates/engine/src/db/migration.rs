@@ -14,6 +14,9 @@ pub struct Migration {
     pub name: &'static str,
     /// Its statements, separated by semicolons, without parameters.
     pub sql: &'static str,
+    /// It only adds what programs that do not know it pass over (tables, columns with a default, indexes): these may
+    /// run beside it, and be started after it, so that several processes can be replaced one by one.
+    pub is_additive: bool,
 }
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
@@ -22,6 +25,9 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
     checksum BIGINT NOT NULL,
     applied_at BIGINT NOT NULL
 )";
+
+/// The migrations that older programs may pass over.
+const ADDITIVE: &str = "CREATE TABLE IF NOT EXISTS schema_additive (name TEXT PRIMARY KEY)";
 
 /// Locks of this crate are at the low end of the numbers, those of `store` are positive.
 const LOCK: i64 = i64::MIN;
@@ -39,14 +45,16 @@ async fn next(db: &Db, migrations: &[Migration]) -> Result<bool, DbError> {
     let mut tx = db.begin().await?;
     tx.lock_exclusive(LOCK).await?;
     tx.execute(TABLE, &[]).await?;
-    let list = "SELECT name, checksum FROM schema_migration ORDER BY position";
+    tx.execute(ADDITIVE, &[]).await?;
+    let list = "SELECT m.name AS name, checksum, a.name AS additive
+                FROM schema_migration m LEFT JOIN schema_additive a ON a.name = m.name ORDER BY position";
     let applied = tx.rows(list, &[]).await?;
     for (index, row) in applied.iter().enumerate() {
-        check(
-            migrations.get(index),
-            &row.get::<String>("name")?,
-            row.get("checksum")?,
-        )?;
+        let known = migrations.get(index);
+        let is_additive = row.get::<Option<String>>("additive")?.is_some();
+        if known.is_some() || !is_additive {
+            check(known, &row.get::<String>("name")?, row.get("checksum")?)?;
+        }
     }
     let missing = migrations.get(applied.len());
     if let Some(migration) = missing {
@@ -89,6 +97,10 @@ async fn apply(tx: &mut Tx, index: usize, migration: &Migration) -> Result<(), D
     ];
     tx.execute("INSERT INTO schema_migration (position, name, checksum, applied_at) VALUES ($1, $2, $3, $4)", &row)
         .await?;
+    if migration.is_additive {
+        let additive = "INSERT INTO schema_additive (name) VALUES ($1)";
+        tx.execute(additive, &[migration.name.into()]).await?;
+    }
     tracing::info!(migration = migration.name, "migration applied");
     Ok(())
 }

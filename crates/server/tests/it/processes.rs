@@ -446,3 +446,38 @@ async fn an_allowance_holds_for_all_processes_together() {
         .await
         .expect("another day");
 }
+
+/// A rolling upgrade: the new program brings the schema up to date while the old one works, and the old one may be
+/// started again before it is replaced.
+#[tokio::test]
+async fn an_older_program_works_beside_a_newer_one() {
+    const NEWER: engine::Migration = engine::Migration {
+        name: "9999_of_the_next_release",
+        sql: "CREATE TABLE novelty (id BIGINT PRIMARY KEY);
+              ALTER TABLE endpoint ADD COLUMN novelty TEXT;
+              ALTER TABLE shard_lease ADD COLUMN novelty BIGINT NOT NULL DEFAULT 0",
+        is_additive: true,
+    };
+    let shared = Shared::new().await;
+    let old = shared.process().await;
+    assert_eq!(held(&old).await, 4);
+    let shop = shop(&old).await;
+    shop.subscribe(&old).await;
+    shop.buy(&old, 1).await;
+
+    let mut migrations = store::MIGRATIONS.to_vec();
+    migrations.push(NEWER);
+    assert_eq!(shared.db.migrate(&migrations).await.expect("migrates"), 1);
+    shop.buy(&old, 2).await;
+    old.settle().await.expect("settles");
+    let another = endpoint(&old, shop.scope, &publisher_definition()).await;
+
+    drop(old);
+    let old_again = shared.process().await;
+    assert_eq!(held(&old_again).await, 0, "seen for the first time");
+    shared.clock.advance(LEASE);
+    assert_eq!(held(&old_again).await, 4);
+    assert!(old_again.registry().endpoint(another).is_some());
+    shop.buy(&old_again, 3).await;
+    assert_eq!(shop.read(&old_again).await, [1, 2, 3]);
+}
