@@ -17,6 +17,8 @@ use std::path::Path;
 pub use error::{ConstraintKind, DbError};
 pub use migration::Migration;
 #[cfg(feature = "distributed")]
+pub(crate) use postgres::Failure;
+#[cfg(feature = "distributed")]
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use value::{FromValue, Row, Value};

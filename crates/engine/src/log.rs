@@ -25,6 +25,8 @@ mod error;
 mod faults;
 mod options;
 mod position;
+#[cfg(feature = "distributed")]
+mod postgres;
 mod queue;
 mod sql;
 mod tail;
@@ -42,6 +44,10 @@ pub use error::LogError;
 pub use faults::{Fault, Faults};
 pub use options::{CommitStats, LogOptions};
 pub use position::Position;
+#[cfg(feature = "distributed")]
+pub(crate) use postgres::Followers;
+#[cfg(feature = "distributed")]
+pub use postgres::PostgresLog;
 pub use sql::SqlLog;
 
 /// A log. Clones share it; when the last is dropped, what was queued is still written.
@@ -49,6 +55,9 @@ pub use sql::SqlLog;
 pub enum Log {
     /// A SQL database of its own: one row is one batch.
     Sql(SqlLog),
+    /// Rows in a PostgreSQL database, to which other processes append too.
+    #[cfg(feature = "distributed")]
+    Postgres(PostgresLog),
 }
 
 /// Where an append went.
@@ -87,6 +96,44 @@ impl Log {
         SqlLog::open(path, options, clock).await.map(Self::Sql)
     }
 
+    /// Opens the log of a shard in the PostgreSQL database `db`, creating its tables if they are not there. Any number of
+    /// processes may have it open and append to it.
+    ///
+    /// An append that ends in [`LogError::Unavailable`] is not in the log, with one exception: if the server could not be
+    /// asked for 5 seconds after an answer was lost, then the append may be there.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] if it cannot be reached, if a newer release was there, if `db` is no PostgreSQL database,
+    /// or if this program was built without the feature `distributed`.
+    #[cfg_attr(
+        not(feature = "distributed"),
+        expect(
+            clippy::unused_async,
+            clippy::needless_pass_by_value,
+            unused_variables,
+            reason = "compiled out"
+        )
+    )]
+    pub async fn open_postgres(
+        db: &crate::Db,
+        shard: u32,
+        options: LogOptions,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        #[cfg(feature = "distributed")]
+        if let crate::Db::Postgres(postgres) = db {
+            let log = PostgresLog::open(postgres, shard, options, clock).await;
+            return log.map(Self::Postgres);
+        }
+        Err(LogError::unavailable(crate::DbError::wrong(
+            if cfg!(feature = "distributed") {
+                "a log on PostgreSQL needs the database there"
+            } else {
+                "PostgreSQL: built without `distributed`: build with --features distributed"
+            },
+        )))
+    }
+
     /// Appends `records` as one piece, and answers when they are durable. Of no records at all,
     /// nothing is written, and the answer is where the next record will be.
     ///
@@ -96,6 +143,8 @@ impl Log {
     pub async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
         match self {
             Self::Sql(log) => log.append(records).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.append(records).await,
         }
     }
 
@@ -112,6 +161,8 @@ impl Log {
     ) -> Result<Vec<Arc<Batch>>, LogError> {
         match self {
             Self::Sql(log) => log.read(from_seq, batches_max, bytes_max).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.read(from_seq, batches_max, bytes_max).await,
         }
     }
 
@@ -123,6 +174,8 @@ impl Log {
     pub async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
         match self {
             Self::Sql(log) => log.trim(before_seq).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.trim(before_seq).await,
         }
     }
 
@@ -131,10 +184,15 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Unavailable`].
-    #[expect(clippy::unused_async, reason = "other engines are asked here")]
+    #[cfg_attr(
+        not(feature = "distributed"),
+        expect(clippy::unused_async, reason = "other engines are asked here")
+    )]
     pub async fn latest(&self) -> Result<u64, LogError> {
         match self {
             Self::Sql(log) => Ok(log.ends().next_seq),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.latest().await,
         }
     }
 
@@ -143,6 +201,8 @@ impl Log {
     pub fn ends(&self) -> Ends {
         match self {
             Self::Sql(log) => log.ends(),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.ends(),
         }
     }
 
@@ -151,6 +211,8 @@ impl Log {
     pub fn tail(&self) -> watch::Receiver<u64> {
         match self {
             Self::Sql(log) => log.tail(),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.tail(),
         }
     }
 
@@ -161,6 +223,8 @@ impl Log {
     pub async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
         match self {
             Self::Sql(log) => log.find_time(at).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.find_time(at).await,
         }
     }
 
@@ -172,6 +236,8 @@ impl Log {
     pub async fn health(&self) -> Result<(), LogError> {
         match self {
             Self::Sql(log) => log.health().await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.health().await,
         }
     }
 
@@ -184,6 +250,8 @@ impl Log {
     pub async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
         match self {
             Self::Sql(log) => log.import(batches).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.import(batches).await,
         }
     }
 
@@ -195,6 +263,8 @@ impl Log {
     pub async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
         match self {
             Self::Sql(log) => log.skip_to(next_seq).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.skip_to(next_seq).await,
         }
     }
 
@@ -214,6 +284,10 @@ impl Log {
     pub async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
         match self {
             Self::Sql(log) => log.snapshot(to).await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(_) => Err(LogError::unavailable(crate::DbError::wrong(
+                "a snapshot of a log on PostgreSQL: it is backed up with its database",
+            ))),
         }
     }
 
@@ -222,6 +296,8 @@ impl Log {
     pub async fn close(&self) {
         match self {
             Self::Sql(log) => log.close().await,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.close().await,
         }
     }
 }

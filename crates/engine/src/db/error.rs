@@ -106,7 +106,7 @@ impl DbError {
         )
     }
 
-    pub(super) fn wrong(what: impl Into<String>) -> Self {
+    pub(crate) fn wrong(what: impl Into<String>) -> Self {
         Self::Wrong {
             what: what.into(),
             source: None,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DbError, Row, Value};
+use crate::log::Followers;
 use connection::Connection;
 use error::unavailable;
 use pool::{Lease, Pool};
@@ -48,6 +49,36 @@ const CARELESS: &[(&str, &[&str], &str)] = &[
 pub struct Postgres {
     writers: Arc<Pool>,
     readers: Arc<Pool>,
+    /// For the logs in this database: they do not wait for what verbs do, nor the other way round.
+    log: Arc<Pool>,
+    followers: Arc<Followers>,
+}
+
+/// Why a call failed, and whether it may have been done all the same.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: DbError,
+    /// The answer was lost.
+    pub(crate) is_uncertain: bool,
+    /// The server's process that may still be at it.
+    pub(crate) backend: Option<i64>,
+}
+
+impl Failure {
+    pub(crate) fn certain(error: DbError) -> Self {
+        Self {
+            error,
+            is_uncertain: false,
+            backend: None,
+        }
+    }
+
+    pub(crate) fn uncertain(why: &str) -> Self {
+        Self {
+            is_uncertain: true,
+            ..Self::certain(unavailable(why))
+        }
+    }
 }
 
 impl Postgres {
@@ -55,7 +86,9 @@ impl Postgres {
         let config = pool::config(url)?;
         let postgres = Self {
             writers: Pool::new(config.clone(), pool::WRITERS, pool::Use::Write)?,
-            readers: Pool::new(config, pool::READERS, pool::Use::Read)?,
+            readers: Pool::new(config.clone(), pool::READERS, pool::Use::Read)?,
+            log: Pool::new(config, pool::LOG, pool::Use::Write)?,
+            followers: Arc::default(),
         };
         postgres.check_settings().await?;
         Ok(postgres)
@@ -87,13 +120,29 @@ impl Postgres {
     }
 
     pub(super) async fn begin(&self) -> Result<PostgresTx, DbError> {
-        let lease = self.writers.lease().await?;
-        Ok(PostgresTx {
-            open: Some(Open {
-                lease: Some(lease),
-                state: State::Fresh,
-            }),
+        self.writers.lease().await.map(PostgresTx::new)
+    }
+
+    /// Starts a transaction of a log.
+    pub(crate) async fn begin_log(&self) -> Result<PostgresTx, DbError> {
+        self.log.lease().await.map(PostgresTx::new)
+    }
+
+    /// Runs one statement of a log, which is a transaction of its own.
+    pub(crate) async fn call_log(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, Failure> {
+        let mut lease = self.log.lease().await.map_err(Failure::certain)?;
+        let rows = lease.rows(false, sql, params).await;
+        lease.give_back_after(&rows);
+        rows.map_err(|error| Failure {
+            is_uncertain: error::is_uncertain(&error),
+            error,
+            backend: lease.backend(),
         })
+    }
+
+    /// The logs of this process in this database.
+    pub(crate) fn followers(&self) -> &Arc<Followers> {
+        &self.followers
     }
 
     pub(super) async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
@@ -113,7 +162,7 @@ impl Postgres {
 
 /// A transaction on a connection. `open` is empty once a call was dropped before it came back.
 #[derive(Debug)]
-pub(super) struct PostgresTx {
+pub(crate) struct PostgresTx {
     open: Option<Open>,
 }
 
@@ -134,7 +183,16 @@ struct Open {
 }
 
 impl PostgresTx {
-    pub(super) async fn execute_many(
+    fn new(lease: Lease) -> Self {
+        Self {
+            open: Some(Open {
+                lease: Some(lease),
+                state: State::Fresh,
+            }),
+        }
+    }
+
+    pub(crate) async fn execute_many(
         &mut self,
         sql: &str,
         rows: &[Vec<Value>],
@@ -144,19 +202,19 @@ impl PostgresTx {
         self.put(open, result)
     }
 
-    pub(super) async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+    pub(crate) async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         let (mut open, begin) = self.take()?;
         let result = open.connection()?.rows(begin, sql, params).await;
         self.put(open, result)
     }
 
-    pub(super) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         let (mut open, begin) = self.take()?;
         let result = open.connection()?.script(begin, sql).await;
         self.put(open, result)
     }
 
-    pub(super) async fn lock(&mut self, key: i64, exclusive: bool) -> Result<(), DbError> {
+    pub(crate) async fn lock(&mut self, key: i64, exclusive: bool) -> Result<(), DbError> {
         let sql = if exclusive {
             "SELECT pg_advisory_xact_lock($1)"
         } else {
@@ -165,7 +223,7 @@ impl PostgresTx {
         self.rows(sql, &[key.into()]).await.map(drop)
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), DbError> {
+    pub(crate) async fn commit(mut self) -> Result<(), DbError> {
         let (mut open, fresh) = self.take()?;
         if !fresh {
             let result = open.connection()?.run("COMMIT").await;

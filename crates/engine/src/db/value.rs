@@ -201,4 +201,16 @@ impl Row {
             ))
         })
     }
+
+    /// The bytes in `column`, where they are.
+    #[cfg(feature = "distributed")]
+    pub(crate) fn bytes(&self, column: &str) -> Result<&[u8], DbError> {
+        let index = self.columns.iter().position(|name| name == column);
+        match index.map(|index| &self.values[index]) {
+            Some(Value::Blob(bytes)) => Ok(bytes),
+            _ => Err(DbError::wrong(format!(
+                "column `{column}` should hold bytes"
+            ))),
+        }
+    }
 }

@@ -101,6 +101,16 @@ impl Batch {
         }
     }
 
+    /// The batch under the number and time that it was given when it was written.
+    #[cfg(feature = "distributed")]
+    pub(super) fn placed(self, seq: u64, appended_at: Timestamp) -> Self {
+        Self {
+            seq,
+            appended_at,
+            ..self
+        }
+    }
+
     /// Its place in the log.
     #[must_use]
     pub fn seq(&self) -> u64 {

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{BATCH_RECORDS_MAX, Batch};
+#[cfg(feature = "distributed")]
+use super::Fault;
+use super::batch::{BATCH_RECORDS_MAX, Batch, FORMAT_MAX};
 use super::position::SEQ_MAX;
 
 /// One failed commit refuses many appends, so they share its error.
@@ -58,6 +60,14 @@ pub enum LogError {
     Closed,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the newest batch has format {found}, and this release reads up to {FORMAT_MAX}: start the release that wrote it, or a newer one"
+)]
+struct Newer {
+    found: i64,
+}
+
 impl LogError {
     /// Whether the same append may succeed later without any change.
     #[must_use]
@@ -80,6 +90,25 @@ impl LogError {
             return Err(Self::Misplaced { seq, next_seq });
         }
         Ok(())
+    }
+
+    /// Refuses a log whose newest batch has a format that this release does not know: a newer release was here, and its
+    /// batches are sound. They must not be passed over as if they were damaged.
+    pub(super) fn check_format(found: i64) -> Result<(), Self> {
+        if found > FORMAT_MAX {
+            return Err(Self::unavailable(Newer { found }));
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "distributed")]
+    pub(super) fn injected(fault: Fault) -> Self {
+        let what = match fault {
+            Fault::DiskFull => "disk full (injected)",
+            Fault::SyncFailed => "sync failed (injected)",
+            Fault::AnswerLost => "the answer got lost (injected)",
+        };
+        Self::Unavailable(Box::<dyn Error + Send + Sync>::from(what).into())
     }
 
     pub(super) fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {

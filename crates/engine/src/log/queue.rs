@@ -197,10 +197,6 @@ impl Queue {
 
     /// Returns once there is work, or the queue is closed. For one committer.
     #[cfg(feature = "distributed")]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the committers of `distributed` come next")
-    )]
     pub(super) async fn ready(&self) {
         loop {
             {
@@ -216,20 +212,12 @@ impl Queue {
 
     /// What is there now, in at most `batches_max` batches.
     #[cfg(feature = "distributed")]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the committers of `distributed` come next")
-    )]
     pub(super) fn try_take(&self, batches_max: usize) -> Option<Work> {
         self.waiting().take(batches_max, self.batch_bytes_max)
     }
 
     /// Whether it is closed, and everything was taken.
     #[cfg(feature = "distributed")]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the committers of `distributed` come next")
-    )]
     pub(super) fn has_ended(&self) -> bool {
         let waiting = self.waiting();
         waiting.closed && waiting.is_empty()

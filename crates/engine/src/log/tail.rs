@@ -24,7 +24,12 @@ impl Tail {
         }
     }
 
+    /// Keeps the newest batch. Those before a gap go: what is in it was written by another process.
     pub(super) fn push(&mut self, batch: Arc<Batch>) {
+        let last = self.batches.back().map(|last| last.seq());
+        if last.is_some_and(|last| last + 1 != batch.seq()) {
+            self.trim(u64::MAX);
+        }
         self.bytes += batch.bytes();
         self.batches.push_back(batch);
         while self.bytes > self.bytes_max {
@@ -111,6 +116,15 @@ mod tests {
         assert_eq!(read(&tail, 2, 9, 113), Some(vec![2, 3]));
         assert_eq!(read(&tail, 2, 9, 0), Some(vec![2]));
         assert_eq!(read(&tail, 6, 9, 9999), Some(vec![]));
+    }
+
+    #[test]
+    fn what_is_before_a_gap_is_forgotten() {
+        let mut tail = tail(9999);
+        let batch = Batch::new(7, Timestamp::UNIX_EPOCH, [vec![0; 100]].iter());
+        tail.push(Arc::new(batch));
+        assert_eq!(read(&tail, 5, 9, 9999), None);
+        assert_eq!(read(&tail, 7, 9, 9999), Some(vec![7]));
     }
 
     #[test]

@@ -25,6 +25,8 @@ const PIPELINED_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) struct Connection {
     client: Client,
+    /// The server's process.
+    backend: i64,
     statements: HashMap<String, Prepared>,
 }
 
@@ -35,11 +37,16 @@ struct Prepared {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, backend: i64) -> Self {
         Self {
             client,
+            backend,
             statements: HashMap::new(),
         }
+    }
+
+    pub(super) fn backend(&self) -> i64 {
+        self.backend
     }
 
     pub(super) fn is_closed(&self) -> bool {

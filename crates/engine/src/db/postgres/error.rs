@@ -1,7 +1,7 @@
 //! Errors of PostgreSQL in our terms.
 
 use tokio_postgres::Error;
-use tokio_postgres::error::{DbError as Told, SqlState};
+use tokio_postgres::error::{DbError as Told, Severity, SqlState};
 
 use crate::db::error::shown;
 use crate::db::{ConstraintKind, DbError};
@@ -55,6 +55,18 @@ pub(super) fn classify(sql: &str, error: Error) -> DbError {
             source: Some(source),
         },
     }
+}
+
+/// Whether what failed may have been committed all the same: a server that says ERROR has undone it; a connection that
+/// broke, also by a FATAL, tells nothing.
+pub(super) fn is_uncertain(error: &DbError) -> bool {
+    let (DbError::Unavailable { source } | DbError::Busy { source } | DbError::Full { source }) =
+        error
+    else {
+        return false;
+    };
+    let told = source.downcast_ref::<Error>().and_then(Error::as_db_error);
+    told.and_then(Told::parsed_severity) != Some(Severity::Error)
 }
 
 /// Whether an error came from the connection and not from the server or from us.

@@ -18,7 +18,10 @@ use crate::db::DbError;
 
 /// Connections for transactions. A transaction holds one over several round trips; what waits for a commit costs the
 /// server a process and little else.
-pub(super) const WRITERS: usize = 12;
+pub(super) const WRITERS: usize = 8;
+
+/// Connections for the logs: each holds one for the time of a statement.
+pub(super) const LOG: usize = 8;
 
 /// Connections for reads outside of transactions, which are short.
 pub(super) const READERS: usize = 4;
@@ -162,10 +165,11 @@ impl Pool {
                 let read_only = "SET default_transaction_read_only = on";
                 client.batch_execute(read_only).await?;
             }
-            Ok(client)
+            let backend = client.query_one("SELECT pg_backend_pid()", &[]).await?;
+            Ok((client, backend.try_get::<_, i32>(0)?))
         };
         match tokio::time::timeout(CONNECT_MAX, connected).await {
-            Ok(Ok(client)) => Ok(Connection::new(client)),
+            Ok(Ok((client, backend))) => Ok(Connection::new(client, backend.into())),
             Ok(Err(error)) => Err(DbError::Unavailable {
                 source: tokio_postgres::Error::into(error),
             }),
@@ -198,6 +202,11 @@ impl Lease {
         if let Some(connection) = self.connection.take() {
             self.pool.idle().push(connection);
         }
+    }
+
+    /// The server's process behind it, unless it was given back.
+    pub(super) fn backend(&self) -> Option<i64> {
+        self.connection.as_ref().map(Connection::backend)
     }
 
     /// Gives it back after a call that was a transaction of its own, unless that says that the connection is in doubt.

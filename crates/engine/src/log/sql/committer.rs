@@ -20,7 +20,7 @@ use super::Shared;
 use super::checkpoint::Checkpointer;
 use super::table::{Sealed, Table};
 use crate::clock::Clock;
-use crate::log::batch::{Batch, Encoder, FORMAT_MAX};
+use crate::log::batch::{Batch, Encoder};
 use crate::log::error::Source;
 use crate::log::queue::{self, Call, Chore, Queue};
 use crate::log::tail::Tail;
@@ -43,14 +43,6 @@ pub(super) struct Committer {
     last_at: i64,
     /// Held for as long as anything is written.
     _lock: File,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the newest batch has format {found}, and this release reads up to {FORMAT_MAX}: start the release that wrote it, or a newer one"
-)]
-struct Newer {
-    found: i64,
 }
 
 impl Committer {
@@ -309,10 +301,8 @@ fn take_up(table: &mut Table, clock: &Clock) -> Result<(Ends, i64), LogError> {
     let (mut ends, mut last_at) = table.ends()?;
     match newest {
         // A newer release was here: its batches are sound, and must not be passed over as if they were damaged.
-        Some((found, _)) if found > FORMAT_MAX => {
-            return Err(LogError::unavailable(Newer { found }));
-        }
-        Some((_, Err(error))) => {
+        Some((found, Err(error))) => {
+            LogError::check_format(found)?;
             // Its number and its time may be anything: no number is given out twice, and no batch gets a time to come.
             let error = &error as &dyn std::error::Error;
             tracing::error!(

@@ -1,0 +1,263 @@
+//! The PostgreSQL engine of `Log`: one row is one batch, in the database of `Db`, for any number of processes.
+//!
+//! ```text
+//!   append ──► queue ──► committer (a task) ──► one statement ──► answers
+//!                            │    takes numbers from the shard's row of `log_state`, inserts, commits
+//!                            ├──► tail: the newest batches of this process, in memory ──► read
+//!   follow (a task for all shards of a process) ──► what the others appended
+//! ```
+//!
+//! The shard's row in `log_state` is locked from the moment in which numbers are taken until the commit: so batches
+//! become visible in the order of their numbers, whichever process wrote them, without gaps, and their times never go
+//! back, whatever the clocks of the processes show.
+//!
+//! - `committer`: makes appends durable; finds out what became of a commit whose answer was lost.
+//! - `table`: all SQL of this log.
+//! - `follow`: one query for all shards of a process.
+
+mod committer;
+mod follow;
+mod table;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+use super::batch::Batch;
+use super::position::Position;
+use super::queue::{Call, Chore, Queue};
+use super::tail::Tail;
+use super::{Appended, Ends, LogError, LogOptions};
+use crate::clock::Clock;
+use crate::db::{DbError, Postgres};
+use committer::Committer;
+pub(crate) use follow::Followers;
+use table::{State, Table};
+
+/// How long `health` waits: whoever asks wants to know now.
+const HEALTH_MAX: Duration = Duration::from_secs(3);
+
+/// A shard's log in a PostgreSQL database. Clones share it.
+#[derive(Clone, Debug)]
+pub struct PostgresLog {
+    handle: Arc<Handle>,
+}
+
+/// Lets the committer finish when the last clone is gone.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
+/// What the log's handles and its tasks share.
+#[derive(Debug)]
+struct Shared {
+    table: Table,
+    options: LogOptions,
+    clock: Clock,
+    queue: Queue,
+    /// Batches that this process appended, or a part of them.
+    tail: Mutex<Tail>,
+    ends: Mutex<Ends>,
+    /// Follows `ends.next_seq`.
+    next_seq: watch::Sender<u64>,
+    /// Becomes true when the committer has ended.
+    ended: watch::Sender<bool>,
+}
+
+impl Shared {
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over a state of the shard. States come from several connections: an older one changes nothing.
+    fn learn(&self, state: &State) {
+        {
+            let mut ends = self.ends();
+            let known = (ends.next_seq, ends.first_seq);
+            if state.ends.next_seq < known.0 || state.ends.first_seq < known.1 {
+                return;
+            }
+            *ends = state.ends;
+        }
+        self.tail().trim(state.ends.first_seq);
+        self.next_seq.send_if_modified(|known| {
+            let is_news = *known < state.ends.next_seq;
+            *known = state.ends.next_seq.max(*known);
+            is_news
+        });
+    }
+
+    async fn latest(&self) -> Result<u64, LogError> {
+        let state = self.table.state().await?;
+        self.learn(&state);
+        Ok(state.ends.next_seq)
+    }
+
+    async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        self.chore_fault()?;
+        let (gone, state) = self.table.trim(before_seq).await?;
+        self.learn(&state);
+        Ok(gone)
+    }
+
+    async fn probe(&self) -> Result<(), LogError> {
+        self.chore_fault()?;
+        match tokio::time::timeout(HEALTH_MAX, self.table.probe()).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(LogError::unavailable(elapsed)),
+        }
+    }
+
+    fn chore_fault(&self) -> Result<(), LogError> {
+        match self.options.faults.of_chore() {
+            Some(fault) => Err(LogError::injected(fault)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl PostgresLog {
+    pub(super) async fn open(
+        postgres: &Postgres,
+        shard: u32,
+        options: LogOptions,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        let table = Table::new(postgres.clone(), shard);
+        let state = table.create().await?;
+        let shared = Arc::new(Shared {
+            table,
+            clock,
+            queue: Queue::new(&options),
+            tail: Mutex::new(Tail::new(options.tail_bytes_max)),
+            options,
+            ends: Mutex::new(state.ends),
+            next_seq: watch::Sender::new(state.ends.next_seq),
+            ended: watch::Sender::new(false),
+        });
+        Committer::start(&shared)?;
+        postgres.followers().add(&shared);
+        Ok(Self {
+            handle: Arc::new(Handle { shared }),
+        })
+    }
+
+    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
+        let shared = &self.handle.shared;
+        if records.is_empty() {
+            return Ok(Appended {
+                first: Position::new(shared.ends().next_seq, 0),
+                at: shared.clock.now(),
+            });
+        }
+        let (call, answered) = Call::new(records)?;
+        shared.queue.push(call)?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    pub(super) async fn read(
+        &self,
+        from_seq: u64,
+        batches_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Batch>>, LogError> {
+        let shared = &self.handle.shared;
+        let next_seq = shared.ends().next_seq;
+        if from_seq >= next_seq || batches_max == 0 {
+            return Ok(Vec::new());
+        }
+        let kept = shared.tail().read(from_seq, batches_max, bytes_max);
+        match kept {
+            Some(batches) if !batches.is_empty() => Ok(batches),
+            // Older batches, or those of others.
+            _ => {
+                shared
+                    .table
+                    .read(from_seq..next_seq, batches_max, bytes_max)
+                    .await
+            }
+        }
+    }
+
+    pub(super) async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        let mut gone = 0;
+        loop {
+            let slice = self
+                .chore(|answer| Chore::Trim { before_seq, answer })
+                .await?;
+            if slice == 0 {
+                return Ok(gone);
+            }
+            gone += slice;
+        }
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        *self.handle.shared.ends()
+    }
+
+    pub(super) fn tail(&self) -> watch::Receiver<u64> {
+        self.handle.shared.next_seq.subscribe()
+    }
+
+    pub(super) async fn latest(&self) -> Result<u64, LogError> {
+        self.handle.shared.latest().await
+    }
+
+    pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
+        let shared = &self.handle.shared;
+        let ends = shared.table.state().await?.ends;
+        shared
+            .table
+            .find_time(at, ends.first_seq..ends.next_seq)
+            .await
+    }
+
+    pub(super) async fn health(&self) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Probe { answer }).await
+    }
+
+    pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Import { batches, answer }).await
+    }
+
+    pub(super) async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        self.chore(|answer| Chore::SkipTo { next_seq, answer })
+            .await
+    }
+
+    pub(super) async fn close(&self) {
+        let shared = &self.handle.shared;
+        shared.queue.close();
+        // The sender lives in `shared`, so the only way out is the committer's end.
+        let _ = shared.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    async fn chore<T>(
+        &self,
+        chore: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Chore,
+    ) -> Result<T, LogError> {
+        let (answer, answered) = oneshot::channel();
+        self.handle.shared.queue.push_chore(chore(answer))?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+}
+
+impl From<DbError> for LogError {
+    fn from(error: DbError) -> Self {
+        Self::unavailable(error)
+    }
+}
