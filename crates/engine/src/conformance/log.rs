@@ -2,6 +2,8 @@
 
 mod crash;
 mod model;
+#[cfg(feature = "distributed")]
+mod postgres;
 mod recovery;
 
 use std::future::Future;
@@ -19,6 +21,8 @@ use crate::{Appended, Clock, Fault, Faults, Log, LogError, LogOptions, ManualClo
 /// Where a log rests, so that it can be closed and opened again.
 enum Place {
     Sql(TempDir),
+    #[cfg(feature = "distributed")]
+    Postgres(postgres::Shard),
 }
 
 impl Place {
@@ -47,6 +51,8 @@ impl Place {
             Self::Sql(dir) => Log::open_sqlite(&dir.path().join("log.db"), options, clock)
                 .await
                 .expect("opens"),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(shard) => shard.open(options, clock).await,
         }
     }
 }
@@ -75,6 +81,35 @@ super::suite!(sqlite: super::Place::sqlite() =>
     health_brings_a_broken_log_back,
     damage_is_told_and_can_be_passed,
     a_snapshot_is_a_log,
+    an_import_keeps_numbers_and_times,
+    numbering_goes_on_where_it_is_told_to,
+    a_log_that_cannot_be_opened_says_so,
+);
+
+#[cfg(feature = "distributed")]
+super::suite!(postgresql: super::Place::Postgres(super::postgres::Shard::new()) =>
+    a_new_log_is_empty,
+    records_come_back_in_order_where_they_were_put,
+    an_append_is_one_piece,
+    what_was_appended_is_there_after_reopening,
+    nothing_appended_takes_nothing,
+    an_append_beyond_a_batch_is_refused,
+    reads_have_bounds,
+    followers_are_told,
+    concurrent_appends_share_commits,
+    a_dropped_append_is_appended,
+    a_full_queue_pushes_back,
+    closing_writes_what_is_queued_and_takes_no_more,
+    dropping_the_log_writes_what_is_queued,
+    trimming_removes_the_oldest_and_never_reuses_a_number,
+    trimmed_space_is_used_again,
+    reads_go_on_across_trims,
+    batches_are_found_by_time_and_never_go_back_in_it,
+    a_full_disk_refuses_and_recovers_by_itself,
+    a_failed_sync_leaves_nothing_behind,
+    a_lost_answer_is_looked_up,
+    health_brings_a_broken_log_back,
+    damage_is_told_and_can_be_passed,
     an_import_keeps_numbers_and_times,
     numbering_goes_on_where_it_is_told_to,
     a_log_that_cannot_be_opened_says_so,
@@ -462,6 +497,8 @@ async fn trimmed_space_is_used_again(place: &Place) {
                 size("log.db-wal")
             );
         }
+        #[cfg(feature = "distributed")]
+        Place::Postgres(_) => {}
     }
 }
 
@@ -621,6 +658,15 @@ async fn damage_is_told_and_can_be_passed(place: &Place) {
             file.execute("UPDATE log_batch SET format = 'x' WHERE seq = 4", [])
                 .expect("damages");
         }
+        #[cfg(feature = "distributed")]
+        Place::Postgres(shard) => {
+            shard
+                .execute("UPDATE log_batch SET bytes = '\\x00000000' WHERE seq = 3")
+                .await;
+            shard
+                .execute("UPDATE log_batch SET records = 77 WHERE seq = 4")
+                .await;
+        }
     }
     let log = place.open_cold().await;
     let sound = log.read(1, 9, 9999).await.expect("the batches before it");
@@ -758,5 +804,7 @@ async fn a_log_that_cannot_be_opened_says_so(place: &Place) {
                 assert!(matches!(open, Err(LogError::Unavailable(_))), "{open:?}");
             }
         }
+        #[cfg(feature = "distributed")]
+        Place::Postgres(shard) => shard.cannot_be_opened().await,
     }
 }

@@ -285,12 +285,13 @@ impl Table {
         batches_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Arc<Batch>>, LogError> {
-        // Batches take less when they are stored: what is sent is at most what is asked for, and one.
+        // Batches take less when they are stored, but for what is around them: what is sent is about what is asked for.
         let sql = "SELECT seq, appended_at, format, records, bytes FROM (
                 SELECT seq, appended_at, format, records, bytes,
-                    sum(octet_length(bytes)) OVER (ORDER BY seq) - octet_length(bytes) AS before
+                    sum(GREATEST(octet_length(bytes) - 64, 0)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW)
+                        AS before
                 FROM log_batch WHERE shard = $1 AND seq >= $2 AND seq < $3 ORDER BY seq LIMIT $4
-            ) AS batch WHERE before < $5 OR before = 0 ORDER BY seq";
+            ) AS batch WHERE COALESCE(before, 0) < GREATEST($5, 1) ORDER BY seq";
         let params = [
             self.shard.into(),
             to_sql(seqs.start).into(),
