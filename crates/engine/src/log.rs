@@ -107,12 +107,7 @@ impl Log {
     /// or if this program was built without the feature `distributed`.
     #[cfg_attr(
         not(feature = "distributed"),
-        expect(
-            clippy::unused_async,
-            clippy::needless_pass_by_value,
-            unused_variables,
-            reason = "compiled out"
-        )
+        expect(clippy::unused_async, unused_variables, reason = "compiled out")
     )]
     pub async fn open_postgres(
         db: &crate::Db,
