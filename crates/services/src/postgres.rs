@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -152,9 +152,26 @@ impl Postgres {
     pub fn fresh_database(&self) -> io::Result<String> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("db{number}");
-        let mut createdb = self.command("createdb");
-        createdb.args(["--host=127.0.0.1", "--username=postgres", "--no-password"]);
-        succeed(createdb.args([format!("--port={}", self.port), name.clone()]))?;
+        succeed(self.client("createdb").arg(&name))?;
+        Ok(self.url_of(&name))
+    }
+
+    /// The url of a new, empty database whose files are in a directory of the caller's, which becomes the server's: for
+    /// disks that are full.
+    ///
+    /// # Errors
+    /// What `psql` or `createdb` says.
+    pub fn fresh_database_in(&self, directory: &Path) -> io::Result<String> {
+        if let Some((uid, gid)) = self.user {
+            std::os::unix::fs::chown(directory, Some(uid), Some(gid))?;
+        }
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("db{number}");
+        let place = directory.canonicalize()?;
+        let make = format!("CREATE TABLESPACE {name} LOCATION '{}'", place.display());
+        let mut psql = self.client("psql");
+        succeed(psql.args(["--quiet", "--command", &make, "postgres"]))?;
+        succeed(self.client("createdb").args(["--tablespace", &name, &name]))?;
         Ok(self.url_of(&name))
     }
 
@@ -236,6 +253,14 @@ impl Postgres {
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }
+        command
+    }
+
+    /// A program that connects to the server.
+    fn client(&self, program: &str) -> Command {
+        let mut command = self.command(program);
+        command.args(["--host=127.0.0.1", "--username=postgres", "--no-password"]);
+        command.arg(format!("--port={}", self.port));
         command
     }
 
@@ -434,7 +459,6 @@ fn server_user() -> io::Result<Option<(u32, u32)>> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpStream};
-    use std::path::Path;
 
     use super::*;
 

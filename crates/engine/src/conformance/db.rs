@@ -1,5 +1,8 @@
 //! What a `Db` promises to `store`.
 
+#[cfg(feature = "distributed")]
+mod postgres;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -69,7 +72,7 @@ super::suite!(sqlite: super::Place::sqlite() =>
 );
 
 #[cfg(feature = "distributed")]
-super::suite!(postgres: super::Place::postgres() =>
+super::suite!(postgresql: super::Place::postgres() =>
     values_come_back_as_they_went,
     any_value_comes_back_as_it_went,
     placeholders_are_numbered_not_ordered,
@@ -119,7 +122,7 @@ async fn values_come_back_as_they_went(place: &Place) {
     let at: Timestamp = "2026-11-21T20:00:00.123456Z".parse().expect("a time");
     let values: [Value; 6] = [
         i64::MIN.into(),
-        "Grüße \0 🦀".into(),
+        "Grüße \0 🦀 \u{10ffff}0".into(),
         vec![0_u8, 255].into(),
         true.into(),
         at.into(),
@@ -128,7 +131,10 @@ async fn values_come_back_as_they_went(place: &Place) {
     let sql = "SELECT $1 AS i, $2 AS t, $3 AS b, $4 AS yes, $5 AS at, $6 AS void";
     let row = &db.rows(sql, &values).await.expect("reads")[0];
     assert_eq!(row.get::<i64>("i").expect("i"), i64::MIN);
-    assert_eq!(row.get::<String>("t").expect("t"), "Grüße \0 🦀");
+    assert_eq!(
+        row.get::<String>("t").expect("t"),
+        "Grüße \0 🦀 \u{10ffff}0"
+    );
     assert_eq!(row.get::<Vec<u8>>("b").expect("b"), [0, 255]);
     assert!(row.get::<bool>("yes").expect("yes"));
     assert_eq!(row.get::<Timestamp>("at").expect("at"), at);

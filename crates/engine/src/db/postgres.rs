@@ -85,9 +85,9 @@ impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
         let config = pool::config(url)?;
         let postgres = Self {
-            writers: Pool::new(config.clone(), pool::WRITERS, pool::Use::Write)?,
-            readers: Pool::new(config.clone(), pool::READERS, pool::Use::Read)?,
-            log: Pool::new(config, pool::LOG, pool::Use::Write)?,
+            writers: Pool::new(config.clone(), pool::Use::Write)?,
+            readers: Pool::new(config.clone(), pool::Use::Read)?,
+            log: Pool::new(config, pool::Use::Log)?,
             followers: Arc::default(),
         };
         postgres.check_settings().await?;
@@ -119,7 +119,7 @@ impl Postgres {
         Ok(())
     }
 
-    pub(super) async fn begin(&self) -> Result<PostgresTx, DbError> {
+    pub(crate) async fn begin(&self) -> Result<PostgresTx, DbError> {
         self.writers.lease().await.map(PostgresTx::new)
     }
 

@@ -19,6 +19,7 @@ mod committer;
 mod follow;
 mod table;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ struct Shared {
     ends: Mutex<Ends>,
     /// Follows `ends.next_seq`.
     next_seq: watch::Sender<u64>,
+    /// The last commit failed: whether appends are possible is seen by writing.
+    is_failing: AtomicBool,
     /// Becomes true when the committer has ended.
     ended: watch::Sender<bool>,
 }
@@ -115,8 +118,13 @@ impl Shared {
 
     async fn probe(&self) -> Result<(), LogError> {
         self.chore_fault()?;
-        match tokio::time::timeout(HEALTH_MAX, self.table.probe()).await {
-            Ok(answer) => answer,
+        let write = self.is_failing.load(Ordering::Relaxed);
+        match tokio::time::timeout(HEALTH_MAX, self.table.probe(write)).await {
+            Ok(answer) => {
+                self.is_failing
+                    .fetch_and(answer.is_err(), Ordering::Relaxed);
+                answer
+            }
             Err(elapsed) => Err(LogError::unavailable(elapsed)),
         }
     }
@@ -146,6 +154,7 @@ impl PostgresLog {
             options,
             ends: Mutex::new(state.ends),
             next_seq: watch::Sender::new(state.ends.next_seq),
+            is_failing: AtomicBool::new(false),
             ended: watch::Sender::new(false),
         });
         Committer::start(&shared)?;
@@ -227,7 +236,11 @@ impl PostgresLog {
     }
 
     pub(super) async fn health(&self) -> Result<(), LogError> {
-        self.chore(|answer| Chore::Probe { answer }).await
+        let probe = self.chore(|answer| Chore::Probe { answer });
+        match tokio::time::timeout(HEALTH_MAX, probe).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(LogError::unavailable(elapsed)),
+        }
     }
 
     pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {

@@ -13,9 +13,6 @@ use super::value::{self, check_placeholders, fits, parameter_type};
 use crate::db::error::shown;
 use crate::db::{DbError, Row, Value};
 
-/// How long the server may take to answer a call. It gives up on a statement itself a little earlier.
-pub(super) const CALL_MAX: Duration = Duration::from_secs(10);
-
 /// Prepared statements kept: more than the product has. Lists of changing length make new ones without end.
 const STATEMENTS_MAX: usize = 256;
 
@@ -27,6 +24,8 @@ pub(super) struct Connection {
     client: Client,
     /// The server's process.
     backend: i64,
+    /// How long it may take to answer a call.
+    call_max: Duration,
     statements: HashMap<String, Prepared>,
 }
 
@@ -37,10 +36,11 @@ struct Prepared {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client, backend: i64) -> Self {
+    pub(super) fn new(client: Client, backend: i64, call_max: Duration) -> Self {
         Self {
             client,
             backend,
+            call_max,
             statements: HashMap::new(),
         }
     }
@@ -65,7 +65,10 @@ impl Connection {
             let rows = self.client.query_raw(&statement, params).await?;
             futures_util::TryStreamExt::try_collect::<Vec<_>>(pin!(rows)).await
         };
-        let rows = limited(sql, try_join(self.begin(begin), rows)).await?.1;
+        let rows = self
+            .limited(sql, try_join(self.begin(begin), rows))
+            .await?
+            .1;
         rows.iter()
             .map(|row| {
                 let values = (0..columns.len()).map(|index| value::read(row, index));
@@ -97,7 +100,7 @@ impl Connection {
                 .iter()
                 .map(|row| self.client.execute_raw(&statement, row));
             let calls = try_join(self.begin(begin), in_turn(calls));
-            changed += limited(sql, calls).await?.1;
+            changed += self.limited(sql, calls).await?.1;
             begin = false;
             rest = later;
         }
@@ -109,7 +112,7 @@ impl Connection {
 
     /// Runs one statement without parameters that answers nothing.
     pub(super) async fn run(&self, sql: &str) -> Result<(), DbError> {
-        limited(sql, self.client.batch_execute(sql)).await
+        self.limited(sql, self.client.batch_execute(sql)).await
     }
 
     /// Runs the statements of a migration, however long that takes.
@@ -118,6 +121,21 @@ impl Connection {
         let all = format!("{begin} SET LOCAL statement_timeout = 0; {sql}");
         let done = self.client.batch_execute(&all).await;
         done.map_err(|error| classify(sql, error))
+    }
+
+    async fn limited<T>(
+        &self,
+        sql: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, DbError> {
+        match tokio::time::timeout(self.call_max, call).await {
+            Ok(answer) => answer.map_err(|error| classify(sql, error)),
+            Err(_) => Err(unavailable(format!(
+                "PostgreSQL did not answer in {:?}: {}",
+                self.call_max,
+                shown(sql)
+            ))),
+        }
     }
 
     async fn begin(&self, begin: bool) -> Result<(), Error> {
@@ -136,7 +154,9 @@ impl Connection {
         }
         check_placeholders(sql, params.len())?;
         let types: Vec<_> = params.iter().map(parameter_type).collect();
-        let statement = limited(sql, self.client.prepare_typed(sql, &types)).await?;
+        let statement = self
+            .limited(sql, self.client.prepare_typed(sql, &types))
+            .await?;
         let columns = statement
             .columns()
             .iter()
@@ -171,14 +191,4 @@ async fn in_turn(
         sum += call.as_mut().take_output().unwrap_or(Ok(0))?;
     }
     Ok(sum)
-}
-
-async fn limited<T>(sql: &str, call: impl Future<Output = Result<T, Error>>) -> Result<T, DbError> {
-    match tokio::time::timeout(CALL_MAX, call).await {
-        Ok(answer) => answer.map_err(|error| classify(sql, error)),
-        Err(_) => Err(unavailable(format!(
-            "PostgreSQL did not answer in {CALL_MAX:?}: {}",
-            shown(sql)
-        ))),
-    }
 }

@@ -12,33 +12,15 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::{CALL_MAX, Connection};
+use super::connection::Connection;
 use super::error::{classify, unavailable};
 use crate::db::DbError;
 
-/// Connections for transactions. A transaction holds one over several round trips; what waits for a commit costs the
-/// server a process and little else.
-pub(super) const WRITERS: usize = 8;
-
-/// Connections for the logs: each holds one for the time of a statement.
-pub(super) const LOG: usize = 8;
-
-/// Connections for reads outside of transactions, which are short.
-pub(super) const READERS: usize = 4;
-
 /// How long a connection may take to be made.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+const CONNECT_MAX: Duration = Duration::from_secs(3);
 
 /// How long bytes may be underway, and an idle connection be silent, before the server counts as cut off.
 const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
-
-/// What the server ends by itself: a process of ours that halts must not hold locks, nor a statement go on for ever.
-/// `client_connection_check_interval` lets it notice that nobody waits for a statement any more.
-const SETTINGS: &str = "
-    SET idle_in_transaction_session_timeout = '5s';
-    SET statement_timeout = '9s';
-    SET lock_timeout = '5s';
-    SET client_connection_check_interval = '1s';";
 
 /// What connections are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +28,38 @@ pub(super) enum Use {
     Write,
     /// A statement that writes is an error.
     Read,
+    /// For the logs: who publishes waits for them.
+    Log,
+}
+
+impl Use {
+    /// Connections: enough for what waits for a commit, which costs the server a process and little else.
+    fn count(self) -> usize {
+        match self {
+            Self::Write | Self::Log => 8,
+            Self::Read => 4,
+        }
+    }
+
+    /// How long the server may take to answer a call, or a connection to be free.
+    fn call_max(self) -> Duration {
+        match self {
+            Self::Write | Self::Read => Duration::from_secs(10),
+            Self::Log => Duration::from_secs(5),
+        }
+    }
+
+    /// What the server ends by itself, a little earlier than we do: a process of ours that halts must not hold locks,
+    /// nor a statement go on for ever. `client_connection_check_interval` lets it notice that nobody waits any more.
+    fn settings(self) -> String {
+        let statement_max = (self.call_max() - Duration::from_millis(500)).as_millis();
+        let read_only = if self == Self::Read { "on" } else { "off" };
+        format!(
+            "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = {statement_max};
+             SET lock_timeout = '4s'; SET client_connection_check_interval = '1s';
+             SET default_transaction_read_only = {read_only}"
+        )
+    }
 }
 
 /// Up to so many connections. They are closed when the last of their users is gone.
@@ -112,12 +126,12 @@ impl Tls {
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, size: usize, usage: Use) -> Result<Arc<Self>, DbError> {
+    pub(super) fn new(config: Config, usage: Use) -> Result<Arc<Self>, DbError> {
         Ok(Arc::new(Self {
             tls: Tls::new(&config)?,
             config,
             usage,
-            permits: Arc::new(Semaphore::new(size)),
+            permits: Arc::new(Semaphore::new(usage.count())),
             idle: Mutex::default(),
         }))
     }
@@ -125,7 +139,7 @@ impl Pool {
     /// A connection, as soon as one is free.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, DbError> {
         let permit = Arc::clone(&self.permits).acquire_owned();
-        let Ok(Ok(permit)) = tokio::time::timeout(CALL_MAX, permit).await else {
+        let Ok(Ok(permit)) = tokio::time::timeout(self.usage.call_max(), permit).await else {
             return Err(unavailable("all connections are in use"));
         };
         let idle = loop {
@@ -160,16 +174,15 @@ impl Pool {
                     client
                 }
             };
-            client.batch_execute(SETTINGS).await?;
-            if self.usage == Use::Read {
-                let read_only = "SET default_transaction_read_only = on";
-                client.batch_execute(read_only).await?;
-            }
+            client.batch_execute(&self.usage.settings()).await?;
             let backend = client.query_one("SELECT pg_backend_pid()", &[]).await?;
             Ok((client, backend.try_get::<_, i32>(0)?))
         };
         match tokio::time::timeout(CONNECT_MAX, connected).await {
-            Ok(Ok((client, backend))) => Ok(Connection::new(client, backend.into())),
+            Ok(Ok((client, backend))) => {
+                let call_max = self.usage.call_max();
+                Ok(Connection::new(client, backend.into(), call_max))
+            }
             Ok(Err(error)) => Err(DbError::Unavailable {
                 source: tokio_postgres::Error::into(error),
             }),

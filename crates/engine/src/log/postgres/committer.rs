@@ -8,6 +8,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -100,6 +101,8 @@ impl Committer {
             Ok(sealed) => this.store(sealed, at.as_microsecond()).await,
             Err(error) => Err(error),
         };
+        let is_failing = &this.shared.is_failing;
+        is_failing.store(stored.is_err(), Ordering::Relaxed);
         match stored {
             Ok(batches) => {
                 if let Some(on_commit) = &this.shared.options.on_commit {

@@ -22,6 +22,7 @@ impl Followers {
     /// Follows one more. The first brings the task to life, the last ends it.
     pub(super) fn add(self: &Arc<Self>, log: &Arc<Shared>) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.retain(|log| log.strong_count() > 0);
         if logs.is_empty() {
             tokio::spawn(run(Arc::clone(self)));
         }

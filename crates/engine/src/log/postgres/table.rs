@@ -18,7 +18,7 @@ use crate::log::batch::{self, Batch, FRAME};
 use crate::log::{Ends, LogError};
 
 /// What one trim transaction removes at most.
-const TRIM_BATCHES_MAX: i64 = 256;
+const TRIM_BATCHES_MAX: i64 = 64;
 
 /// Only one process creates the tables. A number of this crate's own: those of `store` are positive.
 const LOCK: i64 = i64::MIN + 1;
@@ -188,9 +188,10 @@ impl Table {
 
     /// Removes the oldest batches before `before_seq`, a bounded number. Answers how many, and the state after it.
     pub(super) async fn trim(&self, before_seq: u64) -> Result<(u64, State), LogError> {
-        let mut tx = self.postgres.begin_log().await?;
+        let mut tx = self.postgres.begin().await?;
         // A trim that is forgotten in a crash is made again; nobody has to wait for it.
-        tx.script("SET LOCAL synchronous_commit = off").await?;
+        let off = "SELECT set_config('synchronous_commit', 'off', true) AS it";
+        tx.rows(off, &[]).await?;
         let delete = "DELETE FROM log_batch WHERE shard = $1 AND seq IN
                 (SELECT seq FROM log_batch WHERE shard = $1 AND seq < $2 ORDER BY seq LIMIT $3)
             RETURNING octet_length(bytes) AS size";
@@ -237,7 +238,7 @@ impl Table {
                 token.into(),
             ]
         });
-        let mut tx = self.postgres.begin_log().await?;
+        let mut tx = self.postgres.begin().await?;
         let insert =
             "INSERT INTO log_batch (shard, seq, records, appended_at, format, bytes, token)
             VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -272,10 +273,18 @@ impl Table {
         one_state(&self.call(&sql, &params).await?)
     }
 
-    /// Writes, without changing anything.
-    pub(super) async fn probe(&self) -> Result<(), LogError> {
-        let sql = "UPDATE log_state SET bytes = bytes WHERE shard = $1";
-        self.call(sql, &[self.shard.into()]).await.map(drop)
+    /// Finds out whether appends are possible; with `write`, by writing without changing anything.
+    pub(super) async fn probe(&self, write: bool) -> Result<(), LogError> {
+        let sql = if write {
+            "UPDATE log_state SET bytes = bytes WHERE shard = $1 RETURNING FALSE AS standby"
+        } else {
+            "SELECT pg_is_in_recovery() AS standby FROM log_state WHERE shard = $1"
+        };
+        match self.call(sql, &[self.shard.into()]).await?.first() {
+            Some(row) if !row.get::<bool>("standby")? => Ok(()),
+            Some(_) => Err(DbError::wrong("the server is a standby: it takes no appends").into()),
+            None => Err(DbError::wrong("the shard's row in `log_state` is gone").into()),
+        }
     }
 
     /// Reads batches of `seqs`, as `Log::read` does.
