@@ -25,7 +25,8 @@ pub use blobs::{BlobError, Blobs, S3Options};
 pub use clock::{Clock, ManualClock};
 pub use db::{ConstraintKind, Db, DbError, FromValue, Migration, Row, Tx, Value};
 pub use log::{
-    Appended, Batch, CommitStats, Ends, Fault, Faults, Log, LogError, LogOptions, Position,
+    Appended, Batch, CommitStats, Ends, Fault, Faults, JetStream, JetStreamOptions, Log, LogError,
+    LogOptions, Position,
 };
 
 /// How an error ends that an engine gives when it was compiled out.

@@ -20,9 +20,13 @@
 //! - Batches are seen by readers once they are durable, in the order of their positions; the time a
 //!   batch was appended never goes backwards.
 
+#[cfg(not(feature = "distributed"))]
+mod absent;
 pub mod batch;
 mod error;
 mod faults;
+#[cfg(feature = "distributed")]
+mod jetstream;
 mod options;
 mod position;
 #[cfg(feature = "distributed")]
@@ -39,10 +43,14 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
+#[cfg(not(feature = "distributed"))]
+pub use absent::JetStream;
 pub use batch::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
 pub use error::LogError;
 pub use faults::{Fault, Faults};
-pub use options::{CommitStats, LogOptions};
+#[cfg(feature = "distributed")]
+pub use jetstream::{JetStream, JetStreamLog};
+pub use options::{CommitStats, JetStreamOptions, LogOptions};
 pub use position::Position;
 #[cfg(feature = "distributed")]
 pub(crate) use postgres::Followers;
@@ -58,6 +66,10 @@ pub enum Log {
     /// Rows in a PostgreSQL database, to which other processes append too.
     #[cfg(feature = "distributed")]
     Postgres(PostgresLog),
+    #[cfg(feature = "distributed")]
+    /// A JetStream stream: one message is one batch.
+    #[cfg(feature = "distributed")]
+    JetStream(JetStreamLog),
 }
 
 /// Where an append went.
@@ -129,6 +141,26 @@ impl Log {
         )))
     }
 
+    /// Opens the log of `shard` in the stream `rialto-<prefix>-log-<shard>`, making it if it is not there. Other
+    /// processes may have it open too. Waits some seconds for servers that elect a leader.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] if JetStream does not answer, or the stream of that name is another's or may lose
+    /// messages by its settings.
+    pub async fn open_jetstream(
+        link: &JetStream,
+        shard: u32,
+        options: LogOptions,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        #[cfg(feature = "distributed")]
+        return JetStreamLog::open(link, shard, options, clock)
+            .await
+            .map(Self::JetStream);
+        #[cfg(not(feature = "distributed"))]
+        match link.never(shard, options, clock) {}
+    }
+
     /// Appends `records` as one piece, and answers when they are durable. Of no records at all,
     /// nothing is written, and the answer is where the next record will be.
     ///
@@ -140,6 +172,8 @@ impl Log {
             Self::Sql(log) => log.append(records).await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.append(records).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.append(records).await,
         }
     }
 
@@ -158,6 +192,8 @@ impl Log {
             Self::Sql(log) => log.read(from_seq, batches_max, bytes_max).await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.read(from_seq, batches_max, bytes_max).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.read(from_seq, batches_max, bytes_max).await,
         }
     }
 
@@ -171,6 +207,8 @@ impl Log {
             Self::Sql(log) => log.trim(before_seq).await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.trim(before_seq).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.trim(before_seq).await,
         }
     }
 
@@ -188,6 +226,8 @@ impl Log {
             Self::Sql(log) => Ok(log.ends().next_seq),
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.latest().await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.latest().await,
         }
     }
 
@@ -198,6 +238,8 @@ impl Log {
             Self::Sql(log) => log.ends(),
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.ends(),
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.ends(),
         }
     }
 
@@ -208,6 +250,8 @@ impl Log {
             Self::Sql(log) => log.tail(),
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.tail(),
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.tail(),
         }
     }
 
@@ -220,6 +264,18 @@ impl Log {
             Self::Sql(log) => log.find_time(at).await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.find_time(at).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.find_time(at).await,
+        }
+    }
+
+    /// What the operator should know of when an acknowledged append can get lost, a sentence each. Nothing if it cannot.
+    #[must_use]
+    pub fn promises(&self) -> Vec<String> {
+        match self {
+            Self::Sql(_) => Vec::new(),
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.promises(),
         }
     }
 
@@ -233,6 +289,8 @@ impl Log {
             Self::Sql(log) => log.health().await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.health().await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.health().await,
         }
     }
 
@@ -247,6 +305,8 @@ impl Log {
             Self::Sql(log) => log.import(batches).await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.import(batches).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.import(batches).await,
         }
     }
 
@@ -260,6 +320,8 @@ impl Log {
             Self::Sql(log) => log.skip_to(next_seq).await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.skip_to(next_seq).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.skip_to(next_seq).await,
         }
     }
 
@@ -283,6 +345,8 @@ impl Log {
             Self::Postgres(_) => Err(LogError::unavailable(crate::DbError::wrong(
                 "a snapshot of a log on PostgreSQL: it is backed up with its database",
             ))),
+            #[cfg(feature = "distributed")]
+            Self::JetStream(_) => JetStreamLog::snapshot(to),
         }
     }
 
@@ -293,6 +357,8 @@ impl Log {
             Self::Sql(log) => log.close().await,
             #[cfg(feature = "distributed")]
             Self::Postgres(log) => log.close().await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.close().await,
         }
     }
 }

@@ -133,7 +133,15 @@ impl NatsCluster {
     /// # Errors
     /// If one cannot be started, or they are not ready in time.
     pub async fn start() -> io::Result<Self> {
-        Self::start_nodes(3, NatsOptions::default()).await
+        Self::start_with(NatsOptions::default()).await
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`NatsCluster::start`].
+    pub async fn start_with(options: NatsOptions) -> io::Result<Self> {
+        Self::start_nodes(3, options).await
     }
 
     async fn start_nodes(count: usize, options: NatsOptions) -> io::Result<Self> {

@@ -1,6 +1,8 @@
 //! What a `Log` promises to `hub`.
 
 mod crash;
+#[cfg(feature = "distributed")]
+mod jetstream;
 mod model;
 #[cfg(feature = "distributed")]
 mod postgres;
@@ -23,6 +25,8 @@ enum Place {
     Sql(TempDir),
     #[cfg(feature = "distributed")]
     Postgres(postgres::Shard),
+            #[cfg(feature = "distributed")]
+    JetStream(jetstream::Shard),
 }
 
 impl Place {
@@ -53,66 +57,55 @@ impl Place {
                 .expect("opens"),
             #[cfg(feature = "distributed")]
             Self::Postgres(shard) => shard.open(options, clock).await,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(shard) => shard.open(options, clock).await,
         }
     }
 }
 
-super::suite!(sqlite: super::Place::sqlite() =>
-    a_new_log_is_empty,
-    records_come_back_in_order_where_they_were_put,
-    an_append_is_one_piece,
-    what_was_appended_is_there_after_reopening,
-    nothing_appended_takes_nothing,
-    an_append_beyond_a_batch_is_refused,
-    reads_have_bounds,
-    followers_are_told,
-    concurrent_appends_share_commits,
-    a_dropped_append_is_appended,
-    a_full_queue_pushes_back,
-    closing_writes_what_is_queued_and_takes_no_more,
-    dropping_the_log_writes_what_is_queued,
-    trimming_removes_the_oldest_and_never_reuses_a_number,
-    trimmed_space_is_used_again,
-    reads_go_on_across_trims,
-    batches_are_found_by_time_and_never_go_back_in_it,
-    a_full_disk_refuses_and_recovers_by_itself,
-    a_failed_sync_leaves_nothing_behind,
-    a_lost_answer_is_looked_up,
-    health_brings_a_broken_log_back,
-    damage_is_told_and_can_be_passed,
-    a_snapshot_is_a_log,
-    an_import_keeps_numbers_and_times,
-    numbering_goes_on_where_it_is_told_to,
-    a_log_that_cannot_be_opened_says_so,
-);
+/// What every engine does.
+macro_rules! everywhere {
+    ($engine:ident: $place:expr) => {
+        super::suite!($engine: $place =>
+            a_new_log_is_empty,
+            records_come_back_in_order_where_they_were_put,
+            an_append_is_one_piece,
+            what_was_appended_is_there_after_reopening,
+            nothing_appended_takes_nothing,
+            an_append_beyond_a_batch_is_refused,
+            reads_have_bounds,
+            followers_are_told,
+            concurrent_appends_share_commits,
+            a_dropped_append_is_appended,
+            a_full_queue_pushes_back,
+            closing_writes_what_is_queued_and_takes_no_more,
+            dropping_the_log_writes_what_is_queued,
+            trimming_removes_the_oldest_and_never_reuses_a_number,
+            trimmed_space_is_used_again,
+            reads_go_on_across_trims,
+            batches_are_found_by_time_and_never_go_back_in_it,
+            a_full_disk_refuses_and_recovers_by_itself,
+            a_failed_sync_leaves_nothing_behind,
+            a_lost_answer_is_looked_up,
+            health_brings_a_broken_log_back,
+            damage_is_told_and_can_be_passed,
+            an_import_keeps_numbers_and_times,
+            numbering_goes_on_where_it_is_told_to,
+            a_log_that_cannot_be_opened_says_so,
+        );
+    };
+}
 
+everywhere!(sqlite: super::Place::sqlite());
 #[cfg(feature = "distributed")]
-super::suite!(postgresql: super::Place::Postgres(super::postgres::Shard::new()) =>
-    a_new_log_is_empty,
-    records_come_back_in_order_where_they_were_put,
-    an_append_is_one_piece,
-    what_was_appended_is_there_after_reopening,
-    nothing_appended_takes_nothing,
-    an_append_beyond_a_batch_is_refused,
-    reads_have_bounds,
-    followers_are_told,
-    concurrent_appends_share_commits,
-    a_dropped_append_is_appended,
-    a_full_queue_pushes_back,
-    closing_writes_what_is_queued_and_takes_no_more,
-    dropping_the_log_writes_what_is_queued,
-    trimming_removes_the_oldest_and_never_reuses_a_number,
-    trimmed_space_is_used_again,
-    reads_go_on_across_trims,
-    batches_are_found_by_time_and_never_go_back_in_it,
-    a_full_disk_refuses_and_recovers_by_itself,
-    a_failed_sync_leaves_nothing_behind,
-    a_lost_answer_is_looked_up,
-    health_brings_a_broken_log_back,
-    damage_is_told_and_can_be_passed,
-    an_import_keeps_numbers_and_times,
-    numbering_goes_on_where_it_is_told_to,
-    a_log_that_cannot_be_opened_says_so,
+everywhere!(postgresql: super::Place::Postgres(super::postgres::Shard::new()));
+#[cfg(feature = "distributed")]
+everywhere!(jetstream_alone: super::Place::JetStream(super::jetstream::Shard::alone().await));
+#[cfg(feature = "distributed")]
+everywhere!(jetstream_cluster: super::Place::JetStream(super::jetstream::Shard::clustered().await));
+
+super::suite!(sqlite_only: super::Place::sqlite() =>
+    a_snapshot_is_a_log,
 );
 
 fn record(number: usize) -> Vec<u8> {
@@ -151,6 +144,18 @@ async fn contents(log: &Log) -> Vec<Vec<u8>> {
         .into_iter()
         .map(|(_, record)| record)
         .collect()
+}
+
+/// Waits until so much is in the log, and checks that it is this.
+async fn until_contents(log: &Log, expected: &[Vec<u8>]) {
+    let mut tail = log.tail();
+    loop {
+        let found = contents(log).await;
+        if found.len() >= expected.len() {
+            return assert_eq!(found, expected);
+        }
+        tail.changed().await.expect("the log is open");
+    }
 }
 
 fn poll_once(future: impl Future) {
@@ -441,7 +446,7 @@ async fn dropping_the_log_writes_what_is_queued(place: &Place) {
         poll_once(log.append(records([n])));
     }
     drop(log);
-    assert_eq!(contents(&place.open().await).await, records(0..50));
+    until_contents(&place.open().await, &records(0..50)).await;
 }
 
 async fn trimming_removes_the_oldest_and_never_reuses_a_number(place: &Place) {
@@ -499,6 +504,8 @@ async fn trimmed_space_is_used_again(place: &Place) {
         }
         #[cfg(feature = "distributed")]
         Place::Postgres(_) => {}
+            #[cfg(feature = "distributed")]
+        Place::JetStream(_) => {}
     }
 }
 
@@ -643,23 +650,32 @@ async fn health_brings_a_broken_log_back(place: &Place) {
 
 async fn damage_is_told_and_can_be_passed(place: &Place) {
     let log = place.open_cold().await;
-    for n in 0..4 {
-        append(&log, [n]).await;
-    }
-    log.close().await;
+    append(&log, [0]).await;
+    append(&log, [1]).await;
     match place {
         Place::Sql(dir) => {
+            append(&log, [2]).await;
+            append(&log, [3]).await;
+            log.close().await;
             let file = rusqlite::Connection::open(dir.path().join("log.db")).expect("opens");
-            file.execute(
+            for damage in [
                 "UPDATE log_batch SET bytes = zeroblob(50) WHERE seq = 3",
-                [],
-            )
-            .expect("damages");
-            file.execute("UPDATE log_batch SET format = 'x' WHERE seq = 4", [])
-                .expect("damages");
+                "UPDATE log_batch SET format = 'x' WHERE seq = 4",
+            ] {
+                file.execute(damage, []).expect("damages");
+            }
+        }
+        #[cfg(feature = "distributed")]
+        Place::JetStream(shard) => {
+            shard.publish("1 1 0", &[0; 50]).await;
+            shard.publish("x 1 0", b"of another program").await;
+            log.close().await;
         }
         #[cfg(feature = "distributed")]
         Place::Postgres(shard) => {
+            append(&log, [2]).await;
+            append(&log, [3]).await;
+            log.close().await;
             shard
                 .execute("UPDATE log_batch SET bytes = '\\x00000000' WHERE seq = 3")
                 .await;
@@ -806,5 +822,7 @@ async fn a_log_that_cannot_be_opened_says_so(place: &Place) {
         }
         #[cfg(feature = "distributed")]
         Place::Postgres(shard) => shard.cannot_be_opened().await,
+            #[cfg(feature = "distributed")]
+        Place::JetStream(shard) => shard.cannot_be_opened().await,
     }
 }

@@ -90,6 +90,12 @@ impl Batch {
         }
     }
 
+    /// The same with another number.
+    #[cfg(feature = "distributed")]
+    pub(super) fn numbered(self, seq: u64) -> Self {
+        Self { seq, ..self }
+    }
+
     /// The batch, or if it is older than `micros`, its like of that time: times never go back in a log.
     pub(super) fn not_before(batch: &Arc<Self>, micros: i64) -> Arc<Self> {
         match Timestamp::from_microsecond(micros) {

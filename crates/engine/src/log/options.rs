@@ -61,3 +61,19 @@ pub struct CommitStats {
     /// From having taken them out of the queue to their being durable.
     pub elapsed: Duration,
 }
+
+/// How to reach JetStream, and how logs are kept there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JetStreamOptions {
+    /// Addresses, separated by commas: `nats://host:4222`, `tls://…`, with `user:password@` if need be. One is enough
+    /// to find the others of a cluster; all of them find it also while that one is down.
+    pub servers: String,
+    /// Goes into the names of streams and subjects, so that several installations can share a server: letters, digits,
+    /// `-` and `_`.
+    pub prefix: String,
+    /// Copies of each stream, on as many servers. `None`: 3 in a cluster, 1 on a single server. Of a stream that is
+    /// there already it is not changed.
+    pub replicas: Option<usize>,
+    /// Bytes that one shard's stream may take; appends beyond are refused. `None`: what the server has.
+    pub stream_bytes_max: Option<u64>,
+}

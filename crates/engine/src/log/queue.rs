@@ -68,6 +68,14 @@ pub(super) fn answer(calls: Vec<Call>, batch: &Batch) {
     }
 }
 
+/// Tells the callers of a batch that it failed.
+#[cfg(feature = "distributed")]
+pub(super) fn refuse(calls: Vec<Call>, error: &LogError) {
+    for call in calls {
+        let _ = call.answer.send(Err(error.clone()));
+    }
+}
+
 /// What only the committer may do, besides appends.
 #[derive(Debug)]
 pub(super) enum Chore {

@@ -1,0 +1,321 @@
+//! The JetStream engine of `Log`: a stream for each shard, one message for each batch.
+//!
+//! ```text
+//!   append ──► queue ──► committer (a task) ──► flights ──► JetStream ──► answers
+//!                            │                    published again under the same id until there is an answer
+//!                            ├──► view: what is known of the stream, the newest batches ──► read
+//!                            └──► tells the other processes (`watch`)
+//! ```
+//!
+//! Any number of processes append to the same stream; JetStream puts their batches into one order. What it promises
+//! depends on its settings (replicas, `sync_interval`): `docs/delivery.md` says what, [`Log::promises`] what can be seen
+//! of them from here.
+//!
+//! Two things are weaker here than in an engine of one process:
+//! - An append that ends in [`LogError::Unavailable`] may be in the log all the same, or get there a moment later, when
+//!   no definite answer came in time.
+//! - Times of batches that several processes write at the same moment may go back by as much as their clocks differ. A
+//!   read never shows that; a search by time may be off by as much.
+//!
+//! [`Log::promises`]: super::Log::promises
+
+mod committer;
+mod flights;
+mod link;
+mod message;
+mod pieces;
+mod reader;
+mod stream;
+mod view;
+mod watch;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch as tokio_watch};
+
+use super::batch::Batch;
+use super::position::Position;
+use super::queue::{Call, Chore, Queue};
+use super::{Appended, Ends, LogError, LogOptions};
+use crate::clock::Clock;
+use committer::Committer;
+pub use link::JetStream;
+use link::Trouble;
+use message::ENVELOPE_BYTES_MAX;
+use stream::{State, Stream};
+use view::View;
+
+/// The least that messages of a server have to hold.
+const PAYLOAD_BYTES_MIN: usize = 64 << 10;
+
+/// A log in a JetStream stream. Clones share it.
+#[derive(Clone, Debug)]
+pub struct JetStreamLog {
+    handle: Arc<Handle>,
+}
+
+/// Lets the committer finish when the last clone is gone.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
+/// What the log's handles and its tasks share.
+#[derive(Debug)]
+struct Shared {
+    stream: Stream,
+    options: LogOptions,
+    clock: Clock,
+    queue: Queue,
+    view: Mutex<View>,
+    /// Follows the view's.
+    next_seq: tokio_watch::Sender<u64>,
+    promises: Vec<String>,
+    /// Becomes true when the committer has ended.
+    ended: tokio_watch::Sender<bool>,
+}
+
+impl JetStreamLog {
+    pub(super) async fn open(
+        link: &JetStream,
+        shard: u32,
+        mut options: LogOptions,
+        clock: Clock,
+    ) -> Result<Self, LogError> {
+        let payload = link.client.max_payload();
+        if payload < PAYLOAD_BYTES_MIN {
+            return Err(Trouble::Narrow(payload).into());
+        }
+        // So that also what does not compress fits; compression then adds a 256th, and some bytes.
+        let fits = (payload - 4 * ENVELOPE_BYTES_MAX) / 257 * 256;
+        options.batch_bytes_max = options.batch_bytes_max.min(fits);
+        let stream = Stream::new(link, shard);
+        let state = stream.open().await?;
+        let numbering = stream.numbering(&state)?;
+        let view = View::new(numbering, options.tail_bytes_max);
+        let shared = Arc::new(Shared {
+            queue: Queue::new(&options),
+            promises: stream.promises(&state, payload),
+            stream,
+            options,
+            clock,
+            next_seq: tokio_watch::Sender::new(view.next_seq()),
+            view: Mutex::new(view),
+            ended: tokio_watch::Sender::new(false),
+        });
+        watch::start(&shared).await?;
+        shared.refresh().await?;
+        let last = shared.view().last;
+        if last > 0
+            && let Some(at) = shared.time_of(last).await?
+        {
+            shared.view().last_at = at;
+        }
+        Committer::start(&shared).await?;
+        Ok(Self {
+            handle: Arc::new(Handle { shared }),
+        })
+    }
+
+    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
+        let shared = &self.handle.shared;
+        if records.is_empty() {
+            return Ok(Appended {
+                first: Position::new(shared.ends().next_seq, 0),
+                at: shared.clock.now(),
+            });
+        }
+        let (call, answered) = Call::new(records)?;
+        shared.queue.push(call)?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+
+    pub(super) async fn read(
+        &self,
+        from_seq: u64,
+        batches_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Batch>>, LogError> {
+        self.handle
+            .shared
+            .read(from_seq, batches_max, bytes_max)
+            .await
+    }
+
+    pub(super) async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        self.chore(|answer| Chore::Trim { before_seq, answer })
+            .await
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        self.handle.shared.ends()
+    }
+
+    pub(super) fn tail(&self) -> tokio_watch::Receiver<u64> {
+        self.handle.shared.next_seq.subscribe()
+    }
+
+    pub(super) async fn latest(&self) -> Result<u64, LogError> {
+        self.handle.shared.refresh().await?;
+        Ok(self.ends().next_seq)
+    }
+
+    pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
+        self.handle.shared.find_time(at).await
+    }
+
+    pub(super) async fn health(&self) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Probe { answer }).await
+    }
+
+    pub(super) fn promises(&self) -> Vec<String> {
+        self.handle.shared.promises.clone()
+    }
+
+    pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Import { batches, answer }).await
+    }
+
+    pub(super) async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        self.chore(|answer| Chore::SkipTo { next_seq, answer })
+            .await
+    }
+
+    pub(super) fn snapshot(_to: &Path) -> Result<(), LogError> {
+        Err(Trouble::NoSnapshot.into())
+    }
+
+    pub(super) async fn close(&self) {
+        let shared = &self.handle.shared;
+        shared.queue.close();
+        // The sender lives in `shared`, so the only way out is the committer's end.
+        let _ = shared.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    async fn chore<T>(
+        &self,
+        chore: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Chore,
+    ) -> Result<T, LogError> {
+        let (answer, answered) = oneshot::channel();
+        self.handle.shared.queue.push_chore(chore(answer))?;
+        answered.await.unwrap_or(Err(LogError::Closed))
+    }
+}
+
+impl Shared {
+    fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ends(&self) -> Ends {
+        self.view().ends()
+    }
+
+    /// Shows followers where the log ends now.
+    fn follow(&self) {
+        let next = self.view().next_seq();
+        self.next_seq.send_if_modified(|known| {
+            let changed = *known < next;
+            *known = next.max(*known);
+            changed
+        });
+    }
+
+    /// Asks the stream's leader for its state, and takes it over.
+    async fn refresh(&self) -> Result<State, LogError> {
+        let state = self.stream.state().await?;
+        let numbering = self.stream.numbering(&state)?;
+        let oldest = {
+            let mut view = self.view();
+            view.update(&state, numbering);
+            view.numbering.stream(view.first_seq())
+        };
+        if oldest <= state.state.last_seq {
+            self.time_of(oldest).await?;
+        }
+        self.follow();
+        Ok(state)
+    }
+
+    /// A batch of ours is the stream's message `stream`.
+    async fn landed(&self, stream: u64, batch: Batch, bytes: usize) -> Arc<Batch> {
+        let at = batch.appended_at().as_microsecond();
+        let batch = {
+            let mut view = self.view();
+            view.learn(stream, at, bytes);
+            let batch = Arc::new(batch.numbered(view.numbering.ours(stream)));
+            view.cache(&batch);
+            batch
+        };
+        self.follow();
+        watch::tell(&self.stream, stream, at).await;
+        batch
+    }
+
+    async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        self.chore_fault()?;
+        let before = self.refresh().await?;
+        let (next_seq, first_seq, purge_to) = {
+            let view = self.view();
+            let purge_to = view.numbering.stream(before_seq).min(view.last);
+            (view.next_seq(), view.first_seq(), purge_to)
+        };
+        if before_seq <= first_seq || first_seq == next_seq {
+            return Ok(0);
+        }
+        // A last message that counts as trimmed may have been left by an earlier trim.
+        let left = self.view().numbering.ours(before.state.first_seq) < first_seq;
+        let mut gone = self.stream.purge(purge_to).await?;
+        gone = gone.saturating_sub(u64::from(left));
+        if before_seq >= next_seq {
+            let mut numbering = self.view().numbering.clone();
+            numbering.emptied = next_seq;
+            self.stream.renumber(&before, &numbering).await?;
+            gone += 1;
+        }
+        self.refresh().await?;
+        Ok(gone)
+    }
+
+    async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        let (known, last, mut numbering) = {
+            let view = self.view();
+            (view.next_seq(), view.last, view.numbering.clone())
+        };
+        LogError::check_skip(next_seq, known)?;
+        if next_seq == known {
+            return Ok(());
+        }
+        let state = self.stream.state().await?;
+        if state.state.last_seq != last {
+            return Err(Trouble::Behind(last).into());
+        }
+        numbering.forget(state.state.first_seq);
+        if !numbering.skip(last + 1, next_seq) {
+            return Err(Trouble::Gaps.into());
+        }
+        self.stream.renumber(&state, &numbering).await?;
+        self.refresh().await.map(drop)
+    }
+
+    async fn probe(&self) -> Result<(), LogError> {
+        self.chore_fault()?;
+        let state = self.refresh().await?;
+        Ok(self.stream.check(&state)?)
+    }
+
+    fn chore_fault(&self) -> Result<(), LogError> {
+        match self.options.faults.of_chore() {
+            Some(_) => Err(Trouble::Injected("no writes").into()),
+            None => Ok(()),
+        }
+    }
+}
