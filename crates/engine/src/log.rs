@@ -66,7 +66,6 @@ pub enum Log {
     /// Rows in a PostgreSQL database, to which other processes append too.
     #[cfg(feature = "distributed")]
     Postgres(PostgresLog),
-    #[cfg(feature = "distributed")]
     /// A JetStream stream: one message is one batch.
     #[cfg(feature = "distributed")]
     JetStream(JetStreamLog),
@@ -274,6 +273,8 @@ impl Log {
     pub fn promises(&self) -> Vec<String> {
         match self {
             Self::Sql(_) => Vec::new(),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(_) => Vec::new(),
             #[cfg(feature = "distributed")]
             Self::JetStream(log) => log.promises(),
         }

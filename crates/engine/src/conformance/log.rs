@@ -116,6 +116,17 @@ fn records(numbers: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
     numbers.into_iter().map(record).collect()
 }
 
+/// Bytes that do not compress.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed * 2 + 1;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        state.to_le_bytes()[7]
+    })
+    .take(bytes)
+    .collect()
+}
+
 async fn append(log: &Log, numbers: impl IntoIterator<Item = usize>) -> Appended {
     log.append(records(numbers)).await.expect("appends")
 }
@@ -472,18 +483,12 @@ async fn trimming_removes_the_oldest_and_never_reuses_a_number(place: &Place) {
 
 async fn trimmed_space_is_used_again(place: &Place) {
     let log = place.open().await;
-    let noise = |seed: u64| -> Vec<u8> {
-        let mut state = seed * 2 + 1;
-        std::iter::repeat_with(|| {
-            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            state.to_le_bytes()[7]
-        })
-        .take(1 << 20)
-        .collect()
-    };
     let mut most = 0;
     for round in 0..128_u64 {
-        let appended = log.append(vec![noise(round)]).await.expect("appends");
+        let appended = log
+            .append(vec![noise(round, 1 << 20)])
+            .await
+            .expect("appends");
         most = most.max(log.ends().bytes);
         log.trim(appended.first.seq()).await.expect("trims");
     }

@@ -1,5 +1,7 @@
 //! Logs in JetStream: where the suite runs, on a server alone and on a cluster of three.
 
+mod faults;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use services::nats::{Nats, NatsCluster, NatsOptions};
@@ -68,6 +70,35 @@ impl Shard {
         assert!(answer.starts_with(b"{\"stream\""), "{answer:?}");
     }
 
+    /// Makes the stream before the log does, without `allow_direct`.
+    pub(super) async fn make_without_direct_reads(&self) {
+        let (name, number) = (format!("rialto-{PREFIX}-log-{}", self.number), self.number);
+        let config = serde_json::json!({
+            "name": name,
+            "description": r#"{"rialto_log":1,"pieces":[[1,0]],"emptied":1}"#,
+            "subjects": [format!("rialto.{PREFIX}.log.{number}")],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "max_bytes": -1,
+            "max_msgs": -1,
+            "max_msg_size": -1,
+            "max_consumers": -1,
+            "num_replicas": 1,
+        });
+        self.ask(&format!("STREAM.CREATE.{name}"), config.to_string())
+            .await;
+    }
+
+    async fn ask(&self, what: &str, body: String) {
+        let server = self.servers.split(',').next().unwrap_or_default();
+        let client = async_nats::connect(server).await.expect("connects");
+        let answer = client.request(format!("$JS.API.{what}"), body.into()).await;
+        let answer =
+            String::from_utf8_lossy(&answer.expect("JetStream answers").payload).into_owned();
+        assert!(!answer.contains("\"error\""), "{answer}");
+    }
+
     /// Nobody there, and a stream of that name that is somebody else's.
     pub(super) async fn cannot_be_opened(&self) {
         let dead = JetStream::connect(options("nats://127.0.0.1:9")).await;
@@ -79,17 +110,11 @@ impl Shard {
         let unnamed = JetStream::connect(unnamed).await.expect_err("refused");
         assert!(says(&unnamed).contains("`a.b` cannot be a part of a stream's name"));
 
-        let client = async_nats::connect(self.servers.split(',').next().unwrap_or_default())
-            .await
-            .expect("connects");
         let name = format!("rialto-{PREFIX}-log-{}", self.number);
         let config = format!(
             r#"{{"name":"{name}","subjects":["x.{name}"],"retention":"limits","storage":"file"}}"#
         );
-        let made = client
-            .request(format!("$JS.API.STREAM.CREATE.{name}"), config.into())
-            .await;
-        assert!(!made.expect("JetStream answers").payload.is_empty());
+        self.ask(&format!("STREAM.CREATE.{name}"), config).await;
         let open = Log::open_jetstream(
             &self.link,
             self.number,

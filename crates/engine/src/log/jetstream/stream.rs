@@ -174,7 +174,8 @@ impl Stream {
     /// Whether the stream takes appends, as far as its state tells.
     pub(super) fn check(&self, state: &State) -> Result<(), Trouble> {
         let bytes = state.state.bytes;
-        if let Some(most) = state.bytes_max().filter(|most| bytes >= *most) {
+        // What is left may be too little for a batch.
+        if let Some(most) = state.bytes_max().filter(|most| bytes >= most - most / 64) {
             return Err(Trouble::Full(self.name.clone(), bytes, most));
         }
         let copies = state.replicas();

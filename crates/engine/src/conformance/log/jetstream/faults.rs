@@ -1,0 +1,427 @@
+//! Logs in JetStream while servers die, hang, fill up and change their leader under appends of two processes: what was
+//! acknowledged is there once, in order, for everybody; what was refused is not; the log goes on without being opened
+//! again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use services::nats::{Nats, NatsCluster, NatsOptions};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::super::{all, append, contents, noise, record, records, until_contents};
+use super::{PREFIX, Shard, connect, options, says};
+use crate::{
+    Clock, Fault, Faults, JetStream, JetStreamOptions, Log, LogError, LogOptions, ManualClock,
+    Position,
+};
+
+/// Longer than an election on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Appends at the same time, of each process.
+const APPENDERS: usize = 4;
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    At(Position),
+    /// No answer: it may be there or not.
+    Unknown,
+}
+
+/// Appends without end: each appender one record after another.
+struct Load {
+    stop: Arc<AtomicBool>,
+    acknowledged: watch::Receiver<usize>,
+    appenders: Vec<JoinHandle<Vec<(String, Outcome)>>>,
+}
+
+impl Load {
+    fn start(log: &Log, process: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (count, acknowledged) = watch::channel(0);
+        let appenders = (0..APPENDERS).map(|appender| {
+            let (log, stop, count) = (log.clone(), Arc::clone(&stop), count.clone());
+            let name = format!("{process}{appender}");
+            tokio::spawn(async move { run(&log, &name, &stop, &count).await })
+        });
+        Self {
+            appenders: appenders.collect(),
+            stop,
+            acknowledged,
+        }
+    }
+
+    /// Waits for so many more acknowledgements.
+    async fn goes_on(&mut self, appends: usize) {
+        let enough = *self.acknowledged.borrow() + appends;
+        let reached = self.acknowledged.wait_for(|count| *count >= enough);
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(
+            matches!(reached, Ok(Ok(_))),
+            "no appends are acknowledged any more"
+        );
+    }
+
+    async fn end(self) -> Vec<Vec<(String, Outcome)>> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut outcomes = Vec::new();
+        for appender in self.appenders {
+            outcomes.push(appender.await.expect("no panic"));
+        }
+        outcomes
+    }
+}
+
+async fn run(
+    log: &Log,
+    name: &str,
+    stop: &AtomicBool,
+    count: &watch::Sender<usize>,
+) -> Vec<(String, Outcome)> {
+    let mut outcomes = Vec::new();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let record = format!("{name} {number}");
+        let outcome = match log.append(vec![record.clone().into_bytes()]).await {
+            Ok(appended) => {
+                count.send_modify(|count| *count += 1);
+                Outcome::At(appended.first)
+            }
+            Err(LogError::Unavailable(_)) => Outcome::Unknown,
+            Err(other) => panic!("{other}"),
+        };
+        outcomes.push((record, outcome));
+    }
+    outcomes
+}
+
+/// All logs hold the same; of each append what its outcome says; each appender's in its order.
+async fn check(logs: &[&Log], outcomes: Vec<Vec<(String, Outcome)>>) {
+    let found = all(logs[0]).await;
+    for log in &logs[1..] {
+        assert_eq!(log.latest().await.expect("asked"), logs[0].ends().next_seq);
+        assert_eq!(all(log).await, found);
+    }
+    let mut places: BTreeMap<Vec<u8>, Vec<Position>> = BTreeMap::new();
+    for (position, record) in found {
+        places.entry(record).or_default().push(position);
+    }
+    let mut unknown = 0;
+    for appender in outcomes {
+        let mut before = None;
+        for (record, outcome) in appender {
+            let at = places.remove(record.as_bytes()).unwrap_or_default();
+            match outcome {
+                Outcome::At(position) => {
+                    assert_eq!(at, [position], "{record}");
+                    assert!(before < Some(position), "{record} is out of order");
+                    before = Some(position);
+                }
+                Outcome::Unknown => {
+                    unknown += 1;
+                    assert!(at.len() <= 1, "{record} is there {} times", at.len());
+                }
+            }
+        }
+    }
+    assert_eq!(
+        places,
+        BTreeMap::new(),
+        "nobody appended these ({unknown} without an answer)"
+    );
+}
+
+/// Two processes that have the same shard open.
+async fn two(servers: &str) -> [Log; 2] {
+    let mut logs = Vec::new();
+    for _ in 0..2 {
+        let link = connect(servers).await;
+        logs.push(open(&link, LogOptions::default(), Clock::System).await);
+    }
+    logs.try_into().expect("two")
+}
+
+async fn open(link: &JetStream, options: LogOptions, clock: Clock) -> Log {
+    Log::open_jetstream(link, 0, options, clock)
+        .await
+        .expect("opens")
+}
+
+/// The node that leads the shard's stream.
+async fn leader(cluster: &NatsCluster, client: &async_nats::Client) -> usize {
+    let info = format!("$JS.API.STREAM.INFO.rialto-{PREFIX}-log-0");
+    let ask = async {
+        loop {
+            let Ok(answer) = client.request(info.clone(), "".into()).await else {
+                continue;
+            };
+            let answer: serde_json::Value = serde_json::from_slice(&answer.payload).expect("JSON");
+            let name = answer["cluster"]["leader"].as_str().unwrap_or_default();
+            if let Some(node) = cluster.node(name) {
+                return node;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, ask)
+        .await
+        .expect("one leads")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_may_step_down_hang_or_die_under_appends() {
+    let mut cluster = NatsCluster::start().await.expect("starts");
+    let logs = two(&cluster.urls()).await;
+    let client = async_nats::connect(cluster.url(0)).await.expect("connects");
+    let mut loads = [Load::start(&logs[0], "a"), Load::start(&logs[1], "b")];
+    goes_on(&mut loads).await;
+
+    let step_down = format!("$JS.API.STREAM.LEADER.STEPDOWN.rialto-{PREFIX}-log-0");
+    client.request(step_down, "".into()).await.expect("answers");
+    goes_on(&mut loads).await;
+
+    let node = leader(&cluster, &client).await;
+    cluster.kill(node);
+    goes_on(&mut loads).await;
+    cluster.restart(node).await.expect("starts again");
+    goes_on(&mut loads).await;
+
+    let client = async_nats::connect(cluster.url((node + 1) % 3))
+        .await
+        .expect("connects");
+    let node = leader(&cluster, &client).await;
+    cluster.pause(node).expect("runs");
+    goes_on(&mut loads).await;
+    cluster.resume(node).expect("runs");
+    goes_on(&mut loads).await;
+
+    let [a, b] = loads;
+    let outcomes = [a.end().await, b.end().await].concat();
+    cluster.ready().await.expect("all of them");
+    check(&[&logs[0], &logs[1]], outcomes.clone()).await;
+    // Also for somebody who has nothing of it in memory.
+    check(&[&logs[0], &two(&cluster.urls()).await[0]], outcomes).await;
+}
+
+async fn goes_on(loads: &mut [Load; 2]) {
+    for load in loads {
+        load.goes_on(3 * APPENDERS).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_majority_appends_are_refused_in_time_and_afterwards_go_on() {
+    let mut cluster = NatsCluster::start().await.expect("starts");
+    let [log, other] = two(&cluster.urls()).await;
+    append(&log, [0]).await;
+    cluster.kill(0);
+    cluster.kill(1);
+    let Err(LogError::Unavailable(_)) = log.append(records([1])).await else {
+        panic!("one of three cannot make it durable")
+    };
+    assert!(matches!(log.health().await, Err(LogError::Unavailable(_))));
+    assert!(matches!(log.latest().await, Err(LogError::Unavailable(_))));
+    cluster.restart(0).await.expect("starts again");
+    let again = async {
+        while log.health().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again)
+        .await
+        .expect("two of three are enough");
+    append(&log, [2]).await;
+    other.latest().await.expect("asked");
+    let mut found = contents(&other).await;
+    // Nobody knows whether this got there.
+    found.retain(|found| *found != record(1));
+    assert_eq!(found, records([0, 2]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_may_die_in_the_middle_of_a_batch() {
+    let mut nats = Nats::start().await.expect("starts");
+    let logs = two(&nats.url()).await;
+    let mut loads = [Load::start(&logs[0], "a"), Load::start(&logs[1], "b")];
+    for _ in 0..3 {
+        goes_on(&mut loads).await;
+        nats.kill();
+        nats.restart().await.expect("starts again");
+    }
+    goes_on(&mut loads).await;
+    nats.pause().expect("runs");
+    assert!(matches!(
+        logs[0].latest().await,
+        Err(LogError::Unavailable(_))
+    ));
+    nats.resume().expect("runs");
+    goes_on(&mut loads).await;
+    let [a, b] = loads;
+    let outcomes = [a.end().await, b.end().await].concat();
+    check(&[&logs[0], &logs[1]], outcomes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_acknowledgements_append_nothing_twice() {
+    let shard = Shard::alone().await;
+    let faults = Faults::default();
+    let options = LogOptions {
+        faults: faults.clone(),
+        ..LogOptions::default()
+    };
+    let (log, other) = (
+        shard.open(options, Clock::System).await,
+        shard.open(LogOptions::default(), Clock::System).await,
+    );
+    let mut loads = [Load::start(&log, "a"), Load::start(&other, "b")];
+    for lost in [1, 3, 20] {
+        faults.next(lost, Fault::AnswerLost);
+        goes_on(&mut loads).await;
+    }
+    let [a, b] = loads;
+    let outcomes = [a.end().await, b.end().await].concat();
+    let all = || outcomes.iter().flatten();
+    assert!(all().all(|(_, outcome)| *outcome != Outcome::Unknown));
+    check(&[&log, &other], outcomes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_whose_clocks_differ_share_one_order_and_its_times() {
+    let second = |second| Timestamp::from_second(second).expect("in range");
+    let shard = Shard::alone().await;
+    let clock = |at| Clock::Manual(ManualClock::new(second(at)));
+    let early = shard.open(LogOptions::default(), clock(1_000)).await;
+    let late = shard.open(LogOptions::default(), clock(5_000)).await;
+    append(&early, [0]).await;
+    assert_eq!(append(&late, [1]).await.at, second(5_000));
+    // It has learned of the other's time.
+    early
+        .tail()
+        .wait_for(|next| *next == 3)
+        .await
+        .expect("open");
+    assert_eq!(append(&early, [2]).await.at, second(5_000));
+    let mut loads = [Load::start(&early, "a"), Load::start(&late, "b")];
+    goes_on(&mut loads).await;
+    let [a, b] = loads;
+    let _ = (a.end().await, b.end().await);
+    for log in [&early, &late] {
+        log.latest().await.expect("asked");
+        let batches = log.read(0, usize::MAX, usize::MAX).await.expect("reads");
+        let times: Vec<Timestamp> = batches.iter().map(|batch| batch.appended_at()).collect();
+        assert!(times.is_sorted(), "{times:?}");
+        assert_eq!(log.find_time(second(1_001)).await.expect("finds"), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_told_is_asked_for() {
+    let shard = Shard::alone().await;
+    let log = shard.open(LogOptions::default(), Clock::System).await;
+    let mut tail = log.tail();
+    shard
+        .publish("1 1 0", b"from a process that dies before it tells")
+        .await;
+    let told = tokio::time::timeout(PATIENCE, tail.wait_for(|next| *next == 2)).await;
+    assert!(matches!(told, Ok(Ok(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_stream_refuses_says_so_and_goes_on_after_a_trim() {
+    let nats = Nats::start_with(NatsOptions {
+        store_bytes_max: 4 << 20,
+        ..NatsOptions::default()
+    });
+    let nats = nats.await.expect("starts");
+    let limited = JetStreamOptions {
+        stream_bytes_max: Some(1 << 20),
+        ..options(&nats.url())
+    };
+    let unlimited = JetStreamOptions {
+        prefix: "unlimited".to_owned(),
+        ..options(&nats.url())
+    };
+    for (options, reason) in [
+        (limited, "maximum bytes exceeded"),
+        (unlimited, "resources"),
+    ] {
+        let link = JetStream::connect(options).await.expect("connects");
+        let log = open(&link, LogOptions::default(), Clock::System).await;
+        let mut appended = 0;
+        let why = loop {
+            match log.append(vec![noise(appended, 100 << 10)]).await {
+                Ok(_) => appended += 1,
+                Err(why) => break why,
+            }
+        };
+        assert!(appended > 5, "{appended}");
+        assert!(matches!(why, LogError::Unavailable(_)), "{why}");
+        assert!(says(&why).contains(reason), "{}", says(&why));
+        log.trim(appended - 1).await.expect("trims");
+        log.health().await.expect("has room");
+        let expected = [
+            noise(appended - 2, 100 << 10),
+            noise(appended - 1, 100 << 10),
+            record(1),
+        ];
+        append(&log, [1]).await;
+        until_contents(&log, &expected).await;
+        // The last message of a stream is never removed, but counts as gone.
+        assert_eq!(log.trim(u64::MAX).await.expect("trims"), 3);
+        assert!(contents(&log).await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_fit_into_the_servers_messages() {
+    let nats = Nats::start().await.expect("starts");
+    let link = connect(&nats.url()).await;
+    let log = open(&link, LogOptions::default(), Clock::System).await;
+    let appends = (0..12).map(|n| {
+        let log = log.clone();
+        tokio::spawn(async move { log.append(vec![noise(n, 300 << 10)]).await })
+    });
+    for append in appends.collect::<Vec<_>>() {
+        append.await.expect("no panic").expect("appends");
+    }
+    log.append(vec![noise(0, 1_000_000)]).await.expect("fits");
+    let Err(LogError::TooLarge { bytes_max, .. }) = log.append(vec![noise(0, 2 << 20)]).await
+    else {
+        panic!("a message is 1 MiB at most")
+    };
+    assert_eq!(bytes_max, (1 << 20) - 1024);
+    assert_eq!(all(&log).await.len(), 13);
+    let promises = log.promises().join("\n");
+    for said in [
+        "has one copy",
+        "`sync_interval: always`",
+        "`max_payload: 8MB`",
+    ] {
+        assert!(promises.contains(said), "{promises}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_copy_near_by_has_is_read_from_the_leader() {
+    let shard = Shard::alone().await;
+    shard.make_without_direct_reads().await;
+    let options = || LogOptions {
+        tail_bytes_max: 0,
+        ..LogOptions::default()
+    };
+    let log = shard.open(options(), Clock::System).await;
+    append(&log, [1, 2]).await;
+    log.append(vec![noise(3, 2 << 20)]).await.expect("appends");
+    let log = shard.open(options(), Clock::System).await;
+    assert_eq!(
+        contents(&log).await,
+        [record(1), record(2), noise(3, 2 << 20)]
+    );
+    assert_eq!(log.read(9, 1, 1).await.expect("reads"), []);
+}
