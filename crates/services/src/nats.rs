@@ -342,11 +342,15 @@ impl NatsCluster {
         leads
     }
 
+    /// What the servers have logged, for a test that fails.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let log = |node| format!("n{node}:\n{}", read(&self.log_file(node)));
+        (0..self.len()).map(log).collect::<Vec<_>>().join("\n")
+    }
+
     fn told(&self, kind: io::ErrorKind, what: &str) -> io::Error {
-        let logs: Vec<String> = (0..self.len())
-            .map(|node| format!("n{node}:\n{}", read(&self.log_file(node))))
-            .collect();
-        io::Error::new(kind, format!("nats-server {what}\n{}", logs.join("\n")))
+        io::Error::new(kind, format!("nats-server {what}\n{}", self.logs()))
     }
 }
 

@@ -25,7 +25,7 @@ enum Place {
     Sql(TempDir),
     #[cfg(feature = "distributed")]
     Postgres(postgres::Shard),
-            #[cfg(feature = "distributed")]
+    #[cfg(feature = "distributed")]
     JetStream(jetstream::Shard),
 }
 
@@ -509,7 +509,7 @@ async fn trimmed_space_is_used_again(place: &Place) {
         }
         #[cfg(feature = "distributed")]
         Place::Postgres(_) => {}
-            #[cfg(feature = "distributed")]
+        #[cfg(feature = "distributed")]
         Place::JetStream(_) => {}
     }
 }
@@ -827,7 +827,7 @@ async fn a_log_that_cannot_be_opened_says_so(place: &Place) {
         }
         #[cfg(feature = "distributed")]
         Place::Postgres(shard) => shard.cannot_be_opened().await,
-            #[cfg(feature = "distributed")]
+        #[cfg(feature = "distributed")]
         Place::JetStream(shard) => shard.cannot_be_opened().await,
     }
 }

@@ -216,6 +216,12 @@ impl Stream {
              (from 2.10 on), it acknowledges before, and when most copies lose power at once, the events of the last \
              two minutes may be lost"
         ));
+        if copies > 1 && !self.link.client.is_server_compatible(2, 11, 0) {
+            told.push(format!(
+                "nats-server {version} may let the copies of a stream come apart when their leader dies or hangs with \
+                 appends on their way: newer releases have mended much of that"
+            ));
+        }
         if payload_bytes_max < PAYLOAD_BYTES_GOOD {
             told.push(format!(
                 "the server takes messages of {payload_bytes_max} bytes: an append that takes more when compressed is \
