@@ -164,8 +164,10 @@ impl JetStreamLog {
     }
 
     pub(super) async fn latest(&self) -> Result<u64, LogError> {
-        self.handle.shared.refresh().await?;
-        Ok(self.ends().next_seq)
+        let shared = &self.handle.shared;
+        let state = shared.refresh().await?;
+        shared.stream.check_majority(&state)?;
+        Ok(shared.ends().next_seq)
     }
 
     pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
@@ -309,7 +311,8 @@ impl Shared {
     async fn probe(&self) -> Result<(), LogError> {
         self.chore_fault()?;
         let state = self.refresh().await?;
-        Ok(self.stream.check(&state)?)
+        self.stream.check_majority(&state)?;
+        Ok(self.stream.check_room(&state)?)
     }
 
     fn chore_fault(&self) -> Result<(), LogError> {

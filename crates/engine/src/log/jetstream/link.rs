@@ -134,7 +134,7 @@ pub(super) enum Trouble {
     #[error("the stream `{0}` is full: it has {1} bytes of at most {2}")]
     Full(String, u64, u64),
     #[error("most copies of the stream `{0}` are out of reach or behind")]
-    NoQuorum(String),
+    NoMajority(String),
     #[error(
         "the stream has no message {0}, which was acknowledged: the server that answers is behind, or has lost data"
     )]

@@ -171,21 +171,25 @@ impl Stream {
             .map(drop)
     }
 
-    /// Whether the stream takes appends, as far as its state tells.
-    pub(super) fn check(&self, state: &State) -> Result<(), Trouble> {
+    /// Whether there is room for appends.
+    pub(super) fn check_room(&self, state: &State) -> Result<(), Trouble> {
         let bytes = state.state.bytes;
         // What is left may be too little for a batch.
-        if let Some(most) = state.bytes_max().filter(|most| bytes >= most - most / 64) {
-            return Err(Trouble::Full(self.name.clone(), bytes, most));
+        match state.bytes_max().filter(|most| bytes >= most - most / 64) {
+            Some(most) => Err(Trouble::Full(self.name.clone(), bytes, most)),
+            None => Ok(()),
         }
-        let copies = state.replicas();
+    }
+
+    /// Whether the leader hears of most copies: without them it can append nothing, and may be one no more.
+    pub(super) fn check_majority(&self, state: &State) -> Result<(), Trouble> {
         let others = state.cluster.iter().flat_map(|cluster| &cluster.replicas);
         let heard = |replica: &&Replica| {
             !replica.offline && Duration::from_nanos(replica.active) < HEARD_WITHIN
         };
         // The leader is one itself.
-        if others.filter(heard).count() < copies / 2 {
-            return Err(Trouble::NoQuorum(self.name.clone()));
+        if others.filter(heard).count() < state.replicas() / 2 {
+            return Err(Trouble::NoMajority(self.name.clone()));
         }
         Ok(())
     }
