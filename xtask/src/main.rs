@@ -36,8 +36,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        arguments: "[filter] [-p crate] [-- …]",
-        about: "setup, then every test of the workspace",
+        arguments: "[--engine E] [filter] [-p crate] [-- …]",
+        about: "setup, then every test; on embedded, postgres and distributed engines, or on one",
         run: test::run,
     },
     Command {

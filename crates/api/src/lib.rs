@@ -83,7 +83,17 @@ pub struct Api {
 
 /// Builds the routers. The token of hash `operator` opens `/manage/v1`.
 pub fn api(hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
-    let door = door();
+    behind(door(), hub, operator, limits)
+}
+
+/// The same for a process that takes no calls: whether it is well, and its figures.
+pub fn health_only(hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
+    let mut door = door::Door::default();
+    health::routes(&mut door);
+    behind(door, hub, operator, limits)
+}
+
+fn behind(door: door::Door, hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
     let units = limits.bodies_bytes_max / body::UNIT_BYTES;
     let shared = Arc::new(Shared {
         operator,

@@ -10,6 +10,9 @@ use model::EndpointId;
 use crate::flow::blob_key;
 use crate::{Error, Hub, Result, Scope};
 
+/// Where all event files rest, among other blobs.
+pub(crate) const FOLDER: &str = "eventfiles/";
+
 /// Names in one answer at most.
 pub const FILES_MAX: i64 = 10;
 
@@ -94,7 +97,7 @@ impl Hub {
 pub async fn reconcile(db: &Db, blobs: &Blobs) -> Result<(u64, u64)> {
     let mut tx = db.begin().await?;
     let listed = store::event_file::older_than(&mut tx, Timestamp::MAX, i64::MAX).await?;
-    let mut unlisted: BTreeSet<String> = blobs.list("eventfiles/").await?.into_iter().collect();
+    let mut unlisted: BTreeSet<String> = blobs.list(FOLDER).await?.into_iter().collect();
     let (mut forgotten, mut removed) = (0, 0);
     for file in listed {
         if unlisted.remove(&blob_key(file.account, file.endpoint, &file.name)) {

@@ -16,6 +16,7 @@ pub mod flow;
 pub mod identity;
 pub mod key;
 pub mod metrics;
+pub mod migrate;
 pub mod notice;
 pub mod options;
 pub mod provider;

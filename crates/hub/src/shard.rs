@@ -7,6 +7,7 @@ pub(crate) mod lease;
 
 use engine::{Db, Log};
 use model::AccountId;
+use store::vault::Vault;
 
 use crate::{Error, Result};
 
@@ -91,6 +92,29 @@ pub async fn count(db: &Db, wanted: Option<u32>, default: u32) -> Result<u32> {
             store::setting::put(&mut tx, NAME, &count.to_string()).await?;
             tx.commit().await?;
             Ok(count)
+        }
+    }
+}
+
+/// Makes sure that `vault` opens what this installation has sealed: notes its key at the first start, and looks for that
+/// one at every other.
+///
+/// # Errors
+/// [`Error::Conflict`] if another key was noted.
+pub async fn agree_on_key(db: &Db, vault: &Vault) -> Result<()> {
+    const NAME: &str = "key_id";
+    let mut tx = db.begin().await?;
+    tx.lock_exclusive(store::change::LOCK).await?;
+    match store::setting::get(&mut tx, NAME).await? {
+        Some(id) if vault.has(&id) => Ok(()),
+        Some(_) => Err(Error::Conflict(
+            "the secrets of this database were sealed under another key: give every process that shares it the same \
+             RIALTO_SECRET_KEY, or the same secret.key; an old key stays below the new one"
+                .to_owned(),
+        )),
+        None => {
+            store::setting::put(&mut tx, NAME, &vault.newest()).await?;
+            Ok(tx.commit().await?)
         }
     }
 }

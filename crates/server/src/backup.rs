@@ -12,21 +12,26 @@ use std::path::{Path, PathBuf};
 
 use engine::{Blobs, Db, Log};
 
+use crate::config::{BlobsEngine, Config, DbEngine};
+use crate::open::{BLOBS, DATABASE, KEY, log_name};
+
 /// Why a backup or restore failed; nothing that could be taken for a whole one is left.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
+    #[error(
+        "the database is PostgreSQL, which has its own means: take a base backup or `pg_dump` of it first, then a copy of the log's streams (`nats stream backup`) if it is on JetStream, of the event files and of the key"
+    )]
+    Elsewhere,
+    #[error(
+        "event files are not in the data directory: copy it with the process stopped, and them by the means of their store"
+    )]
+    FilesElsewhere,
     #[error("{path} exists and is not empty: name a new directory")]
     NotEmpty { path: PathBuf },
     #[error("{path} is not a data directory: it has no {missing}")]
-    NotData {
-        path: PathBuf,
-        missing: &'static str,
-    },
+    NotData { path: PathBuf, missing: String },
     #[error("{path} is not a complete backup: it has no {missing}")]
-    NotABackup {
-        path: PathBuf,
-        missing: &'static str,
-    },
+    NotABackup { path: PathBuf, missing: String },
     #[error("{path} could not be copied")]
     Copy {
         path: PathBuf,
@@ -40,7 +45,7 @@ pub enum BackupError {
         source: engine::DbError,
     },
     #[error("the backup's {name} is damaged ({what}): restore another backup")]
-    Damaged { name: &'static str, what: String },
+    Damaged { name: String, what: String },
     #[error("the event files could not be made to agree with the database")]
     Files(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the restored log could not be prepared")]
@@ -49,23 +54,46 @@ pub enum BackupError {
 
 type Result<T> = std::result::Result<T, BackupError>;
 
-const DATABASE: &str = "rialto.db";
-const LOG: &str = "log.db";
-const KEY: &str = "secret.key";
-const BLOBS: &str = "blobs";
 /// Written last: says that the backup is whole, by which version it was made, and when.
 const COMPLETE: &str = "backup.json";
 
 /// Batches that no hub commits between a backup and its restoring: a thousand a second for fifty days.
 const GAP_BATCHES: u64 = 1 << 32;
 
+/// Whether all that the configuration names is in the data directory, so that it can be copied and restored here.
+///
+/// # Errors
+/// [`BackupError`] says what is elsewhere, and what to do.
+pub fn check(config: &Config) -> Result<()> {
+    if config.engines.db != DbEngine::Sqlite {
+        return Err(BackupError::Elsewhere);
+    }
+    if config.engines.blobs != BlobsEngine::Directory {
+        return Err(BackupError::FilesElsewhere);
+    }
+    Ok(())
+}
+
+/// The log of each shard: the first is always there.
+fn logs(data: &Path) -> impl Iterator<Item = String> {
+    let more = (1..).map(log_name);
+    std::iter::once(log_name(0)).chain(more.take_while(move |name| data.join(name).is_file()))
+}
+
+/// The files that are databases: the one that is, and the logs.
+fn databases(data: &Path) -> Vec<String> {
+    std::iter::once(DATABASE.to_owned())
+        .chain(logs(data))
+        .collect()
+}
+
 /// Copies the data directory of a hub that may be running to the new directory `to`.
 ///
 /// # Errors
 /// [`BackupError`]; `to` is then no complete backup.
 pub async fn backup(data: &Path, to: &Path) -> Result<()> {
-    for name in [DATABASE, LOG] {
-        if !data.join(name).is_file() {
+    for name in databases(data) {
+        if !data.join(&name).is_file() {
             let path = data.to_owned();
             return Err(BackupError::NotData {
                 path,
@@ -75,10 +103,10 @@ pub async fn backup(data: &Path, to: &Path) -> Result<()> {
     }
     make_empty(to)?;
     // The log is a SQLite file too; it is copied without its committer, which may be at work in another process.
-    for name in [DATABASE, LOG] {
-        let path = data.join(name);
+    for name in databases(data) {
+        let path = data.join(&name);
         let copied = match Db::open_sqlite(&path).await {
-            Ok(db) => db.snapshot(&to.join(name)).await,
+            Ok(db) => db.snapshot(&to.join(&name)).await,
             Err(error) => Err(error),
         };
         copied.map_err(|source| BackupError::Db { path, source })?;
@@ -114,8 +142,8 @@ async fn agree(to: &Path) -> Result<()> {
 /// # Errors
 /// [`BackupError`]; `to` is then empty, or was not touched.
 pub async fn restore(from: &Path, to: &Path) -> Result<()> {
-    for missing in [COMPLETE, DATABASE, LOG] {
-        if !from.join(missing).is_file() {
+    for missing in [COMPLETE.to_owned()].into_iter().chain(databases(from)) {
+        if !from.join(&missing).is_file() {
             let path = from.to_owned();
             return Err(BackupError::NotABackup { path, missing });
         }
@@ -130,18 +158,23 @@ pub async fn restore(from: &Path, to: &Path) -> Result<()> {
 }
 
 async fn restore_into(from: &Path, to: &Path) -> Result<()> {
-    for name in [DATABASE, LOG] {
-        copy(&from.join(name), &to.join(name))?;
-        examine(&to.join(name), name).await?;
+    for name in databases(from) {
+        copy(&from.join(&name), &to.join(&name))?;
+        examine(&to.join(&name), &name).await?;
     }
     copy_rest(from, to)?;
-    Log::leave_gap_sqlite(&to.join(LOG), GAP_BATCHES).await?;
+    for name in logs(to) {
+        Log::leave_gap_sqlite(&to.join(name), GAP_BATCHES).await?;
+    }
     sync(to)
 }
 
 /// Reads the whole file and says what is wrong with it.
-async fn examine(path: &Path, name: &'static str) -> Result<()> {
-    let damaged = |what: String| Err(BackupError::Damaged { name, what });
+async fn examine(path: &Path, name: &str) -> Result<()> {
+    let damaged = |what: String| {
+        let name = name.to_owned();
+        Err(BackupError::Damaged { name, what })
+    };
     let rows = match Db::open_sqlite(path).await {
         Ok(db) => db.rows("PRAGMA integrity_check(1)", &[]).await,
         Err(error) => Err(error),

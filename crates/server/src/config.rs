@@ -1,16 +1,19 @@
 //! Configuration: `rialto.default.toml` is the manual and the defaults, a file of the operator's and the environment
 //! change it, the command line has the last word. Unknown keys are errors.
 
+mod engines;
 mod human;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use model::Secret;
 use model::event_post::PostLimits;
 use model::retry::RetryPolicy;
 use serde::Deserialize;
 use toml::{Table, Value};
 
+pub use engines::{BlobsEngine, DbEngine, EnginesSection, LogEngine, ProcessesSection, Role};
 pub use human::{Bytes, Duration, duration};
 
 /// The manual.
@@ -27,12 +30,16 @@ pub enum ConfigError {
     },
     #[error("{origin}: {message}")]
     Wrong { origin: String, message: String },
+    #[error("{0}")]
+    Senseless(String),
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub server: ServerSection,
+    pub engines: EnginesSection,
+    pub processes: ProcessesSection,
     pub api: ApiSection,
     pub limits: PostLimits,
     pub log: LogSection,
@@ -44,10 +51,10 @@ pub struct Config {
     pub telemetry: Telemetry,
     /// From `RIALTO_OPERATOR_TOKEN` only: secrets do not belong in files that are shared.
     #[serde(skip)]
-    pub operator_token: Option<String>,
+    pub operator_token: Option<Secret>,
     /// From `RIALTO_SECRET_KEY` only; else the key file in the data directory.
     #[serde(skip)]
-    pub secret_key: Option<String>,
+    pub secret_key: Option<Secret>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -154,8 +161,8 @@ impl Config {
             origin: origin.to_owned(),
             message,
         };
-        let mut table: Table =
-            toml::from_str(DEFAULT).map_err(|e| wrong("the defaults", e.to_string()))?;
+        let mut table: Table = toml::from_str(DEFAULT)
+            .map_err(|e| wrong("the defaults", without_text(DEFAULT, &e)))?;
         if let Some(path) = file {
             let text = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
                 path: path.to_owned(),
@@ -163,7 +170,7 @@ impl Config {
             })?;
             let origin = path.display().to_string();
             let changes: Table =
-                toml::from_str(&text).map_err(|e| wrong(&origin, e.to_string()))?;
+                toml::from_str(&text).map_err(|e| wrong(&origin, without_text(&text, &e)))?;
             merge(&mut table, changes, &origin)?;
         }
         apply_environment(&mut table, &environment)?;
@@ -174,10 +181,18 @@ impl Config {
         let mut config: Self = table
             .try_into()
             .map_err(|e: toml::de::Error| wrong(&origin, e.to_string()))?;
-        config.operator_token =
-            environment("RIALTO_OPERATOR_TOKEN").filter(|token| !token.is_empty());
-        config.secret_key = environment("RIALTO_SECRET_KEY").filter(|key| !key.is_empty());
+        let secret = |name| environment(name).filter(|text| !text.is_empty());
+        config.operator_token = secret("RIALTO_OPERATOR_TOKEN").map(Secret::new);
+        config.secret_key = secret("RIALTO_SECRET_KEY").map(Secret::new);
         Ok(config)
+    }
+
+    /// Looks at what the values mean together: sentences on what may be a mistake.
+    ///
+    /// # Errors
+    /// [`ConfigError::Senseless`].
+    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
+        engines::check(&self.engines, &self.processes).map_err(ConfigError::Senseless)
     }
 
     pub fn api_limits(&self) -> api::ApiLimits {
@@ -191,7 +206,8 @@ impl Config {
     /// What the hub takes from this.
     pub fn hub_options(&self) -> hub::Options {
         use hub::options::{
-            CollectOptions, DedupeOptions, DeliveryOptions, FileOptions, RetentionOptions,
+            CollectOptions, DedupeOptions, DeliveryOptions, FileOptions, ProcessOptions,
+            RetentionOptions,
         };
         let delivery = &self.delivery;
         let guard = outbound::Guard {
@@ -241,9 +257,26 @@ impl Config {
                 every: self.collect.every.0,
                 file_bytes_max: self.collect.file_bytes_max.0,
             },
-            processes: hub::Options::default().processes,
+            processes: ProcessOptions {
+                is_shared: self.engines.is_shared(),
+                roles: self.processes.roles_text(),
+                lease: self.processes.lease.0,
+                follow_every: self.processes.follow_every.0,
+            },
             outbound,
         }
+    }
+}
+
+/// A mistake in a file, without the line that has it: a password may stand there.
+fn without_text(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or(text);
+            format!("line {}: {message}", before.matches('\n').count() + 1)
+        }
+        None => message.to_owned(),
     }
 }
 
@@ -359,6 +392,106 @@ mod tests {
             (name == "RIALTO_DELIVERY_TIMEOUT").then(|| "4s".to_owned())
         });
         assert_eq!(config.expect("sound").delivery.timeout.0.as_secs(), 4);
+    }
+
+    #[test]
+    fn engines_are_chosen_by_their_addresses() {
+        let config = load(
+            "[engines]\ndb = \"postgres://me:hush@db/rialto\"\nlog = \"nats://me:hush@a:1,b:2\"\nblobs = \"s3://bucket/a/prefix/\"\n\
+             s3_access_key = \"id\"\ns3_secret_key = \"hush\"\n[processes]\nroles = [\"flow\"]\n",
+        );
+        let config = config.expect("sound");
+        let engines = &config.engines;
+        let DbEngine::Postgres(url) = &engines.db else {
+            panic!("{engines:?}");
+        };
+        assert_eq!(url.expose(), "postgres://me:hush@db/rialto");
+        let servers = engines.jetstream().expect("it is JetStream");
+        assert_eq!(servers.servers, "nats://me:hush@a:1,nats://b:2");
+        let s3 = engines.s3().expect("it is S3");
+        assert_eq!(
+            (s3.bucket.as_str(), s3.prefix.as_str()),
+            ("bucket", "a/prefix")
+        );
+        assert_eq!(
+            (engines.shards_wanted(), engines.shards_default()),
+            (None, 16)
+        );
+        assert!(
+            !format!("{config:?}").contains("hush"),
+            "secrets are not shown"
+        );
+        let options = config.hub_options().processes;
+        assert!(options.is_shared && options.roles == "flow");
+        let shared = load("[engines]\nblobs = \"file:///mnt/files\"\n").expect("sound");
+        assert_eq!(
+            shared.engines.blobs,
+            BlobsEngine::Shared("/mnt/files".into())
+        );
+        assert_eq!(shared.engines.shards_default(), 1);
+    }
+
+    #[test]
+    fn what_makes_no_sense_together_is_refused_with_a_sentence() {
+        let postgres = "[engines]\ndb = \"postgres://db/rialto\"\n";
+        for (text, expected) in [
+            (
+                "[engines]\nlog = \"nats://a\"\n".to_owned(),
+                "engines.db is SQLite",
+            ),
+            (
+                "[processes]\nroles = [\"api\"]\n".to_owned(),
+                "a process on SQLite is alone",
+            ),
+            (
+                format!("{postgres}[processes]\nroles = [\"console\"]\n"),
+                "would do nothing",
+            ),
+            ("[engines]\nshards = 1025\n".to_owned(), "1 to 1024"),
+            (
+                "[processes]\nlease = \"200ms\"\n".to_owned(),
+                "processes.lease",
+            ),
+            (
+                "[processes]\nfollow_every = \"9s\"\n".to_owned(),
+                "processes.follow_every",
+            ),
+            (
+                "[engines]\ns3_access_key = \"id\"\n".to_owned(),
+                "come together",
+            ),
+            (
+                "[engines]\njetstream_prefix = \"a.b\"\n".to_owned(),
+                "jetstream_prefix",
+            ),
+        ] {
+            let error = load(&text).expect("it can be read").check();
+            let error = error.expect_err(&text).to_string();
+            let is_absent = !cfg!(feature = "distributed") && error.contains("built without");
+            assert!(error.contains(expected) || is_absent, "{text}: {error}");
+        }
+        let fine = load("[engines]\nblobs = \"file:///mnt/files\"\n").expect("sound");
+        assert!(fine.check().expect("makes sense").is_empty());
+        if cfg!(feature = "distributed") {
+            let warnings = load(postgres).expect("sound").check().expect("makes sense");
+            assert!(
+                warnings[0].contains("more than one process"),
+                "{warnings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_never_shows_a_password() {
+        for text in [
+            "[engines]\ndb = \"postgre://me:hush@db\"\n",
+            "[engines]\nlog = \"http://me:hush@a\"\n",
+            "[engines]\nblobs = \"s4://hush\"\n",
+            "[engines]\ndb = \"postgres://me:hush@db\n",
+        ] {
+            let error = load(text).expect_err(text).to_string();
+            assert!(!error.contains("hush"), "{text}: {error}");
+        }
     }
 
     #[test]

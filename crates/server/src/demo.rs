@@ -164,7 +164,7 @@ fn configuration(data: PathBuf) -> Result<Config, DemoError> {
     let random: String = (0..24).map(|_| fastrand::alphanumeric()).collect();
     config
         .operator_token
-        .get_or_insert_with(|| format!("ro_{random}"));
+        .get_or_insert_with(|| model::Secret::new(format!("ro_{random}")));
     Ok(config)
 }
 
@@ -173,6 +173,7 @@ impl Stage {
     async fn set(config: &Config, server: &Server, fail: f64) -> Result<Self, DemoError> {
         let exchange = Partner::new(&format!("http://{}", server.address))?;
         let token = config.operator_token.clone().unwrap_or_default();
+        let token = token.expose().to_owned();
         let crm = Crm::start(fail).await.map_err(DemoError::Port)?;
         let registered = registered::register(&exchange, &token, &crm.url()).await?;
         let secret: Secret = registered.crm_secret.parse()?;

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod docs;
 pub mod listen;
 pub mod listener;
+pub mod open;
 pub mod partner;
 pub mod send;
 pub mod signal;
@@ -21,9 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Blobs, Clock, Db, Faults, Log, LogOptions};
-use hub::{Engines, Hub};
-use store::vault::Vault;
+use engine::{Clock, Faults};
+use hub::Hub;
 
 use config::Config;
 use listener::Listener;
@@ -41,7 +41,13 @@ pub enum StartError {
         "another rialto process uses the data directory {0}: stop it, or name another directory with --data"
     )]
     InUse(PathBuf),
-    #[error("the {what} in the data directory cannot be opened")]
+    #[error("the configuration cannot be used")]
+    Config(#[from] config::ConfigError),
+    #[error(
+        "there is no key to seal secrets with: give RIALTO_SECRET_KEY (64 hexadecimal digits, for example of `openssl rand -hex 32`) or the file {0}; processes that share a database share its key"
+    )]
+    NoKey(PathBuf),
+    #[error("the {what} cannot be opened")]
     Engine {
         what: &'static str,
         #[source]
@@ -91,7 +97,7 @@ pub struct Server {
     listeners: [Listener; 2],
     running: Option<hub::flow::Running>,
     patience: Duration,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl Server {
@@ -100,9 +106,13 @@ impl Server {
     /// # Errors
     /// [`StartError`], in a sentence that says what to do.
     pub async fn start(config: &Config, extras: Extras) -> Result<Self, StartError> {
-        let data = &config.server.data;
-        let lock = lock(data)?;
-        let hub = open_hub(config, &extras).await?;
+        // On a database that others use too the directory is only for what belongs to this machine.
+        let lock = if config.engines.is_shared() {
+            None
+        } else {
+            Some(lock(&config.server.data)?)
+        };
+        let hub = open::hub(config, &extras).await?;
         let bind = |address: SocketAddr, key| async move {
             listener::bind(address)
                 .await
@@ -115,9 +125,14 @@ impl Server {
         let production = bind(config.server.listen, "server.listen").await?;
         let pilot = bind(config.server.pilot_listen, "server.pilot_listen").await?;
         // After everything that may fail: a token that is made is shown once, so this start must get to show it.
-        let (token, new_operator_token) =
-            hub.operator_token(config.operator_token.as_deref()).await?;
-        let api = api::api(&hub, token, config.api_limits());
+        let (token, new_operator_token) = hub
+            .operator_token(config.operator_token.as_ref().map(model::Secret::expose))
+            .await?;
+        let api = if config.processes.has(config::Role::Api) {
+            api::api(&hub, token, config.api_limits())
+        } else {
+            api::health_only(&hub, token, config.api_limits())
+        };
         // Who is alone begins at once; who is not takes its share as soon as the others leave it.
         hub.lease().await?;
         let running = (!extras.is_stepped).then(|| hub.run());
@@ -179,45 +194,4 @@ fn lock(data: &Path) -> Result<Lock, StartError> {
         Err(std::fs::TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(wrap(source)),
     }
-}
-
-async fn open_hub(config: &Config, extras: &Extras) -> Result<Arc<Hub>, StartError> {
-    let data = &config.server.data;
-    let failed = |what| {
-        move |source: Box<dyn std::error::Error + Send + Sync>| StartError::Engine { what, source }
-    };
-    let vault = match &config.secret_key {
-        Some(text) => Vault::from_text(text),
-        None => Vault::open_file(&data.join("secret.key")),
-    };
-    let vault = vault.map_err(|e| failed("secret key")(e.into()))?;
-    let db = Db::open_sqlite(&data.join("rialto.db"))
-        .await
-        .map_err(|e| failed("database")(e.into()))?;
-    let metrics = hub::metrics::Metrics::new();
-    let commit = metrics.commit.clone();
-    let log = &config.log;
-    let options = LogOptions {
-        batch_bytes_max: log.batch_bytes_max.0,
-        queue_bytes_max: log.queue_bytes_max.0,
-        queue_records_max: log.queue_records_max,
-        tail_bytes_max: log.tail_bytes_max.0,
-        on_commit: Some(Arc::new(move |stats: engine::CommitStats| {
-            commit.observe(stats.elapsed.as_secs_f64());
-        })),
-        faults: extras.faults.clone(),
-    };
-    let log = Log::open_sqlite(&data.join("log.db"), options, extras.clock.clone()).await;
-    let log = log.map_err(|e| failed("log")(e.into()))?;
-    let blobs = Blobs::open_directory(&data.join("blobs"))
-        .await
-        .map_err(|e| failed("file store")(e.into()))?;
-    let engines = Engines {
-        db,
-        logs: vec![log],
-        blobs,
-        clock: extras.clock.clone(),
-        vault,
-    };
-    Ok(Hub::open(engines, config.hub_options(), metrics).await?)
 }

@@ -30,9 +30,12 @@ enum Command {
     Config(ConfigCommand),
     /// Copy a data directory, also of a running exchange.
     Backup {
-        /// The data directory.
-        #[arg(long, default_value = "rialto-data")]
-        data: PathBuf,
+        /// Configuration file.
+        #[arg(long, env = "RIALTO_CONFIG")]
+        config: Option<PathBuf>,
+        /// The data directory; else that of the configuration.
+        #[arg(long)]
+        data: Option<PathBuf>,
         /// A new directory for the copy.
         to: PathBuf,
     },
@@ -40,9 +43,12 @@ enum Command {
     Restore {
         /// The backup.
         from: PathBuf,
-        /// The new data directory.
-        #[arg(long, default_value = "rialto-data")]
-        data: PathBuf,
+        /// Configuration file.
+        #[arg(long, env = "RIALTO_CONFIG")]
+        config: Option<PathBuf>,
+        /// The new data directory; else that of the configuration.
+        #[arg(long)]
+        data: Option<PathBuf>,
     },
     #[command(flatten)]
     Manage(Box<cli::Command>),
@@ -99,23 +105,24 @@ async fn run(command: Command) -> ExitCode {
         Command::Send(send) => ended(send.run().await),
         Command::Listen(listen) => ended(listen.run().await),
         Command::Config(ConfigCommand::Check { file }) => match load(Some(&file)) {
-            Ok(_) => {
-                println!("The configuration can be used.");
-                ExitCode::SUCCESS
-            }
+            Ok(config) => checked(&config),
             Err(error) => fail(&error),
         },
         Command::Config(ConfigCommand::Default) => {
             print!("{}", server::config::DEFAULT);
             ExitCode::SUCCESS
         }
-        Command::Backup { data, to } => {
-            done(backup::backup(&data, &to).await, "The backup is complete.")
-        }
-        Command::Restore { from, data } => done(
-            backup::restore(&from, &data).await,
-            "The data directory is complete.",
-        ),
+        Command::Backup { config, data, to } => match embedded(config.as_deref(), data) {
+            Ok(data) => done(backup::backup(&data, &to).await, "The backup is complete."),
+            Err(code) => code,
+        },
+        Command::Restore { config, from, data } => match embedded(config.as_deref(), data) {
+            Ok(data) => done(
+                backup::restore(&from, &data).await,
+                "The data directory is complete.",
+            ),
+            Err(code) => code,
+        },
         Command::Manage(command) => cli::run(*command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rialto", &mut std::io::stdout());
@@ -130,6 +137,27 @@ async fn run(command: Command) -> ExitCode {
 
 fn load(file: Option<&Path>) -> Result<Config, server::config::ConfigError> {
     Config::load(file, |name| std::env::var(name).ok())
+}
+
+/// Says whether a configuration makes sense, and what of it may be a mistake.
+fn checked(config: &Config) -> ExitCode {
+    match config.check() {
+        Ok(warnings) => {
+            for warning in warnings {
+                println!("Take care: {warning}.");
+            }
+            println!("The configuration can be used.");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The data directory of an installation that has all of it there.
+fn embedded(file: Option<&Path>, data: Option<PathBuf>) -> Result<PathBuf, ExitCode> {
+    let config = load(file).map_err(|error| fail(&error))?;
+    backup::check(&config).map_err(|error| fail(&error))?;
+    Ok(data.unwrap_or(config.server.data))
 }
 
 async fn serve(args: Serve) -> ExitCode {

@@ -10,6 +10,7 @@ mod process;
 #[cfg(feature = "s3")]
 pub mod s3;
 
+pub use nats::Nats;
 pub use postgres::Postgres;
 #[cfg(feature = "s3")]
 pub use s3::S3;

@@ -9,6 +9,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -66,6 +67,28 @@ impl Nats {
     pub async fn start_with(options: NatsOptions) -> io::Result<Self> {
         let nodes = NatsCluster::start_nodes(1, options).await?;
         Ok(Self { nodes })
+    }
+
+    /// One server for everybody in this process. It ends with the process.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Nats> = OnceLock::new();
+        let start = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(Self::start())
+        };
+        SHARED.get_or_init(|| {
+            // The caller may be on a runtime, where another cannot be waited for.
+            match std::thread::spawn(start).join() {
+                Ok(Ok(server)) => server,
+                Ok(Err(error)) => panic!("NATS does not start: {error}"),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
     }
 
     /// Where clients connect: `nats://127.0.0.1:port`.

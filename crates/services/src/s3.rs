@@ -6,7 +6,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
+use std::sync::{OnceLock, mpsc};
 use std::thread::JoinHandle;
 
 use hyper::service::service_fn;
@@ -16,6 +17,8 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+
+use crate::process::free_port;
 
 /// The bucket that every server has.
 pub const BUCKET: &str = "rialto";
@@ -29,6 +32,10 @@ pub const SECRET_KEY: &str = "test-secret-key";
 /// The region that signatures name.
 pub const REGION: &str = "us-east-1";
 
+/// What the guard runs: it reads from a pipe that only this process holds, so it goes on when this process is gone,
+/// however it went. `$1` is the directory.
+const GUARD: &str = r#"trap "" INT TERM HUP; read -r _; rm -rf -- "$1""#;
+
 /// Why an S3 server could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("the S3 server cannot start: {what}")]
@@ -36,11 +43,13 @@ pub struct S3Error {
     what: String,
 }
 
-/// A running server. It ends when this is dropped, and its files with it.
+/// A running server. It ends when this is dropped, and its files with it; at the latest with the process.
 #[derive(Debug)]
 pub struct S3 {
     address: SocketAddr,
-    directory: tempfile::TempDir,
+    directory: PathBuf,
+    /// Removes the directory.
+    guard: Child,
     mode: watch::Sender<Mode>,
     thread: Option<Running>,
 }
@@ -70,16 +79,32 @@ impl S3 {
         let directory = tempfile::tempdir().map_err(wrong)?;
         std::fs::create_dir(directory.path().join(BUCKET)).map_err(wrong)?;
         let mode = watch::Sender::new(Mode::Answer);
-        let (address, running) = serve(
-            directory.path(),
-            (Ipv4Addr::LOCALHOST, 0).into(),
-            mode.subscribe(),
-        )?;
+        let address = (Ipv4Addr::LOCALHOST, free_port().map_err(wrong)?).into();
+        let (address, running) = serve(directory.path(), address, mode.subscribe())?;
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "guard"])
+            .arg(directory.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(wrong)?;
         Ok(Self {
             address,
-            directory,
+            directory: directory.keep(),
+            guard,
             mode,
             thread: Some(running),
+        })
+    }
+
+    /// One server for everybody in this process. It ends with the process.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<S3> = OnceLock::new();
+        SHARED.get_or_init(|| match Self::start() {
+            Ok(server) => server,
+            Err(error) => panic!("{error}"),
         })
     }
 
@@ -92,7 +117,7 @@ impl S3 {
     /// The directory in which each object of [`BUCKET`] is a file.
     #[must_use]
     pub fn files(&self) -> PathBuf {
-        self.directory.path().join(BUCKET)
+        self.directory.join(BUCKET)
     }
 
     /// Ends it: connections break, new ones are refused. What was put stays.
@@ -111,7 +136,7 @@ impl S3 {
     pub fn restart(&mut self) -> Result<(), S3Error> {
         self.stop();
         self.mode.send_replace(Mode::Answer);
-        let (_, running) = serve(self.directory.path(), self.address, self.mode.subscribe())?;
+        let (_, running) = serve(&self.directory, self.address, self.mode.subscribe())?;
         self.thread = Some(running);
         Ok(())
     }
@@ -135,6 +160,8 @@ impl S3 {
 impl Drop for S3 {
     fn drop(&mut self) {
         self.stop();
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod audit;
 pub mod change;
+pub mod copy;
 pub mod dedupe;
 pub mod delivery;
 pub mod endpoint;

@@ -75,6 +75,16 @@ impl Vault {
         }
     }
 
+    /// What the newest key is called.
+    pub fn newest(&self) -> String {
+        name(self.keys[0].0)
+    }
+
+    /// Whether the key that [`Vault::newest`] once named is among these.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|(id, _)| name(*id) == key)
+    }
+
     /// Encrypts; `purpose` is bound in, so a sealed value cannot be moved to another column or owner.
     pub fn seal(&self, purpose: &str, clear: &[u8]) -> Result<Vec<u8>, VaultError> {
         let (id, cipher) = &self.keys[0];
@@ -142,6 +152,10 @@ fn hex(word: &str) -> Option<[u8; 32]> {
 }
 
 /// Under another name first: a process that is killed meanwhile leaves no half of a key.
+fn name(id: [u8; KEY_ID_BYTES]) -> String {
+    format!("{:08x}", u32::from_be_bytes(id))
+}
+
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;

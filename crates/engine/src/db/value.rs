@@ -182,6 +182,18 @@ impl Row {
         Self { columns, values }
     }
 
+    /// The names of its fields, in the order of [`Row::into_values`].
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// All its fields.
+    #[must_use]
+    pub fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
     /// The field of `column`, named as in the statement (`SELECT count(*) AS n` → `n`).
     ///
     /// # Errors

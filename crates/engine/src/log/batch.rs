@@ -107,6 +107,18 @@ impl Batch {
         }
     }
 
+    /// The batch with only those records that `is_kept` names; the others are empty, so that all keep their positions.
+    /// `None` if none is kept.
+    #[must_use]
+    pub fn emptied(&self, is_kept: impl Fn(&[u8]) -> bool) -> Option<Self> {
+        let records: Vec<Vec<u8>> = self
+            .iter()
+            .map(|(_, record)| if is_kept(record) { record } else { &[] }.to_vec())
+            .collect();
+        let is_any = records.iter().any(|record| !record.is_empty());
+        is_any.then(|| Self::new(self.seq, self.appended_at, records.iter()))
+    }
+
     /// The batch under the number and time that it was given when it was written.
     #[cfg(feature = "distributed")]
     pub(super) fn placed(self, seq: u64, appended_at: Timestamp) -> Self {

@@ -12,6 +12,7 @@ use store::event_file::EventFile;
 
 use super::destination::{Kind, Waiting};
 use super::render;
+use crate::event_file::FOLDER;
 use crate::registry::Target;
 use crate::{Hub, Result};
 
@@ -24,7 +25,7 @@ pub struct PackReport {
 
 /// Where an event file rests.
 pub(crate) fn blob_key(account: AccountId, endpoint: EndpointId, name: &str) -> String {
-    format!("eventfiles/{account}/{endpoint}/{name}")
+    format!("{FOLDER}{account}/{endpoint}/{name}")
 }
 
 impl Hub {

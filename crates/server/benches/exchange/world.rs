@@ -54,7 +54,7 @@ impl World {
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.pilot_listen = ([127, 0, 0, 1], 0).into();
         config.delivery.allow_private_destinations = true;
-        config.operator_token = Some(TOKEN.to_owned());
+        config.operator_token = Some(model::Secret::new(TOKEN));
         let extras = Extras {
             is_stepped: true,
             ..Extras::default()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::traffic::Traffic;
-use crate::harness::{Launch, Receiver, TestHub, event, rialto, run, said, wait};
+use crate::harness::{Launch, Receiver, TestHub, embedded_only, event, rialto, run, said, wait};
 
 fn backup(data: &Path, to: &Path) -> Command {
     let mut command = rialto(Path::new("/"), &["backup"]);
@@ -35,6 +35,9 @@ fn refused(command: Command, expected: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_is_backed_up_at_work_is_restored_with_all_it_had_promised_before() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
     let mut traffic = Traffic::set_up().await;
     let to = traffic.directory().join("backup");
     traffic
@@ -149,6 +152,9 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn a_restored_hub_lists_its_files_and_delivers_what_waited() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
     let small = Small::stopped().await;
     let from = small.backed_up();
     let mut launch = Launch::new(small.directory.path());
@@ -173,6 +179,9 @@ async fn a_restored_hub_lists_its_files_and_delivers_what_waited() {
 
 #[tokio::test]
 async fn files_that_changed_while_the_backup_was_taken_leave_no_trace_in_it() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
     let small = Small::stopped().await;
     // As if its reader had deleted it, and another had been packed, after their list was copied.
     let file = small.file();
@@ -189,6 +198,9 @@ async fn files_that_changed_while_the_backup_was_taken_leave_no_trace_in_it() {
 
 #[tokio::test]
 async fn what_is_no_backup_is_not_restored_and_what_is_there_is_not_overwritten() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
     let small = Small::stopped().await;
     let (data, target) = (small.path("data"), small.path("restored"));
     let from = small.backed_up();
@@ -211,6 +223,9 @@ async fn what_is_no_backup_is_not_restored_and_what_is_there_is_not_overwritten(
 
 #[tokio::test]
 async fn a_damaged_backup_is_found_out_before_a_hub_starts_on_it() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
     let small = Small::stopped().await;
     let (from, target) = (small.backed_up(), small.path("restored"));
     for name in ["rialto.db", "log.db"] {
@@ -242,6 +257,9 @@ async fn a_damaged_backup_is_found_out_before_a_hub_starts_on_it() {
 
 #[tokio::test]
 async fn the_log_of_a_restored_hub_is_trimmed_by_its_size_and_not_by_its_numbers() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
     const BATCHES: u64 = 600;
     let hub = TestHub::start().await;
     let account = hub.account().await;

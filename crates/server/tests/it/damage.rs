@@ -6,7 +6,7 @@ use std::path::Path;
 use engine::{Clock, LogOptions};
 use serde_json::json;
 
-use crate::harness::{Receiver, TestAccount, TestEndpoint, TestHub, event};
+use crate::harness::{Receiver, TestAccount, TestEndpoint, TestHub, embedded_only, event};
 
 /// Spoils the stored bytes of one batch, as a failing disk does.
 async fn damage(directory: &Path, seq: i64) {
@@ -112,6 +112,9 @@ impl Scene {
 
 #[tokio::test]
 async fn the_router_passes_over_a_damaged_batch() {
+    if !embedded_only("the damage is done to the file of the log") {
+        return;
+    }
     let scene = Scene::start().await;
     scene.publish().await;
     // Not settled: nothing has been routed yet.
@@ -120,6 +123,9 @@ async fn the_router_passes_over_a_damaged_batch() {
 
 #[tokio::test]
 async fn what_waits_for_destinations_is_given_up_only_where_it_is_damaged() {
+    if !embedded_only("the damage is done to the file of the log") {
+        return;
+    }
     let scene = Scene::start().await;
     scene.publish().await;
     // Routed, and not sent: that is what a kill in between leaves.
@@ -144,6 +150,9 @@ async fn what_waits_for_destinations_is_given_up_only_where_it_is_damaged() {
 
 #[tokio::test]
 async fn what_is_being_retried_is_given_up_only_where_it_is_damaged() {
+    if !embedded_only("the damage is done to the file of the log") {
+        return;
+    }
     let scene = Scene::start().await;
     scene.receiver.answer_status(503);
     scene.publish().await;
@@ -157,6 +166,9 @@ async fn what_is_being_retried_is_given_up_only_where_it_is_damaged() {
 
 #[tokio::test]
 async fn what_is_published_after_a_damaged_batch_is_answered_for_and_its_keys_are_known() {
+    if !embedded_only("the damage is done to the file of the log") {
+        return;
+    }
     let scene = Scene::start().await;
     scene.publish().await;
     let mut event = event("cartAdd", "ada@example.com", 4);
@@ -171,6 +183,9 @@ async fn what_is_published_after_a_damaged_batch_is_answered_for_and_its_keys_ar
 /// What a missing write-ahead file leaves: the log ends where it ended some time ago.
 #[tokio::test]
 async fn what_is_published_after_the_log_has_lost_its_end_is_delivered() {
+    if !embedded_only("the damage is done to the file of the log") {
+        return;
+    }
     let scene = Scene::start().await;
     scene.publish().await;
     scene.hub.settle().await;
@@ -206,6 +221,9 @@ async fn what_is_published_after_the_log_has_lost_its_end_is_delivered() {
 
 #[tokio::test]
 async fn a_record_that_nobody_understands_is_left_out() {
+    if !embedded_only("the damage is done to the file of the log") {
+        return;
+    }
     let scene = Scene::start().await;
     let clock = scene.hub.clock.clone();
     let directory = scene.hub.leave().await;

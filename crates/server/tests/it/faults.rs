@@ -10,7 +10,7 @@ use engine::Fault;
 use serde_json::json;
 
 use crate::door::assert_problem;
-use crate::harness::{Answer, Binary, Receiver, TestEndpoint, TestHub, event};
+use crate::harness::{Answer, Binary, Receiver, TestEndpoint, TestHub, embedded_only, event};
 
 struct Scene {
     hub: TestHub,
@@ -180,6 +180,9 @@ async fn through_any_faults_what_was_acknowledged_arrives_and_nothing_else() {
 /// that may not grow.
 #[tokio::test]
 async fn a_disk_that_is_really_full_is_survived() {
+    if !embedded_only("the disk is that of the data directory") {
+        return;
+    }
     let directory = tempfile::tempdir().expect("a directory");
     let disk = SmallDisk::mount(directory.path());
     let receiver = Receiver::start().await;

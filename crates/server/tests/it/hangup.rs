@@ -8,7 +8,7 @@ use model::record::Entry;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::harness::{Raw, Receiver, TestEndpoint, TestHub};
+use crate::harness::{Raw, Receiver, TestEndpoint, TestHub, embedded_only};
 
 const PUBLISHES: u32 = 10_000;
 const CLIENTS: u32 = 50;
@@ -137,6 +137,9 @@ async fn durable(hub: TestHub) -> BTreeMap<u32, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_clients_that_hang_up_leave_nothing_half_done() {
+    if !embedded_only("what is durable is read from the file of the log") {
+        return;
+    }
     let hub = TestHub::start().await;
     let account = hub.account().await;
     let shop = hub.publisher(&account, &["buy"]).await;

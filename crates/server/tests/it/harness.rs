@@ -3,6 +3,7 @@
 mod binary;
 mod curl;
 mod http;
+mod mix;
 mod process;
 mod raw;
 mod receiver;
@@ -22,6 +23,7 @@ use server::{Extras, Server};
 
 pub(crate) use binary::{Binary, memory_peak_bytes};
 pub(crate) use http::{Answer, Http};
+pub(crate) use mix::embedded_only;
 pub(crate) use process::{Launch, rialto, run, said, wait};
 pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
@@ -98,13 +100,16 @@ impl TestHub {
         is_stepped: bool,
         change: impl FnOnce(&mut Config),
     ) -> Self {
-        let mut config = Config::load(None, |_| None).expect("the defaults are sound");
+        let settings = mix::settings(directory.path());
+        let given = |name: &str| settings.iter().find(|(set, _)| *set == name);
+        let config = Config::load(None, |name| given(name).map(|(_, value)| value.clone()));
+        let mut config = config.expect("the defaults are sound");
         config.server.data = directory.path().join("data");
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.pilot_listen = ([127, 0, 0, 1], 0).into();
         config.server.shutdown_patience = server::config::Duration(Duration::from_secs(5));
         config.delivery.allow_private_destinations = true;
-        config.operator_token = Some(TOKEN.to_owned());
+        config.operator_token = Some(model::Secret::new(TOKEN));
         change(&mut config);
         let faults = Faults::default();
         let extras = Extras {
@@ -119,6 +124,10 @@ impl TestHub {
         let server = Server::start(&config, extras)
             .await
             .expect("the server starts");
+        let lease = config.processes.lease.0;
+        if config.engines.is_shared() && is_stepped {
+            take_over(&server.hub, &clock, lease).await;
+        }
         let http = Http::new(server.address);
         Self {
             server,
@@ -334,6 +343,20 @@ impl TestHub {
             .expect("an id")
             .to_owned()
     }
+}
+
+/// On shared engines a hub that was here before may have been killed: its shards are taken over, as they would be when a
+/// lease has passed, and the clock stands where it stood.
+async fn take_over(hub: &hub::Hub, clock: &ManualClock, lease: Duration) {
+    let now = clock.now();
+    for _ in 0..3 {
+        let report = hub.lease().await.expect("the database answers");
+        if report.held == mix::SHARDS {
+            break;
+        }
+        clock.advance(lease);
+    }
+    clock.set(now);
 }
 
 /// A `PUT /v1/endpoint` body of a publisher.

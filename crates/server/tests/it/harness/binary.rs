@@ -51,6 +51,7 @@ impl Binary {
             .arg("--data")
             .arg(data)
             .env("RIALTO_OPERATOR_TOKEN", TOKEN)
+            .envs(super::mix::settings(data))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

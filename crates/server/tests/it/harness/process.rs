@@ -83,7 +83,9 @@ impl Launch {
             data: directory.join("data"),
             listen: ([127, 0, 0, 1], 0).into(),
             pilot_listen: ([127, 0, 0, 1], 0).into(),
-            environment: vec![("RIALTO_OPERATOR_TOKEN", TOKEN.to_owned())],
+            environment: std::iter::once(("RIALTO_OPERATOR_TOKEN", TOKEN.to_owned()))
+                .chain(super::mix::settings(directory))
+                .collect(),
             logs: directory.join("hub.log"),
         }
     }
