@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod crash;
+mod deploy;
 mod docs;
 mod examples;
 mod fuzz;
@@ -57,6 +58,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--check]",
         about: "write the generated pages of docs/, or say which are stale",
         run: docs::run,
+    },
+    Command {
+        name: "deploy",
+        arguments: "",
+        about: "hold the files of deploy/ against the schemas of those who read them",
+        run: deploy::run,
     },
     Command {
         name: "examples",

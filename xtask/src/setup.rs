@@ -5,8 +5,8 @@
 
 use std::process::Command;
 
-use crate::options;
 use crate::shell::{self, Failure};
+use crate::{deploy, options};
 
 /// A program we need, the Debian packages that bring it, and what for.
 struct Tool {
@@ -37,15 +37,27 @@ const TOOLS: &[Tool] = &[
         packages: &["nats-server"],
         why: "the tests of scale-out start it",
     },
+    Tool {
+        program: "python3",
+        packages: &["python3", "python3-venv"],
+        why: "the linters of deploy/ are written in it",
+    },
 ];
 
-/// Installs what is missing with apt-get: directly as root, else by way of sudo.
+/// Installs what is missing: programs with apt-get, the linters of `deploy/` below `target/`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     options::none(arguments)?;
-    let missing: Vec<&Tool> = TOOLS
-        .iter()
-        .filter(|tool| !shell::installed(tool.program))
-        .collect();
+    programs()?;
+    deploy::install()
+}
+
+fn is_missing(tool: &Tool) -> bool {
+    !shell::installed(tool.program) || tool.program == "python3" && !deploy::python_is_whole()
+}
+
+/// As root directly, else by way of sudo.
+fn programs() -> Result<(), Failure> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| is_missing(tool)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -3,10 +3,11 @@
 //!
 //! It is `setup`, then `cargo test` over the workspace with the lock file as it is; all other arguments are handed on.
 //! The integration tests run once on each mix of engines, or on the one that is named: embedded, PostgreSQL alone, and
-//! PostgreSQL with JetStream and S3. `.ci/run` calls it too. It promises to run every mix, and to fail when one fails.
+//! PostgreSQL with JetStream and S3. `.ci/run` calls it too. It promises to run every mix, and to fail when one fails. Without
+//! arguments the files of `deploy/` are looked at first.
 
-use crate::setup;
 use crate::shell::{self, Failure};
+use crate::{deploy, setup};
 
 /// The mixes of engines, as `RIALTO_TEST_ENGINE` names them. The first is what tests that know no mix run on.
 const MIXES: [&str; 3] = ["embedded", "postgres", "distributed"];
@@ -25,6 +26,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         None => vec![MIXES[0]],
     };
     let mut failed = Vec::new();
+    if engine.is_none()
+        && arguments.is_empty()
+        && let Err(failure) = deploy::run(&[])
+    {
+        failed.push(format!("deploy: {failure}"));
+    }
     for mix in mixes {
         println!("== on {mix} engines");
         if let Err(failure) = test(mix, package, &arguments) {

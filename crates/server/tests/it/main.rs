@@ -14,6 +14,7 @@ mod coverage;
 mod crash;
 mod damage;
 mod demo;
+mod deploy;
 mod door;
 mod endless;
 mod endpoint;
