@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fuzz_tests_are_counted_by_binary() {
+    fn tests_are_counted_by_binary() {
         let test = "#[test]\nfn fuzz_one() {}\n";
         let src = format!("#[cfg(test)]\nmod tests {{\n{test}{test}}}\n");
         let tree = Tree::of(&[
