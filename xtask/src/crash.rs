@@ -15,6 +15,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "--locked",
         "-p",
         "server",
+        "--features",
+        "distributed",
         "--test",
         "it",
         "crash::",

@@ -24,7 +24,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         binaries.len()
     );
     let mut command = shell::cargo();
-    command.args(["test", "--locked", "--workspace", "--no-fail-fast", "fuzz_"]);
+    // The features that the tests are built with: nothing is built twice.
+    command.args([
+        "test",
+        "--locked",
+        "--workspace",
+        "--features",
+        "server/distributed",
+    ]);
+    command.args(["--no-fail-fast", "fuzz_"]);
     command.args(["--", &format!("--test-threads={threads}")]);
     shell::run(command.env("RIALTO_FUZZ_SECONDS", seconds.to_string()))
 }
