@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod cluster;
 mod crash;
 mod deploy;
 mod docs;
@@ -88,6 +89,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--rounds N]",
         about: "kill -9 the hub at random moments, N times (default 20)",
         run: crash::run,
+    },
+    Command {
+        name: "cluster",
+        arguments: "[--chaos] [--seconds N]",
+        about: "three processes on PostgreSQL, JetStream and S3, and what flows (default 60 s)",
+        run: cluster::run,
     },
 ];
 

@@ -33,6 +33,13 @@ pub(crate) fn flag(arguments: &[String], name: &str) -> Result<bool, Failure> {
     }
 }
 
+/// Takes a flag out of the arguments; whether it was there.
+pub(crate) fn take(arguments: &mut Vec<String>, name: &str) -> bool {
+    let before = arguments.len();
+    arguments.retain(|argument| argument != name);
+    arguments.len() < before
+}
+
 /// For a command that takes nothing: any argument is refused.
 pub(crate) fn none(arguments: &[String]) -> Result<(), Failure> {
     if arguments.is_empty() {

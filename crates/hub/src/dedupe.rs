@@ -11,10 +11,10 @@ use engine::Tx;
 use model::AccountId;
 use model::record::{Digest16, Entry};
 use store::dedupe::{EventKey, IdempotencyKey};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::shard::Shard;
-use crate::{Hub, Result};
+use crate::{Error, Hub, Result};
 
 /// What is known of a key.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +38,24 @@ struct Slots {
     epoch: u64,
 }
 
-#[derive(Default)]
+/// Claims in the database at a time: each holds a connection until the log has answered, and the flow needs some too.
+const CLAIMS_MAX: usize = 4;
+
 pub struct Dedupe {
     slots: Mutex<Slots>,
     /// A reservation has ended.
     settled: Notify,
+    claims: Arc<Semaphore>,
+}
+
+impl Default for Dedupe {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::default(),
+            settled: Notify::new(),
+            claims: Arc::new(Semaphore::new(CLAIMS_MAX)),
+        }
+    }
 }
 
 /// What a look at some keys found.
@@ -146,7 +159,7 @@ enum Held {
     Here(Vec<Digest16>),
     /// In the database, as rows that this transaction has written: another process that brings one of these keys waits
     /// for its end.
-    Shared(Tx),
+    Shared(Tx, OwnedSemaphorePermit),
 }
 
 impl Reservation {
@@ -158,7 +171,7 @@ impl Reservation {
                 self.hub.dedupe.fulfil(known);
                 self.held = Held::Here(digests);
             }
-            Held::Shared(tx) => {
+            Held::Shared(tx, _permit) => {
                 // The events are in the log: they are published, and the router saves their keys once more.
                 if let Err(error) = self.hub.save_keys(tx, account, &known).await {
                     tracing::warn!(
@@ -174,7 +187,7 @@ impl Reservation {
     pub(crate) async fn save_call(mut self, call: IdempotencyKey) -> Result<()> {
         let known = [(call.digest, Known::Call(call))];
         match std::mem::replace(&mut self.held, Held::Here(Vec::new())) {
-            Held::Shared(tx) => self.hub.save_keys(tx, call.account, &known).await,
+            Held::Shared(tx, _permit) => self.hub.save_keys(tx, call.account, &known).await,
             Held::Here(digests) => {
                 self.held = Held::Here(digests);
                 let tx = self.hub.db.begin().await?;
@@ -261,6 +274,8 @@ impl Hub {
     ) -> Result<(HashMap<Digest16, Known>, Reservation)> {
         let now = self.now();
         let mut known = HashMap::new();
+        let permit = Arc::clone(&self.dedupe.claims).acquire_owned().await;
+        let permit = permit.map_err(Error::internal)?;
         let mut tx = self.db.begin().await?;
         if let Some(digest) = call
             && !store::dedupe::claim_call(&mut tx, digest, now).await?
@@ -280,7 +295,7 @@ impl Hub {
         }
         let reservation = Reservation {
             hub: Arc::clone(self),
-            held: Held::Shared(tx),
+            held: Held::Shared(tx, permit),
         };
         Ok((known, reservation))
     }

@@ -36,6 +36,7 @@ pub struct Metrics {
     /// Events or calls answered from the index of keys.
     pub deduplicated: Count,
     pub over_quota: Count,
+    pub shards_lost: Count,
     pub routed: Count,
     pub delivered: Count,
     pub packed: Count,
@@ -77,6 +78,7 @@ impl Metrics {
             quarantined: Count::default(),
             deduplicated: Count::default(),
             over_quota: Count::default(),
+            shards_lost: Count::default(),
             routed: Count::default(),
             delivered: Count::default(),
             packed: Count::default(),
@@ -143,6 +145,11 @@ impl Metrics {
                 "over_quota_calls",
                 "Publish calls refused because the account's allowance was used up",
                 &self.over_quota,
+            ),
+            (
+                "shards_lost",
+                "Shards that another process took over from this one",
+                &self.shards_lost,
             ),
             (
                 "routed",
@@ -272,6 +279,13 @@ impl Hub {
             "router_lag_batches",
             "Batches of the log not yet routed",
             router,
+        );
+        let shards = Gauge::<i64>::default();
+        shards.set(gauge(self.flow.held().len() as u64));
+        registry.register(
+            "shards_held",
+            "Shards whose flow runs in this process",
+            shards,
         );
         let log = Gauge::<i64>::default();
         log.set(gauge(

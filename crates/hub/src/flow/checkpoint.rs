@@ -148,8 +148,7 @@ impl Hub {
             }
             if let Some(lost) = self.save(snapshot, drifts).await? {
                 drop(unsaved);
-                tracing::warn!(shard = lost.0, "another process took this shard over");
-                self.flow.drop_shard(&self.logs, lost);
+                self.lose(lost);
                 return Ok(true);
             }
         }

@@ -178,10 +178,16 @@ impl Hub {
         tx.commit().await?;
         self.flow.renewed(begun, self.options.processes.lease);
         for &shard in &lost {
-            tracing::warn!(shard = shard.0, "another process took this shard over");
-            self.flow.drop_shard(&self.logs, shard);
+            self.lose(shard);
         }
         Ok(lost)
+    }
+
+    /// Another process took a shard over.
+    pub(crate) fn lose(&self, shard: Shard) {
+        tracing::warn!(shard = shard.0, "another process took this shard over");
+        self.metrics.shards_lost.inc();
+        self.flow.drop_shard(&self.logs, shard);
     }
 
     async fn take(&self, shard: Shard, seen: Option<&Lease>) -> Result<bool> {

@@ -3,7 +3,7 @@
 mod binary;
 mod curl;
 mod http;
-mod mix;
+pub(crate) mod mix;
 mod process;
 mod raw;
 mod receiver;
@@ -24,6 +24,8 @@ use server::{Extras, Server};
 pub(crate) use binary::{Binary, memory_peak_bytes};
 pub(crate) use http::{Answer, Http};
 pub(crate) use mix::embedded_only;
+#[cfg(feature = "distributed")]
+pub(crate) use process::Process;
 pub(crate) use process::{Launch, rialto, run, said, wait};
 pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
@@ -76,6 +78,18 @@ impl TestHub {
     pub(crate) async fn start_today() -> Self {
         let directory = Arc::new(tempfile::tempdir().expect("a directory"));
         Self::open(directory, ManualClock::new(Clock::System.now()), |_| {}).await
+    }
+
+    /// The same on a directory for which engines are noted.
+    #[cfg(feature = "distributed")]
+    pub(crate) async fn open_today(directory: Arc<tempfile::TempDir>) -> Self {
+        Self::open(directory, ManualClock::new(Clock::System.now()), |_| {}).await
+    }
+
+    /// On such a directory, with the work running by itself.
+    #[cfg(feature = "distributed")]
+    pub(crate) async fn run_on(directory: Arc<tempfile::TempDir>) -> Self {
+        Self::open_as(directory, ManualClock::new(noon()), false, |_| {}).await
     }
 
     /// The same on the machine's clock, with the work running by itself.

@@ -9,6 +9,8 @@ mod backup;
 mod body;
 mod browser;
 mod cli;
+#[cfg(feature = "distributed")]
+mod cluster;
 mod collect;
 mod coverage;
 mod crash;
@@ -30,6 +32,8 @@ mod listen;
 mod manage;
 mod openapi;
 mod order;
+#[cfg(feature = "distributed")]
+mod outage;
 mod processes;
 mod publish;
 mod pull;

@@ -51,13 +51,7 @@ pub(crate) fn settings(directory: &Path) -> Vec<(&'static str, String)> {
     let note = directory.join(NOTE);
     let text = std::fs::read_to_string(&note).unwrap_or_else(|_| {
         let settings = fresh(mix());
-        let lines = settings
-            .iter()
-            .map(|(name, value)| format!("{name}={value}\n"));
-        let text: String = lines.collect();
-        std::fs::create_dir_all(directory).expect("a directory");
-        std::fs::write(&note, &text).expect("written");
-        text
+        write_down(directory, &settings)
     });
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     pairs
@@ -66,6 +60,17 @@ pub(crate) fn settings(directory: &Path) -> Vec<(&'static str, String)> {
             (*name.expect("a name of ours"), value.to_owned())
         })
         .collect()
+}
+
+/// Notes what the hub in `directory` rests on.
+pub(crate) fn write_down(directory: &Path, settings: &[(&'static str, String)]) -> String {
+    let lines = settings
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"));
+    let text: String = lines.collect();
+    std::fs::create_dir_all(directory).expect("a directory");
+    std::fs::write(directory.join(NOTE), &text).expect("written");
+    text
 }
 
 const NAMES: [&str; 11] = [

@@ -40,7 +40,8 @@ impl Scene {
         Self::of(TestHub::run_with(change).await).await
     }
 
-    async fn of(hub: TestHub) -> Self {
+    /// On a hub that runs.
+    pub(crate) async fn of(hub: TestHub) -> Self {
         let account = hub.account().await;
         let shop = hub.publisher(&account, &[BUY]).await;
         Self { hub, account, shop }

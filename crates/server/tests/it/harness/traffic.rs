@@ -2,7 +2,8 @@
 //!
 //! A shop publishes in every way there is (single events, batches, with `Idempotency-Key`, with `eventId`; calls that
 //! carry a key are repeated until they are answered), a push subscriber lives in the test process, a pull subscriber
-//! lists, fetches and deletes files. Each event has a number of its own, so the [`Book`] can say afterwards what was
+//! lists, fetches and deletes files, and a push subscriber that asked for strict order keeps a ledger. All of them speak to
+//! whichever process they like, where there are several. Each event has a number of its own, so the [`Book`] can say afterwards what was
 //! lost, and what came twice although nobody had killed the hub.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +15,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub, wait};
+use super::{
+    Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub, destination_definition, wait,
+};
 
 const CODE: &str = "cartAdd";
 /// Between two calls of one publisher: the hub shall be busy, not the test.
@@ -32,9 +35,12 @@ const SLOW: f64 = 0.1;
 pub(crate) struct Traffic {
     pub(crate) book: Arc<Book>,
     pub(crate) launch: Launch,
+    /// Further processes on the same engines.
+    pub(crate) others: Vec<Launch>,
     shop: TestEndpoint,
     warehouse: TestEndpoint,
     receiver: Receiver,
+    _ledger: Receiver,
     directory: Arc<tempfile::TempDir>,
     /// While true, the push subscriber refuses everything.
     pub(crate) is_down: Arc<AtomicBool>,
@@ -67,6 +73,8 @@ struct Pages {
     pushed: HashMap<u64, Vec<Receipt>>,
     /// `webhook-id` → the events that came with it, which are always the same.
     documents: HashMap<String, Vec<u64>>,
+    /// Person → the events that the subscriber with strict order took, in the order in which it first did.
+    ledger: HashMap<String, Vec<u64>>,
     /// Event → the names of the files that held it.
     filed: HashMap<u64, BTreeSet<String>>,
     uncertain: u64,
@@ -99,7 +107,11 @@ fn free_port() -> u16 {
 impl Traffic {
     /// A shop with a push and a pull subscriber, set up; the hub is not running yet.
     pub(crate) async fn set_up() -> Self {
-        let hub = TestHub::start_today().await;
+        Self::of(TestHub::start_today().await, 1).await
+    }
+
+    /// The same for so many processes on the same engines, which `hub` rests on.
+    pub(crate) async fn of(hub: TestHub, processes: usize) -> Self {
         let account = hub.account().await;
         let shop = hub.publisher(&account, &[CODE]).await;
         let receiver = Receiver::start().await;
@@ -107,12 +119,34 @@ impl Traffic {
         let warehouse = hub.pull_destination(&account).await;
         hub.subscribe(&account, &shop, CODE, &crm).await;
         hub.subscribe(&account, &shop, CODE, &warehouse).await;
+        let ledger = Receiver::start().await;
+        let strict = json!({ "enabled": true, "destinationType": "push", "order": "strict" });
+        let definition = destination_definition(&ledger.url(), strict);
+        let accountant = hub.endpoint(&account, definition).await;
+        hub.subscribe(&account, &shop, CODE, &accountant).await;
         let directory = hub.leave().await;
-        let mut launch = Launch::new(directory.path());
-        launch.listen = ([127, 0, 0, 1], free_port()).into();
-        launch.pilot_listen = ([127, 0, 0, 1], free_port()).into();
-        launch.set("RIALTO_DELIVERY_RETRY_FIRST", "100ms");
+        let mut launches = (0..processes).map(|number| {
+            let mut launch = Launch::new(directory.path());
+            if number > 0 {
+                launch.data = directory.path().join(format!("data-{number}"));
+                launch.logs = directory.path().join(format!("hub-{number}.log"));
+            }
+            launch.listen = ([127, 0, 0, 1], free_port()).into();
+            launch.pilot_listen = ([127, 0, 0, 1], free_port()).into();
+            launch.set("RIALTO_DELIVERY_RETRY_FIRST", "100ms");
+            launch
+        });
+        let launch = launches.next().expect("at least one process");
+        let others: Vec<Launch> = launches.collect();
         let book = Arc::new(Book::default());
+        let entries = Arc::clone(&book);
+        ledger.answer(move |request| {
+            if fastrand::f64() < REFUSED {
+                return Reply::Status(503);
+            }
+            entries.entered(&request.json());
+            Reply::Status(200)
+        });
         let receipts = Arc::clone(&book);
         let is_down = Arc::new(AtomicBool::new(false));
         let refuses = Arc::clone(&is_down);
@@ -134,9 +168,11 @@ impl Traffic {
         Self {
             book,
             launch,
+            others,
             shop,
             warehouse,
             receiver,
+            _ledger: ledger,
             directory,
             is_down,
         }
@@ -146,25 +182,32 @@ impl Traffic {
         self.directory.path()
     }
 
+    /// A client for each process.
+    pub(crate) fn hubs(&self) -> Vec<Http> {
+        let all = std::iter::once(&self.launch).chain(&self.others);
+        all.map(|launch| Http::new(launch.listen)).collect()
+    }
+
     /// Everybody begins.
     pub(crate) fn begin(&self) -> Work {
         let publishing = Arc::new(AtomicBool::new(true));
         let fetching = Arc::new(AtomicBool::new(true));
         let publisher = |kind: Kind| {
             let publisher = Publisher {
-                http: Http::new(self.launch.listen),
+                kind,
+                hubs: self.hubs(),
                 key: self.shop.key.clone(),
                 book: Arc::clone(&self.book),
                 goes_on: Arc::clone(&publishing),
             };
-            tokio::spawn(publisher.run(kind))
+            tokio::spawn(publisher.run())
         };
         Work {
             publishers: [Kind::Single, Kind::Batch, Kind::Idempotent, Kind::EventIds]
                 .map(publisher)
                 .into(),
             fetcher: tokio::spawn(fetch(
-                Http::new(self.launch.listen),
+                self.hubs(),
                 self.warehouse.key.clone(),
                 Arc::clone(&self.book),
                 Arc::clone(&fetching),
@@ -208,11 +251,14 @@ impl Traffic {
 
     /// Waits until every acknowledged event is at both subscribers and the hub has nothing left to do.
     pub(crate) async fn drained(&self) {
-        let http = Http::new(self.launch.listen);
+        let hubs = self.hubs();
         let (mut last, mut since) = (usize::MAX, Instant::now());
         loop {
             let missing = self.book.missing();
-            let waits = waits(&http.get("/metrics", "").await.text());
+            let mut waits = Vec::new();
+            for http in &hubs {
+                waits.extend(waiting(&http.get("/metrics", "").await.text()));
+            }
             if missing.is_empty() && waits.is_empty() {
                 return;
             }
@@ -248,7 +294,7 @@ impl Work {
 }
 
 /// The lines of the metrics that say that something is left to do at the push subscriber or in the router.
-fn waits(metrics: &str) -> Vec<String> {
+fn waiting(metrics: &str) -> Vec<String> {
     let gauges = ["rialto_destination_retrying{", "rialto_router_lag_batches "];
     let is_waiting =
         |line: &&str| gauges.iter().any(|gauge| line.starts_with(gauge)) && !line.ends_with(" 0");
@@ -259,7 +305,7 @@ fn waits(metrics: &str) -> Vec<String> {
         .collect()
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     /// Repeated by nobody: uncertain stays uncertain.
     Single,
@@ -271,16 +317,17 @@ enum Kind {
 }
 
 struct Publisher {
-    http: Http,
+    kind: Kind,
+    hubs: Vec<Http>,
     key: String,
     book: Arc<Book>,
     goes_on: Arc<AtomicBool>,
 }
 
 impl Publisher {
-    async fn run(self, kind: Kind) {
+    async fn run(self) {
         while self.goes_on.load(Ordering::Relaxed) {
-            match kind {
+            match self.kind {
                 Kind::Single => self.once(1).await,
                 Kind::Batch => self.once(fastrand::usize(2..30)).await,
                 Kind::Idempotent => self.with_idempotency_key().await,
@@ -292,8 +339,8 @@ impl Publisher {
 
     async fn once(&self, count: usize) {
         let numbers = self.book.new_call(count);
-        let body = body(&numbers, |_| None);
-        match call(&self.http, &self.key, None, &body).await {
+        let body = self.body(&numbers, |_| None);
+        match call(self.any(), &self.key, None, &body).await {
             Some(answer) => {
                 self.book.answered(&numbers, &answer);
             }
@@ -304,27 +351,27 @@ impl Publisher {
     async fn with_idempotency_key(&self) {
         let numbers = self.book.new_call(fastrand::usize(1..4));
         let key = format!("call-{}", numbers[0]);
-        self.until_answered(&numbers, Some(key), body(&numbers, |_| None))
+        self.until_answered(&numbers, Some(key), self.body(&numbers, |_| None))
             .await;
     }
 
     async fn with_event_ids(&self) {
         let numbers = self.book.new_call(fastrand::usize(1..4));
         let id = |number: u64| Some(format!("event-{number}"));
-        self.until_answered(&numbers, None, body(&numbers, id))
+        self.until_answered(&numbers, None, self.body(&numbers, id))
             .await;
         if fastrand::u8(..4) == 0 {
             // The same events once more, with a new one among them.
             let mut company = self.book.new_call(1);
             company.extend(&numbers);
-            self.until_answered(&company, None, body(&company, id))
+            self.until_answered(&company, None, self.body(&company, id))
                 .await;
         }
     }
 
     async fn until_answered(&self, numbers: &[u64], key: Option<String>, body: String) {
         loop {
-            if let Some(answer) = call(&self.http, &self.key, key.as_deref(), &body).await
+            if let Some(answer) = call(self.any(), &self.key, key.as_deref(), &body).await
                 && self.book.answered(numbers, &answer)
             {
                 self.book
@@ -335,6 +382,28 @@ impl Publisher {
             }
             self.absent().await;
         }
+    }
+
+    /// The simple batch form: each event with a person of its own, few enough that persons repeat. A person is known to
+    /// one publisher only, so that there is an order in which the person's events were published.
+    fn body(&self, numbers: &[u64], event_id: impl Fn(u64) -> Option<String>) -> String {
+        let event = |&number: &u64| {
+            let who = format!("person{}@{:?}.example.com", number % 20, self.kind);
+            let mut event = json!({
+                "code": CODE, "timestamp": "2026-03-02T11:59:58.125Z", "channel": "web",
+                "identifiers": [{ "name": "email", "value": who }],
+                "attributes": [{ "name": "orderTotal", "value": number, "type": "number" }],
+            });
+            if let Some(id) = event_id(number) {
+                event["eventId"] = id.into();
+            }
+            event
+        };
+        json!({ "events": numbers.iter().map(event).collect::<Vec<_>>() }).to_string()
+    }
+
+    fn any(&self) -> &Http {
+        &self.hubs[fastrand::usize(..self.hubs.len())]
     }
 
     async fn absent(&self) {
@@ -362,22 +431,6 @@ fn publication(answer: &Answer) -> String {
         .to_owned()
 }
 
-/// The simple batch form: each event with a person of its own, few enough that persons repeat.
-fn body(numbers: &[u64], event_id: impl Fn(u64) -> Option<String>) -> String {
-    let event = |&number: &u64| {
-        let mut event = json!({
-            "code": CODE, "timestamp": "2026-03-02T11:59:58.125Z", "channel": "web",
-            "identifiers": [{ "name": "email", "value": format!("person{}@example.com", number % 50) }],
-            "attributes": [{ "name": "orderTotal", "value": number, "type": "number" }],
-        });
-        if let Some(id) = event_id(number) {
-            event["eventId"] = id.into();
-        }
-        event
-    };
-    json!({ "events": numbers.iter().map(event).collect::<Vec<_>>() }).to_string()
-}
-
 /// The numbers of the events in a delivered document.
 fn numbers(document: &Value) -> Vec<u64> {
     let events = document["events"].as_array().cloned().unwrap_or_default();
@@ -386,10 +439,11 @@ fn numbers(document: &Value) -> Vec<u64> {
 }
 
 /// A pull subscriber: lists, fetches, deletes.
-async fn fetch(http: Http, key: String, book: Arc<Book>, goes_on: Arc<AtomicBool>) {
+async fn fetch(hubs: Vec<Http>, key: String, book: Arc<Book>, goes_on: Arc<AtomicBool>) {
     let bearer = format!("Bearer {key}");
     let ask = async |method: &str, path: &str| {
         let headers = [("authorization", bearer.as_str())];
+        let http = &hubs[fastrand::usize(..hubs.len())];
         http.try_send(method, path, &headers, "").await.ok()
     };
     while goes_on.load(Ordering::Relaxed) {
@@ -480,6 +534,17 @@ impl Book {
         }
     }
 
+    fn entered(&self, document: &Value) {
+        let person = document["identifiers"][0]["value"].to_string();
+        let mut pages = self.pages();
+        let known = pages.ledger.entry(person).or_default();
+        for number in numbers(document) {
+            if !known.contains(&number) {
+                known.push(number);
+            }
+        }
+    }
+
     fn filed(&self, documents: &[Value], name: &str) {
         let mut pages = self.pages();
         for number in documents.iter().flat_map(numbers) {
@@ -491,11 +556,15 @@ impl Book {
         }
     }
 
-    /// Acknowledged events that are not at both subscribers.
+    /// Acknowledged events that are not at all subscribers.
     pub(crate) fn missing(&self) -> Vec<u64> {
         let pages = self.pages();
-        let is_missing =
-            |number: &&u64| !pages.pushed.contains_key(number) || !pages.filed.contains_key(number);
+        let entered: BTreeSet<&u64> = pages.ledger.values().flatten().collect();
+        let is_missing = |number: &&u64| {
+            !pages.pushed.contains_key(number)
+                || !pages.filed.contains_key(number)
+                || !entered.contains(*number)
+        };
         pages
             .acknowledged
             .keys()
@@ -529,6 +598,19 @@ impl Book {
     /// Holds the book against what is promised. A delivery may be repeated only if the hub was killed after it, within
     /// `window`; the few requests that a dying hub has in its sockets arrive after the kill.
     pub(crate) fn check(&self, kills: &[Instant], window: Duration) -> Sums {
+        self.check_with(|first, again| {
+            let near =
+                |kill: &&Instant| again > **kill && first.max(**kill) - first.min(**kill) <= window;
+            kills.iter().any(|kill| near(&kill))
+        })
+    }
+
+    /// The same where a process that was taken for dead may repeat what it had delivered, whenever it wakes up.
+    pub(crate) fn check_at_least_once(&self) -> Sums {
+        self.check_with(|_, _| true)
+    }
+
+    fn check_with(&self, may_repeat: impl Fn(Instant, Instant) -> bool) -> Sums {
         let pages = self.pages();
         assert_eq!(pages.problems, Vec::<String>::new());
         let mut wrong = Vec::new();
@@ -545,14 +627,9 @@ impl Book {
             }
             for pair in receipts.windows(2) {
                 repeated += 1;
-                let near = |kill: &&Instant| {
-                    pair[1].at > **kill && pair[0].at.max(**kill) - pair[0].at.min(**kill) <= window
-                };
-                if !kills.iter().any(|kill| near(&kill)) {
-                    let before = kills.iter().find(|kill| **kill > pair[0].at);
-                    let before = before.map(|kill| *kill - pair[0].at);
+                if !may_repeat(pair[0].at, pair[1].at) {
                     wrong.push(format!(
-                        "event {number} came again {:?} after it was answered, which was {before:?} before a kill",
+                        "event {number} came again {:?} after it was answered, and nobody was killed",
                         pair[1].at - pair[0].at
                     ));
                 }
@@ -561,6 +638,17 @@ impl Book {
         for (number, names) in &pages.filed {
             if names.len() > 1 {
                 wrong.push(format!("event {number} is in {names:?}"));
+            }
+        }
+        for (person, numbers) in &pages.ledger {
+            // Who published waited for each answer before the next call; what had no answer has no place.
+            let promised = |number: &&u64| pages.acknowledged.contains_key(number);
+            let taken: Vec<u64> = numbers.iter().filter(promised).copied().collect();
+            if let Some(pair) = taken.windows(2).find(|pair| pair[0] > pair[1]) {
+                wrong.push(format!(
+                    "{person}: {} was taken before {}",
+                    pair[0], pair[1]
+                ));
             }
         }
         for call in &pages.calls {
