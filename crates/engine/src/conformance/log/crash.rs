@@ -18,27 +18,45 @@ const APPENDERS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_loses_nothing_acknowledged() {
-    if let Some(path) = std::env::var_os(VICTIM) {
-        append_until_killed(Path::new(&path)).await;
+    if let Ok(place) = std::env::var(VICTIM) {
+        append_until_killed(&place).await;
     }
     let dir = TempDir::new().expect("a temporary directory");
-    let path = dir.path().join("log.db");
+    let path = dir.path().join("log.db").display().to_string();
+    check_kills(&path, &[1, 10, 100, 500, 1000]).await;
+}
+
+#[cfg(feature = "distributed")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_does_one_whose_log_is_in_postgresql() {
+    let url = services::Postgres::shared().fresh_database();
+    check_kills(&url.expect("a database"), &[1, 10, 200]).await;
+}
+
+async fn open(place: &str) -> Log {
+    #[cfg(feature = "distributed")]
+    if place.starts_with("postgres://") {
+        let db = crate::Db::open_postgres(place).await.expect("opens");
+        let log = Log::open_postgres(&db, 0, LogOptions::default(), Clock::System).await;
+        return log.expect("opens");
+    }
+    let log = Log::open_sqlite(Path::new(place), LogOptions::default(), Clock::System).await;
+    log.expect("opens")
+}
+
+async fn check_kills(place: &str, kills: &[usize]) {
     let mut acknowledged = HashMap::new();
-    for acknowledgements in [1, 10, 100, 500, 1000] {
-        acknowledged.extend(run_and_kill(&path, acknowledgements));
-        let log = Log::open_sqlite(&path, LogOptions::default(), Clock::System)
-            .await
-            .expect("opens");
+    for acknowledgements in kills {
+        acknowledged.extend(run_and_kill(place, *acknowledgements));
+        let log = open(place).await;
         check(&all(&log).await, &acknowledged);
         log.close().await;
     }
 }
 
 /// Each append is of 1 to 5 records that all say `appender`, `number`; each acknowledgement a line.
-async fn append_until_killed(path: &Path) {
-    let log = Log::open_sqlite(path, LogOptions::default(), Clock::System)
-        .await
-        .expect("opens");
+async fn append_until_killed(place: &str) {
+    let log = open(place).await;
     let appenders = (0..APPENDERS).map(|appender| {
         let log = log.clone();
         tokio::spawn(async move {
@@ -63,7 +81,7 @@ async fn append_until_killed(path: &Path) {
 }
 
 /// Returns what was acknowledged before the process died: the number at each first position.
-fn run_and_kill(path: &Path, acknowledgements: usize) -> HashMap<Position, usize> {
+fn run_and_kill(place: &str, acknowledgements: usize) -> HashMap<Position, usize> {
     let this = std::env::current_exe().expect("this test");
     let mut victim = Command::new(this)
         .args([
@@ -71,7 +89,7 @@ fn run_and_kill(path: &Path, acknowledgements: usize) -> HashMap<Position, usize
             "conformance::log::crash::a_killed_process_loses_nothing_acknowledged",
             "--nocapture",
         ])
-        .env(VICTIM, path)
+        .env(VICTIM, place)
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");

@@ -48,13 +48,24 @@ fn fuzz_it_holds_what_was_acknowledged_and_nothing_else() {
         .build()
         .expect("a runtime");
     fuzzing::run_slow(48, &(vec(step(), 1..30), any::<bool>()), |(steps, warm)| {
-        runtime.block_on(run(steps, warm));
+        runtime.block_on(run(Place::sqlite(), steps, warm));
         Ok(())
     });
 }
 
-async fn run(steps: Vec<Step>, warm: bool) {
-    let place = Place::sqlite();
+#[cfg(feature = "distributed")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn it_does_so_in_postgresql(steps in vec(step(), 1..30), warm: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let place = Place::Postgres(super::postgres::Shard::new());
+        runtime.block_on(run(place, steps, warm));
+    }
+}
+
+async fn run(place: Place, steps: Vec<Step>, warm: bool) {
     let faults = Faults::default();
     let options = LogOptions {
         faults: faults.clone(),

@@ -100,7 +100,8 @@ impl Connection {
                 .iter()
                 .map(|row| self.client.execute_raw(&statement, row));
             let calls = try_join(self.begin(begin), in_turn(calls));
-            changed += self.limited(sql, calls).await?.1;
+            let answer = self.limited(sql, calls).await;
+            changed += self.known(sql, answer)?.1;
             begin = false;
             rest = later;
         }
@@ -121,6 +122,14 @@ impl Connection {
         let all = format!("{begin} SET LOCAL statement_timeout = 0; {sql}");
         let done = self.client.batch_execute(&all).await;
         done.map_err(|error| classify(sql, error))
+    }
+
+    /// Forgets a statement that failed: it may have to be prepared anew, after a migration.
+    fn known<T>(&mut self, sql: &str, answer: Result<T, DbError>) -> Result<T, DbError> {
+        if answer.is_err() {
+            self.statements.remove(sql);
+        }
+        answer
     }
 
     async fn limited<T>(

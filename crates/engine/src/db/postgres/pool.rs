@@ -36,7 +36,8 @@ impl Use {
     /// Connections: enough for what waits for a commit, which costs the server a process and little else.
     fn count(self) -> usize {
         match self {
-            Self::Write | Self::Log => 8,
+            Self::Write => 16,
+            Self::Log => 8,
             Self::Read => 4,
         }
     }
