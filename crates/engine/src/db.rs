@@ -43,8 +43,7 @@ impl Db {
     }
 
     /// Opens the PostgreSQL database at `url` (`postgres://user:password@host/database`; version 15 or later). With
-    /// `?sslmode=require` it is spoken to by TLS, with a certificate that this system trusts; else without. Warns of
-    /// settings with which acknowledged data may be lost.
+    /// `?sslmode=require` it is spoken to by TLS, with a certificate that this system trusts; else without.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] if it cannot be reached now, or is not fit; [`DbError::Wrong`] if it is no such url, or
@@ -112,6 +111,16 @@ impl Db {
     /// database was written by a newer release. What was applied before the error stays.
     pub async fn migrate(&self, migrations: &[Migration]) -> Result<usize, DbError> {
         migration::migrate(self, migrations).await
+    }
+
+    /// What the operator should know of when committed data can get lost, a sentence each. Nothing if it cannot.
+    #[must_use]
+    pub fn promises(&self) -> Vec<String> {
+        match self {
+            Self::Sqlite(_) => Vec::new(),
+            #[cfg(feature = "distributed")]
+            Self::Postgres(postgres) => postgres.promises().to_vec(),
+        }
     }
 
     /// Proves that the database can be read.

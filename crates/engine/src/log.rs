@@ -274,7 +274,7 @@ impl Log {
         match self {
             Self::Sql(_) => Vec::new(),
             #[cfg(feature = "distributed")]
-            Self::Postgres(_) => Vec::new(),
+            Self::Postgres(log) => log.promises(),
             #[cfg(feature = "distributed")]
             Self::JetStream(log) => log.promises(),
         }

@@ -85,7 +85,6 @@ super::suite!(postgresql: super::Place::postgres() =>
     many_rows_in_one_call,
     returning_answers_rows,
     locks_are_for_those_who_write,
-    writers_take_turns_and_readers_do_not_wait,
     what_was_committed_is_there_after_reopening,
     migrations_are_applied_once_in_order,
     a_changed_history_is_refused,

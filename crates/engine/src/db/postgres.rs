@@ -29,18 +29,27 @@ const HEALTH_MAX: Duration = Duration::from_secs(3);
 /// The oldest server that is supported, as `server_version_num`.
 const VERSION_MIN: i64 = 150_000;
 
-/// Settings with which a crash of the server may lose what it confirmed, and what is lost.
+/// Settings with which acknowledged data can be lost: their values, and what is lost then.
 const CARELESS: &[(&str, &[&str], &str)] = &[
-    ("fsync", &["off"], "a crash can destroy the database"),
+    (
+        "fsync",
+        &["off"],
+        "a crash of its machine can destroy the database",
+    ),
     (
         "full_page_writes",
         &["off"],
-        "a crash can destroy the database",
+        "a crash of its machine can destroy the database",
     ),
     (
         "synchronous_commit",
         &["off"],
         "a crash can lose the last commits, acknowledged events among them",
+    ),
+    (
+        "synchronous_standby_names",
+        &[""],
+        "there is no second copy: with the disk of the server, what is in it is lost",
     ),
 ];
 
@@ -52,6 +61,7 @@ pub struct Postgres {
     /// For the logs in this database: they do not wait for what verbs do, nor the other way round.
     log: Arc<Pool>,
     followers: Arc<Followers>,
+    promises: Arc<[String]>,
 }
 
 /// Why a call failed, and whether it may have been done all the same.
@@ -84,17 +94,20 @@ impl Failure {
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
         let config = pool::config(url)?;
-        let postgres = Self {
+        let mut postgres = Self {
             writers: Pool::new(config.clone(), pool::Use::Write)?,
             readers: Pool::new(config.clone(), pool::Use::Read)?,
             log: Pool::new(config, pool::Use::Log)?,
             followers: Arc::default(),
+            promises: Arc::default(),
         };
-        postgres.check_settings().await?;
+        postgres.promises = postgres.check_settings().await?.into();
         Ok(postgres)
     }
 
-    async fn check_settings(&self) -> Result<(), DbError> {
+    /// What the operator should know, a sentence each.
+    async fn check_settings(&self) -> Result<Vec<String>, DbError> {
+        let mut told = Vec::new();
         let settings = self
             .rows("SELECT name, setting FROM pg_settings", &[])
             .await?;
@@ -109,14 +122,19 @@ impl Postgres {
                     "the database does not have the encoding UTF8: create one that has",
                 ));
             }
-            if let Some((_, _, lost)) = CARELESS
-                .iter()
-                .find(|(careless, values, _)| *careless == name && values.contains(&&*value))
-            {
-                tracing::warn!(setting = name, value, "PostgreSQL is set so that {lost}");
+            let is_it = |(careless, values, _): &&(&str, &[&str], &str)| {
+                *careless == name && values.contains(&&*value)
+            };
+            if let Some((_, _, lost)) = CARELESS.iter().find(is_it) {
+                told.push(format!("PostgreSQL has `{name} = '{value}'`: {lost}"));
             }
         }
-        Ok(())
+        Ok(told)
+    }
+
+    /// See `Log::promises`.
+    pub(crate) fn promises(&self) -> &[String] {
+        &self.promises
     }
 
     pub(crate) async fn begin(&self) -> Result<PostgresTx, DbError> {

@@ -266,6 +266,15 @@ async fn a_full_disk_is_told_and_over_once_there_is_room() {
     server.stop().expect("stops");
 }
 
+#[tokio::test]
+async fn settings_that_may_lose_data_are_told_of() {
+    let told = open(&Postgres::shared().url()).await.promises();
+    for says in ["fsync = 'off'", "synchronous_commit = 'off'", "second copy"] {
+        let is_told = told.iter().any(|sentence| sentence.contains(says));
+        assert!(is_told, "{says}: {told:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_cannot_be_opened_says_why() {
     let url = Postgres::shared().url();

@@ -65,10 +65,8 @@ impl Connection {
             let rows = self.client.query_raw(&statement, params).await?;
             futures_util::TryStreamExt::try_collect::<Vec<_>>(pin!(rows)).await
         };
-        let rows = self
-            .limited(sql, try_join(self.begin(begin), rows))
-            .await?
-            .1;
+        let rows = self.limited(sql, try_join(self.begin(begin), rows)).await;
+        let rows = self.known(sql, rows)?.1;
         rows.iter()
             .map(|row| {
                 let values = (0..columns.len()).map(|index| value::read(row, index));
