@@ -240,6 +240,16 @@ impl NatsCluster {
         self.ready().await
     }
 
+    /// Starts a node again with nothing in its store, as after the loss of its disk; the others fill it.
+    ///
+    /// # Errors
+    /// As [`NatsCluster::start`].
+    pub async fn replace(&mut self, node: usize) -> io::Result<()> {
+        self.kill(node);
+        std::fs::remove_dir_all(self.store_directory(node))?;
+        self.restart(node).await
+    }
+
     /// Stops a node's time (SIGSTOP): its connections stay, and nothing is answered.
     ///
     /// # Errors

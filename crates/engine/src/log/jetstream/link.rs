@@ -77,8 +77,21 @@ impl JetStream {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
+    /// Waits for a connection that is just being made again. A request without one would be sent later, when nobody
+    /// waits for its answer any more.
+    async fn wait_until_connected(&self) -> Result<(), Trouble> {
+        let mut connected = self.connected.clone();
+        connected.mark_unchanged();
+        if !self.is_connected() {
+            let again = tokio::time::timeout(ANSWER_WITHIN, connected.changed()).await;
+            return again.map(drop).map_err(|_| Trouble::Disconnected);
+        }
+        Ok(())
+    }
+
     /// Asks JetStream's API.
     pub(super) async fn ask(&self, what: &str, body: &impl Serialize) -> Result<Value, Trouble> {
+        self.wait_until_connected().await?;
         let body = serde_json::to_vec(body)?;
         let request = Request::new()
             .payload(body.into())
@@ -108,6 +121,8 @@ fn tell(event: &Event, connections: &watch::Sender<u64>) {
 pub(super) enum Trouble {
     #[error("NATS or its JetStream does not answer")]
     Silent(#[from] RequestError),
+    #[error("there is no connection to NATS")]
+    Disconnected,
     #[error("the connection to NATS is closed")]
     Closed(#[from] SubscribeError),
     #[error("JetStream refuses")]
@@ -185,7 +200,10 @@ impl Trouble {
     pub(super) fn heals(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.heals(),
-            other => matches!(other, Self::Silent(_) | Self::Leaderless(_)),
+            other => matches!(
+                other,
+                Self::Silent(_) | Self::Disconnected | Self::Leaderless(_)
+            ),
         }
     }
 }

@@ -9,7 +9,7 @@ use async_nats::{HeaderMap, Request, RequestErrorKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::link::{Refusal, Trouble};
 use super::stream::Stream;
@@ -66,40 +66,43 @@ impl Stored {
 }
 
 impl Stream {
-    /// The message `number`, from the copy near by, or if that has not got it (yet) from the leader. `None` if the
-    /// leader has no such message.
+    /// The message `number`, from the copy near by if it is to be trusted and has it, or else from the leader. `None` if
+    /// the leader has no such message.
     pub(super) async fn message(&self, number: u64) -> Result<Option<Stored>, Trouble> {
         let body = json!({ "seq": number });
+        if self.reads_near
+            && let Some(stored) = self.message_near(&body).await?
+        {
+            return Ok(Some(stored));
+        }
+        let get = format!("STREAM.MSG.GET.{}", self.name);
+        match self.link.ask(&get, &body).await {
+            Ok(answer) => Ok(Some(unpack(&answer["message"]))),
+            Err(trouble) if trouble.is(Refusal::NO_MESSAGE) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    async fn message_near(&self, body: &Value) -> Result<Option<Stored>, Trouble> {
         let request = Request::new()
             .payload(body.to_string().into())
             .timeout(Some(NEAR_WITHIN));
         let subject = format!("$JS.API.DIRECT.GET.{}", self.name);
         match self.link.client.send_request(subject, request).await {
             Ok(message) if message.status.is_none() => {
-                let header = message
-                    .headers
-                    .as_ref()
-                    .and_then(|headers| headers.get(BATCH));
+                let headers = message.headers.as_ref();
+                let header = headers.and_then(|headers| headers.get(BATCH));
                 let header = header.map(async_nats::HeaderValue::as_str);
-                return Ok(Some(Stored::new(header, message.payload)));
+                Ok(Some(Stored::new(header, message.payload)))
             }
-            Err(error) if error.kind() == RequestErrorKind::Other => return Err(error.into()),
-            _ => {}
-        }
-        match self
-            .link
-            .ask(&format!("STREAM.MSG.GET.{}", self.name), &body)
-            .await
-        {
-            Ok(answer) => Ok(Some(unpack(&answer["message"]))),
-            Err(trouble) if trouble.is(Refusal::NO_MESSAGE) => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(error) if error.kind() == RequestErrorKind::Other => Err(error.into()),
+            _ => Ok(None),
         }
     }
 }
 
 /// A message as the leader's API gives it: text in Base64.
-fn unpack(message: &serde_json::Value) -> Stored {
+fn unpack(message: &Value) -> Stored {
     let bytes = |name: &str| {
         let text = message[name].as_str().unwrap_or_default();
         STANDARD.decode(text).unwrap_or_default()

@@ -32,6 +32,8 @@ pub(super) struct Stream {
     pub(super) subject: String,
     /// Where processes tell each other of them.
     pub(super) tail_subject: String,
+    /// Whether to read from any copy. Where copies may come apart, the leader's is read.
+    pub(super) reads_near: bool,
 }
 
 /// A stream as its leader has it.
@@ -77,6 +79,7 @@ impl Stream {
             name: format!("rialto-{prefix}-log-{shard}"),
             subject: format!("rialto.{prefix}.log.{shard}"),
             tail_subject: format!("rialto.{prefix}.tail.{shard}"),
+            reads_near: link.options.replicas == Some(1) || agreeing(link),
         }
     }
 
@@ -220,10 +223,10 @@ impl Stream {
              (from 2.10 on), it acknowledges before, and when most copies lose power at once, the events of the last \
              two minutes may be lost"
         ));
-        if copies > 1 && !self.link.client.is_server_compatible(2, 11, 0) {
+        if copies > 1 && !agreeing(&self.link) {
             told.push(format!(
-                "nats-server {version} may let the copies of a stream come apart when their leader dies or hangs with \
-                 appends on their way: newer releases have mended much of that"
+                "nats-server {version} lets the copies of a stream come apart when a leader that died comes back with its \
+                 store: empty it before, or use 2.11 or newer"
             ));
         }
         if payload_bytes_max < PAYLOAD_BYTES_GOOD {
@@ -250,6 +253,13 @@ impl Stream {
         }
         Ok(numbering)
     }
+}
+
+/// Whether the copies of a stream always agree: with one server, or with releases that have mended their elections. A
+/// leader of 2.9.10 that comes back keeps what it had appended alone.
+fn agreeing(link: &JetStream) -> bool {
+    let is_alone = link.client.server_info().cluster.is_none();
+    is_alone || link.client.is_server_compatible(2, 11, 0)
 }
 
 impl State {
