@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::{
-    Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub, destination_definition, wait,
+    Answer, Http, Launch, Receiver, Reply, TestEndpoint, TestHub, destination_definition, mix, wait,
 };
 
 const CODE: &str = "cartAdd";
@@ -134,6 +134,13 @@ impl Traffic {
             launch.listen = ([127, 0, 0, 1], free_port()).into();
             launch.pilot_listen = ([127, 0, 0, 1], free_port()).into();
             launch.set("RIALTO_DELIVERY_RETRY_FIRST", "100ms");
+            if processes > 1 && mix::mix() == mix::Mix::Postgres {
+                let files = directory.path().join("files");
+                launch.set(
+                    "RIALTO_ENGINES_BLOBS",
+                    &format!("file://{}", files.display()),
+                );
+            }
             launch
         });
         let launch = launches.next().expect("at least one process");
@@ -222,7 +229,9 @@ impl Traffic {
         drop(self.receiver.take());
     }
 
-    /// Sends every keyed call again to the hub that runs now; each must be answered as it was.
+    /// Sends every keyed call again to the hub that runs now; each must be answered as it was. Where another process may
+    /// have died between its append and its answer, the repeat that was answered is not always the one that counts: then
+    /// it is only not published again.
     pub(crate) async fn repeat_keyed_calls(&self, count_max: usize) {
         let http = Http::new(self.launch.listen);
         let keyed = self.book.pages().keyed.clone();
@@ -231,7 +240,9 @@ impl Traffic {
             let again = call(&http, &self.shop.key, key.as_deref(), body).await;
             let again = again.expect("the hub is there");
             assert_eq!(again.status, 200, "{}", again.text());
-            assert_eq!(&publication(&again), answer, "the answer of {key:?} {body}");
+            if self.others.is_empty() {
+                assert_eq!(&publication(&again), answer, "the answer of {key:?} {body}");
+            }
         }
     }
 
