@@ -1,5 +1,6 @@
 //! What only a server can do to a `Db`: several processes at once, conflicts, ends and halts.
 
+use std::process::Command;
 use std::time::Duration;
 
 use services::Postgres;
@@ -307,4 +308,58 @@ async fn a_database_that_cannot_be_opened_says_why() {
             .to_string()
             .contains("pg_dump")
     );
+}
+
+/// Tells a run of this test that it is the process that connects, and the url.
+const CLIENT: &str = "RIALTO_TEST_POSTGRES_TLS";
+
+#[tokio::test]
+async fn with_tls_only_a_server_with_a_trusted_certificate_is_spoken_to() {
+    if let Ok(url) = std::env::var(CLIENT) {
+        let db = open(&url).await;
+        let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let rows = db.rows(sql, &[]).await.expect("reads");
+        assert!(rows[0].get::<bool>("ssl").expect("yes or no"));
+        return;
+    }
+    let dir = TempDir::new().expect("a temporary directory");
+    let (key, certificate) = (dir.path().join("key.pem"), dir.path().join("cert.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
+        .args(["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=test"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output();
+    assert!(made.expect("openssl came with PostgreSQL").status.success());
+    if let Some((uid, gid)) = Postgres::shared().user() {
+        for path in [dir.path(), &key, &certificate] {
+            std::os::unix::fs::chown(path, Some(uid), Some(gid)).expect("we are root");
+        }
+    }
+    let server = Postgres::start(&[
+        ("ssl", "on"),
+        ("ssl_key_file", &key.display().to_string()),
+        ("ssl_cert_file", &certificate.display().to_string()),
+    ]);
+    let server = server.expect("starts");
+    for (host, trusted, works) in [
+        ("127.0.0.1", &*certificate, true),
+        // Not what the certificate is for.
+        ("localhost", &*certificate, false),
+        ("127.0.0.1", std::path::Path::new("/dev/null"), false),
+    ] {
+        let url = server.url().replace("127.0.0.1", host) + "?sslmode=require";
+        let client = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "conformance::db::postgres::with_tls_only_a_server_with_a_trusted_certificate_is_spoken_to"])
+            .env(CLIENT, url)
+            .env("SSL_CERT_FILE", trusted)
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&client.stdout);
+        assert_eq!(client.status.success(), works, "{host} {trusted:?}: {said}");
+    }
 }

@@ -100,8 +100,10 @@ pub(super) fn config(url: &str) -> Result<Config, DbError> {
     if config.get_application_name().is_none() {
         config.application_name("rialto");
     }
+    // All hosts get their turn.
+    let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(1);
     config
-        .connect_timeout(CONNECT_MAX)
+        .connect_timeout(CONNECT_MAX / hosts)
         .tcp_user_timeout(CUT_OFF_AFTER)
         .keepalives_idle(CUT_OFF_AFTER)
         .keepalives_interval(Duration::from_secs(1))
