@@ -274,7 +274,8 @@ impl Log {
         match self {
             Self::Sql(_) => Vec::new(),
             #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.promises(),
+            // Its database tells.
+            Self::Postgres(_) => Vec::new(),
             #[cfg(feature = "distributed")]
             Self::JetStream(log) => log.promises(),
         }

@@ -76,11 +76,15 @@ pub(crate) fn vault(config: &Config) -> Result<Vault, StartError> {
 }
 
 pub(crate) async fn db(config: &Config) -> Result<Db, StartError> {
-    match &config.engines.db {
+    let db = match &config.engines.db {
         DbEngine::Sqlite => Db::open_sqlite(&config.server.data.join(DATABASE)).await,
         DbEngine::Postgres(url) => Db::open_postgres(url.expose()).await,
+    };
+    let db = db.map_err(failed("database"))?;
+    for promise in db.promises() {
+        tracing::warn!("{promise}");
     }
-    .map_err(failed("database"))
+    Ok(db)
 }
 
 /// Limits as configured.

@@ -132,8 +132,7 @@ impl Postgres {
         Ok(told)
     }
 
-    /// See `Log::promises`.
-    pub(crate) fn promises(&self) -> &[String] {
+    pub(super) fn promises(&self) -> &[String] {
         &self.promises
     }
 

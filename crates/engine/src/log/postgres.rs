@@ -243,10 +243,6 @@ impl PostgresLog {
         }
     }
 
-    pub(super) fn promises(&self) -> Vec<String> {
-        self.handle.shared.table.promises()
-    }
-
     pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
         self.chore(|answer| Chore::Import { batches, answer }).await
     }

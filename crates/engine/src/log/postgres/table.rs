@@ -80,10 +80,6 @@ impl Table {
         self.shard
     }
 
-    pub(super) fn promises(&self) -> Vec<String> {
-        self.postgres.promises().to_vec()
-    }
-
     /// Makes sure that the shard is there, and that this release can read it.
     pub(super) async fn create(&self) -> Result<State, LogError> {
         let mut tx = self.postgres.begin_log().await?;
