@@ -59,8 +59,10 @@ impl Hub {
         let mut held = self.flow.held.subscribe();
         loop {
             held.borrow_and_update();
-            if self.flow.holds(shard) {
+            if self.flow.holds(shard) && !*stopped.borrow() {
                 self.route_while_held(shard, &mut held, &mut stopped).await;
+                // What is held has changed, perhaps only for others: look again.
+                continue;
             }
             if *stopped.borrow() {
                 return;
