@@ -22,6 +22,10 @@ const PIECE_BYTES: usize = 4 << 20;
 /// The same in batches.
 const PIECE_BATCHES: usize = 256;
 
+/// What the mark says while a migration is under way, and when it is over.
+const BEGUN: &str = "begun";
+const FINISHED: &str = "finished";
+
 /// One side of a migration. Nobody else may work on the target.
 pub struct Side {
     pub db: Db,
@@ -50,13 +54,14 @@ pub async fn begin(to: &Db) -> Result<()> {
     store::migrate(to).await?;
     let mut tx = to.begin().await?;
     tx.lock_exclusive(store::change::LOCK).await?;
-    let is_ours = store::setting::get(&mut tx, MARK).await?.is_some();
+    let mark = store::setting::get(&mut tx, MARK).await?;
+    let is_ours = mark.as_deref() == Some(BEGUN);
     if !is_ours && !store::copy::is_empty(&mut tx).await? {
         return Err(Error::Conflict(
             "the target has accounts of its own: name an empty database".to_owned(),
         ));
     }
-    store::setting::put(&mut tx, MARK, "begun").await?;
+    store::setting::put(&mut tx, MARK, BEGUN).await?;
     Ok(tx.commit().await?)
 }
 
@@ -66,13 +71,25 @@ pub async fn begin(to: &Db) -> Result<()> {
 /// [`Error::Conflict`].
 pub async fn check_finished(db: &Db) -> Result<()> {
     let mark = store::setting::get(&mut db.read().await?, MARK).await?;
-    if mark.as_deref().is_none_or(|mark| mark == "finished") {
+    if mark.as_deref().is_none_or(|mark| mark == FINISHED) {
         return Ok(());
     }
     Err(Error::Conflict(
         "a migration into this installation was begun and not finished: run `rialto migrate` again, without --live"
             .to_owned(),
     ))
+}
+
+/// Who says that he works on the database, and how often he has said it.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn beats(db: &Db) -> Result<Vec<(String, i64)>> {
+    let processes = store::lease::processes(&mut db.read().await?).await?;
+    let beats = processes
+        .into_iter()
+        .map(|process| (process.id, process.beat));
+    Ok(beats.collect())
 }
 
 /// Copies logs and files as far as they go now.
@@ -118,7 +135,7 @@ pub async fn finish(from: &Side, to: &Side) -> Result<Report> {
             "table {table} reads otherwise than it was written"
         )));
     }
-    store::setting::put(&mut tx, MARK, "finished").await?;
+    store::setting::put(&mut tx, MARK, FINISHED).await?;
     tx.commit().await?;
     report.tables = copied
         .iter()
@@ -239,4 +256,72 @@ async fn copy_files(from: &Blobs, to: &Blobs, report: &mut Report) -> Result<()>
 
 async fn list(blobs: &Blobs) -> Result<Vec<String>> {
     Ok(blobs.list(crate::event_file::FOLDER).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::{Clock, LogOptions, Position};
+    use model::record::Refused;
+    use model::{AccountId, EndpointId};
+
+    fn record(account: i64) -> Vec<u8> {
+        let refused = Refused {
+            account: AccountId(account),
+            endpoint: EndpointId(1),
+            published_at_us: 0,
+            ordinal: 0,
+            idempotency: None,
+            body: "{}".into(),
+            violations: "[]".into(),
+        };
+        Entry::Refused(refused).encode()
+    }
+
+    async fn log(directory: &tempfile::TempDir, name: &str) -> Log {
+        let path = directory.path().join(name);
+        let log = Log::open_sqlite(&path, LogOptions::default(), Clock::System).await;
+        log.expect("a log")
+    }
+
+    /// The accounts of a log's records, by position.
+    async fn accounts(log: &Log) -> Vec<(Position, i64)> {
+        let batches = log.read(0, usize::MAX, usize::MAX).await.expect("batches");
+        let records = batches.iter().flat_map(|batch| batch.iter());
+        let full = records.filter(|(_, record)| !record.is_empty());
+        full.map(|(at, record)| (at, Entry::decode(record).expect("a record").account().0))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn one_log_becomes_that_of_every_shard_and_every_record_keeps_its_place() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let from = log(&directory, "from").await;
+        let mut to = Vec::new();
+        for shard in 0..3 {
+            to.push(log(&directory, &format!("to-{shard}")).await);
+        }
+        let mut report = Report::default();
+        // Again and again: each run goes on where the last one stopped.
+        for _ in 0..3 {
+            for batch in [&[1, 2, 3, 4][..], &[6], &[4, 4]] {
+                let records = batch.iter().map(|account| record(*account)).collect();
+                from.append(records).await.expect("durable");
+            }
+            copy_log(&from, &to, &mut report).await.expect("copied");
+        }
+        assert_eq!((report.batches, report.damaged), (9, 0));
+        let all = accounts(&from).await;
+        assert_eq!(all.len(), 21);
+        for (shard, log) in (0..).zip(&to) {
+            let own = all.iter().filter(|(_, account)| account % 3 == shard);
+            assert_eq!(
+                accounts(log).await,
+                own.copied().collect::<Vec<_>>(),
+                "{shard}"
+            );
+            let next_seq = log.latest().await.expect("its end");
+            assert_eq!(next_seq, from.latest().await.expect("its end"));
+        }
+    }
 }

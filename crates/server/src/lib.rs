@@ -10,6 +10,7 @@ pub mod demo;
 pub mod docs;
 pub mod listen;
 pub mod listener;
+pub mod migrate;
 pub mod open;
 pub mod partner;
 pub mod send;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use server::config::Config;
-use server::{Extras, Server, backup, cli, telemetry};
+use server::{Extras, Server, backup, cli, migrate, telemetry};
 
 /// An open exchange for customer events and audiences.
 #[derive(Parser)]
@@ -49,6 +49,18 @@ enum Command {
         /// The new data directory; else that of the configuration.
         #[arg(long)]
         data: Option<PathBuf>,
+    },
+    /// Take an installation to other engines: from those of one configuration to those of another.
+    Migrate {
+        /// The configuration of the installation that there is.
+        #[arg(long)]
+        from: PathBuf,
+        /// The configuration of the one that is to be.
+        #[arg(long)]
+        to: PathBuf,
+        /// The source goes on serving: copy the bulk, and leave the rest to a run without this.
+        #[arg(long)]
+        live: bool,
     },
     #[command(flatten)]
     Manage(Box<cli::Command>),
@@ -123,6 +135,7 @@ async fn run(command: Command) -> ExitCode {
             ),
             Err(code) => code,
         },
+        Command::Migrate { from, to, live } => migrated(&from, &to, live).await,
         Command::Manage(command) => cli::run(*command).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "rialto", &mut std::io::stdout());
@@ -158,6 +171,21 @@ fn embedded(file: Option<&Path>, data: Option<PathBuf>) -> Result<PathBuf, ExitC
     let config = load(file).map_err(|error| fail(&error))?;
     backup::check(&config).map_err(|error| fail(&error))?;
     Ok(data.unwrap_or(config.server.data))
+}
+
+async fn migrated(from: &Path, to: &Path, is_live: bool) -> ExitCode {
+    let run = async {
+        let (from, to) = (migrate::load(from)?, migrate::load(to)?);
+        telemetry::init(&to.telemetry);
+        migrate::migrate(&from, &to, is_live).await
+    };
+    match run.await {
+        Ok(report) => {
+            println!("{}", migrate::told(&report, is_live));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
 }
 
 async fn serve(args: Serve) -> ExitCode {

@@ -233,7 +233,8 @@ mod tests {
     use engine::Db;
 
     /// Tables that concern running processes, or the schema itself.
-    const NOT_COPIED: [&str; 4] = [
+    const NOT_COPIED: [&str; 5] = [
+        "schema_additive",
         "schema_migration",
         "process",
         "shard_lease",

@@ -81,7 +81,6 @@ impl TestHub {
     }
 
     /// The same on a directory for which engines are noted.
-    #[cfg(feature = "distributed")]
     pub(crate) async fn open_today(directory: Arc<tempfile::TempDir>) -> Self {
         Self::open(directory, ManualClock::new(Clock::System.now()), |_| {}).await
     }

@@ -30,6 +30,7 @@ mod hostile;
 mod idempotency;
 mod listen;
 mod manage;
+mod migrate;
 mod openapi;
 mod order;
 #[cfg(feature = "distributed")]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use server::config::Config;
 use store::delivery::{Exception, ExceptionState};
 
+use super::mix;
 use super::{Receiver, Request, TestAccount, TestEndpoint, TestHub, destination_definition, event};
 
 /// The one event code of the scene.
@@ -157,12 +158,28 @@ impl Scene {
         notices.into_iter().map(|notice| notice.kind).collect()
     }
 
-    /// All rows of all tables.
+    /// All rows of all tables but those of the log.
     pub(crate) async fn rows(&self) -> i64 {
-        let path = self.hub.directory().join("data/rialto.db");
-        let db = engine::Db::open_sqlite(&path).await.expect("the database");
-        let mut tx = db.read().await.expect("a transaction");
-        let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
+        let settings = mix::settings(self.hub.directory());
+        let url = settings
+            .iter()
+            .find(|(name, _)| *name == "RIALTO_ENGINES_DB");
+        let (db, tables) = match url {
+            None => {
+                let path = self.hub.directory().join("data/rialto.db");
+                let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
+                (engine::Db::open_sqlite(&path).await, tables)
+            }
+            Some((_, url)) => {
+                let tables = "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'log%'";
+                (engine::Db::open_postgres(url).await, tables)
+            }
+        };
+        let mut tx = db
+            .expect("the database")
+            .read()
+            .await
+            .expect("a transaction");
         let mut rows = 0;
         for table in tx.rows(tables, &[]).await.expect("tables") {
             let name: String = table.get("name").expect("a name");
