@@ -60,9 +60,16 @@ pub(super) fn classify(sql: &str, error: Error) -> DbError {
 /// Whether what failed may have been committed all the same: a server that says ERROR has undone it; a connection that
 /// broke, also by a FATAL, tells nothing.
 pub(super) fn is_uncertain(error: &DbError) -> bool {
-    let (DbError::Unavailable { source } | DbError::Busy { source } | DbError::Full { source }) =
-        error
-    else {
+    let source = match error {
+        DbError::Wrong { source, .. } => source.as_ref(),
+        DbError::Migration { .. } => None,
+        DbError::Constraint { source, .. }
+        | DbError::Busy { source }
+        | DbError::Full { source }
+        | DbError::Unavailable { source }
+        | DbError::Corrupt { source } => Some(source),
+    };
+    let Some(source) = source else {
         return false;
     };
     let told = source.downcast_ref::<Error>().and_then(Error::as_db_error);
