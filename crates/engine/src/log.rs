@@ -143,6 +143,9 @@ impl Log {
     /// Opens the log of `shard` in the stream `rialto-<prefix>-log-<shard>`, making it if it is not there. Other
     /// processes may have it open too. Waits some seconds for servers that elect a leader.
     ///
+    /// An append that ends in [`LogError::Unavailable`] is not in the log, with one exception: if no definite answer came
+    /// in 12 seconds, it may be there, or get there a moment later.
+    ///
     /// # Errors
     /// [`LogError::Unavailable`] if JetStream does not answer, or the stream of that name is another's or may lose
     /// messages by its settings.

@@ -224,6 +224,16 @@ impl Queue {
         self.waiting().take(batches_max, self.batch_bytes_max)
     }
 
+    /// Refuses all appends that wait: nothing of them is written.
+    #[cfg(feature = "distributed")]
+    pub(super) fn refuse_waiting(&self, error: &LogError) {
+        let mut waiting = self.waiting();
+        (waiting.records, waiting.bytes) = (0, 0);
+        let calls = std::mem::take(&mut waiting.calls);
+        drop(waiting);
+        refuse(calls.into(), error);
+    }
+
     /// Whether it is closed, and everything was taken.
     #[cfg(feature = "distributed")]
     pub(super) fn has_ended(&self) -> bool {

@@ -150,7 +150,13 @@ impl Committer {
                     error = &trouble as &dyn std::error::Error,
                     "a batch could not be appended to the log"
                 );
-                return queue::refuse(sealed.calls, &trouble.into());
+                let is_unanswered = matches!(trouble, Trouble::Unanswered);
+                let error = trouble.into();
+                if is_unanswered {
+                    // Those who wait have waited long enough, too.
+                    self.shared.queue.refuse_waiting(&Trouble::Waited.into());
+                }
+                return queue::refuse(sealed.calls, &error);
             }
         };
         let batch = self

@@ -2,7 +2,7 @@
 //!
 //! An answer can get lost, with its server or its connection. Then nobody knows whether the message was stored. So it is
 //! published again under the same id, of which JetStream stores one, until there is a definite answer; any answer to any
-//! of the attempts will do. Only when none comes for [`ANSWER_WITHIN`] the outcome stays unknown.
+//! of the attempts will do. Only when none comes in [`ANSWER_WITHIN`] the outcome stays unknown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +22,9 @@ use crate::log::batch::Batch;
 /// How long a definite answer is tried for: when a leader dies, servers of 2.9 take 4 to 9 seconds to elect another.
 const ANSWER_WITHIN: Duration = Duration::from_secs(12);
 
+/// The same while nothing is answered at all: whoever comes then is told soon.
+const ANSWER_WITHIN_WHEN_DOWN: Duration = Duration::from_secs(2);
+
 /// After so long without an answer a message is published again; JetStream answers in milliseconds.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,8 @@ pub(super) struct Flights {
     /// The start of every id, different for every handle that ever was.
     me: String,
     started: u64,
+    /// How long an answer is tried for now.
+    within: Duration,
     flying: BTreeMap<u64, Flight>,
 }
 
@@ -70,6 +75,7 @@ impl Flights {
             answers,
             me,
             started: 0,
+            within: ANSWER_WITHIN,
             flying: BTreeMap::new(),
         })
     }
@@ -94,7 +100,7 @@ impl Flights {
             headers: message::headers(batch, &id, after),
             payload,
             again: now,
-            until: now + ANSWER_WITHIN,
+            until: now + self.within,
             lose_answer,
         };
         self.flying.insert(self.started, flight);
@@ -156,6 +162,7 @@ impl Flights {
             return None;
         }
         self.flying.remove(&number);
+        self.within = ANSWER_WITHIN;
         Some((number, result))
     }
 
@@ -164,6 +171,7 @@ impl Flights {
         let over = self.flying.iter().find(|(_, flight)| flight.until <= now);
         if let Some(number) = over.map(|(number, _)| *number) {
             self.flying.remove(&number);
+            self.within = ANSWER_WITHIN_WHEN_DOWN;
             return Some((number, Err(Trouble::Unanswered)));
         }
         let due = |(number, flight): (&u64, &Flight)| (flight.again <= now).then_some(*number);

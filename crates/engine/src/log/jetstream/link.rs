@@ -156,6 +156,8 @@ pub(super) enum Trouble {
     Behind(u64),
     #[error("no definite answer came: the append may be in the log, or get there later")]
     Unanswered,
+    #[error("JetStream does not answer to the appends before this one, which is not in the log")]
+    Waited,
     #[error("a log has room for {} gaps in its numbers", super::pieces::PIECES_MAX)]
     Gaps,
     #[error("a log in JetStream is copied with the tools of NATS: `nats stream backup`")]
