@@ -471,7 +471,10 @@ async fn fetch(hubs: Vec<Http>, key: String, book: Arc<Book>, goes_on: Arc<Atomi
                         serde_json::from_slice(&answer.body).unwrap_or_default();
                     book.filed(&documents, name);
                 }
-                Some(answer) => book.problem(name, &answer, ()),
+                Some(answer) => {
+                    book.problem(name, &answer, ());
+                    continue;
+                }
                 // It is listed still.
                 None => break,
             }
