@@ -56,6 +56,8 @@ fn clippy() -> Result<(), Failure> {
     shell::run(shell::cargo().args([
         "clippy",
         "--workspace",
+        "--features",
+        "server/distributed",
         "--all-targets",
         "--locked",
         "--",
