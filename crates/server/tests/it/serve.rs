@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::{AccountPolicy, Environment};
 use serde_json::json;
 
+use crate::harness::mix::{Mix, mix};
 use crate::harness::{Http, Launch, TOKEN, TestHub, embedded_only, event, rialto, run, said, wait};
 
 /// `POST /manage/v1/providers` with a token: who may, and who may not.
@@ -164,6 +165,90 @@ fn a_configuration_with_a_mistake_is_refused_with_its_place() {
     let output = run(command);
     assert!(!output.status.success());
     assert!(said(&output).contains("soon"), "{}", said(&output));
+}
+
+#[test]
+fn what_makes_no_sense_together_is_refused_by_the_check_and_at_start_without_its_passwords() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let directory = directory.path();
+    for (text, expected) in [
+        (
+            "[engines]\nlog = \"nats://me:hush@127.0.0.1:4222\"\n",
+            ["engines.db is SQLite", "built without `distributed`"],
+        ),
+        (
+            "[processes]\nroles = [\"flow\"]\n",
+            ["a process on SQLite is alone"; 2],
+        ),
+        (
+            "[engines]\ndb = \"mysql://me:hush@db\"\n",
+            ["engines.db is neither"; 2],
+        ),
+    ] {
+        let file = write(directory, "senseless.toml", text);
+        for arguments in [
+            ["serve", "--config", &file].as_slice(),
+            &["config", "check", &file],
+        ] {
+            let output = run(rialto(directory, arguments));
+            assert!(!output.status.success(), "{text}");
+            let said = said(&output);
+            assert!(expected.iter().any(|word| said.contains(word)), "{said}");
+            assert!(!said.contains("hush"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_in_a_directory_is_not_backed_up_from_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let directory = directory.path();
+    let text = "[engines]\ndb = \"postgres://me:hush@127.0.0.1:1/rialto\"\n";
+    let file = write(directory, "postgres.toml", text);
+    for arguments in [
+        ["backup", "--config", &file, "copy"],
+        ["restore", "--config", &file, "copy"],
+    ] {
+        let output = run(rialto(directory, &arguments));
+        assert!(!output.status.success());
+        let said = said(&output);
+        assert!(said.contains("pg_dump") && !said.contains("hush"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_with_another_key_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut launch = Launch::new(directory.path());
+    let (old, new) = ("0a".repeat(32), "0b".repeat(32));
+    launch.set("RIALTO_SECRET_KEY", &old);
+    launch.start().await.terminate().await;
+    launch.set("RIALTO_SECRET_KEY", &new);
+    let said = refused(&launch);
+    assert!(said.contains("sealed under another key"), "{said}");
+    launch.set("RIALTO_SECRET_KEY", &format!("{new} {old}"));
+    launch.start().await.terminate().await;
+}
+
+#[tokio::test]
+async fn processes_that_may_share_a_database_make_no_key_of_their_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut launch = Launch::new(directory.path());
+    launch
+        .environment
+        .retain(|(name, _)| *name != "RIALTO_SECRET_KEY");
+    let key = launch.data.join("secret.key");
+    if mix() == Mix::Embedded {
+        launch.start().await.terminate().await;
+        assert!(key.exists());
+    } else {
+        let said = refused(&launch);
+        assert!(
+            said.contains("there is no key to seal secrets with"),
+            "{said}"
+        );
+        assert!(!key.exists());
+    }
 }
 
 #[test]
