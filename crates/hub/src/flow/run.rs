@@ -127,18 +127,10 @@ impl Hub {
     async fn run_leases(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         /// A lease is renewed so many times before it could be taken.
         const RENEWALS: u32 = 5;
-        let mut was_live = true;
         loop {
             if let Err(error) = self.lease().await {
                 complain("lease", &error);
             }
-            let is_live = self.flow.is_live(&self.clock);
-            if is_live && !was_live {
-                // What stood still goes on.
-                self.flow.held.send_modify(|_| ());
-                self.flow.pump.notify_one();
-            }
-            was_live = is_live;
             tokio::select! {
                 () = tokio::time::sleep(self.options.processes.lease / RENEWALS) => {}
                 _ = stopped.changed() => return,

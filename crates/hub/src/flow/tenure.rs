@@ -46,12 +46,19 @@ impl Flow {
         state.held.get(&shard).map_or(0, |held| held.saved_seq)
     }
 
-    /// All leases were renewed by something that was begun at this time.
-    pub(crate) fn renewed(&self, begun: Duration, lease: Duration) {
-        *self
+    /// All leases were renewed by something that was begun at this time. What stood still since they lapsed, if they
+    /// did, goes on: nobody else would tell it.
+    pub(crate) fn renewed(&self, begun: Duration, lease: Duration, clock: &Clock) {
+        let until = begun + lease.mul_f64(LIVE_PART);
+        let before = self
             .live_until
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(begun + lease.mul_f64(LIVE_PART));
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(until);
+        if before.is_some_and(|before| clock.watch() >= before) {
+            self.held.send_modify(|_| ());
+            self.pump.notify_one();
+        }
     }
 
     /// Whether what is held may be worked on: the leases were renewed not long ago, or there are none.

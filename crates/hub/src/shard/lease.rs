@@ -176,7 +176,8 @@ impl Hub {
             }
         }
         tx.commit().await?;
-        self.flow.renewed(begun, self.options.processes.lease);
+        self.flow
+            .renewed(begun, self.options.processes.lease, &self.clock);
         for &shard in &lost {
             self.lose(shard);
         }
