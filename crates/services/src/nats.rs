@@ -21,6 +21,8 @@ use crate::process::{Process, free_port};
 
 /// How long a node may take to be ready: an election takes up to ten seconds, on a machine that has time for it.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// The same for one with an empty store, before it is tried anew.
+const FILLED_WITHIN: Duration = Duration::from_secs(20);
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -245,9 +247,17 @@ impl NatsCluster {
     /// # Errors
     /// As [`NatsCluster::start`].
     pub async fn replace(&mut self, node: usize) -> io::Result<()> {
-        self.kill(node);
-        std::fs::remove_dir_all(self.store_directory(node))?;
-        self.restart(node).await
+        for _ in 1..STARTS_MAX {
+            self.kill(node);
+            std::fs::remove_dir_all(self.store_directory(node))?;
+            self.spawn(node)?;
+            // A server of 2.9 may get stuck while it is filled.
+            match self.ready_within(FILLED_WITHIN).await {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+                done => return done,
+            }
+        }
+        self.ready().await
     }
 
     /// Stops a node's time (SIGSTOP): its connections stay, and nothing is answered.
@@ -271,6 +281,10 @@ impl NatsCluster {
     /// # Errors
     /// If it takes too long, or a node has ended by itself.
     pub async fn ready(&mut self) -> io::Result<()> {
+        self.ready_within(READY_WITHIN).await
+    }
+
+    async fn ready_within(&mut self, limit: Duration) -> io::Result<()> {
         let started = Instant::now();
         loop {
             for node in 0..self.len() {
@@ -279,7 +293,7 @@ impl NatsCluster {
             if self.is_ready().await {
                 return Ok(());
             }
-            if started.elapsed() > READY_WITHIN {
+            if started.elapsed() > limit {
                 return Err(self.told(io::ErrorKind::TimedOut, "is not ready"));
             }
             tokio::time::sleep(ASKED_EVERY).await;
