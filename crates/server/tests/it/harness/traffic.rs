@@ -623,6 +623,7 @@ impl Book {
     }
 
     /// The same where a process that was taken for dead may repeat what it had delivered, whenever it wakes up.
+    #[cfg(feature = "distributed")]
     pub(crate) fn check_at_least_once(&self) -> Sums {
         self.check_with(|_, _| true)
     }
