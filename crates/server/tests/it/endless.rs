@@ -207,7 +207,11 @@ async fn answers_without_end_take_neither_memory_nor_slots() {
         let answer = http.json("POST", "/v1/event", Some(&shop.key), Some(body));
         assert_eq!(answer.await.status, 200);
         while healthy.count() < usize::try_from(n).expect("few") {
-            assert!(published.elapsed() < PATIENCE, "event {n} does not arrive");
+            assert!(
+                published.elapsed() < PATIENCE,
+                "event {n} does not arrive:\n{}",
+                launch.logged()
+            );
             wait(Duration::from_millis(2)).await;
         }
         slowest = slowest.max(published.elapsed());
