@@ -253,7 +253,7 @@ async fn three_processes_share_the_work() {
     cluster.settled().await;
     let mut work = traffic.begin();
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(asked().unwrap_or(BRIEFLY) / 3) {
+    while begin.elapsed() < Duration::from_secs(asked().unwrap_or(BRIEFLY / 3)) {
         wait(Duration::from_secs(1)).await;
         traffic.sweep();
         tell(begin, &traffic, &cluster).await;
