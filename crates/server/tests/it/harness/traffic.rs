@@ -6,7 +6,7 @@
 //! whichever process they like, where there are several. Each event has a number of its own, so the [`Book`] can say afterwards what was
 //! lost, and what came twice although nobody had killed the hub.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,6 +75,8 @@ struct Pages {
     documents: HashMap<String, Vec<u64>>,
     /// Person → the events that the subscriber with strict order took, in the order in which it first did.
     ledger: HashMap<String, Vec<u64>>,
+    /// All events that are in it.
+    entered: HashSet<u64>,
     /// Event → the names of the files that held it.
     filed: HashMap<u64, BTreeSet<String>>,
     uncertain: u64,
@@ -554,12 +556,9 @@ impl Book {
     fn entered(&self, document: &Value) {
         let person = document["identifiers"][0]["value"].to_string();
         let mut pages = self.pages();
-        let known = pages.ledger.entry(person).or_default();
-        for number in numbers(document) {
-            if !known.contains(&number) {
-                known.push(number);
-            }
-        }
+        let mut new = numbers(document);
+        new.retain(|number| pages.entered.insert(*number));
+        pages.ledger.entry(person).or_default().extend(new);
     }
 
     fn filed(&self, documents: &[Value], name: &str) {
@@ -576,11 +575,10 @@ impl Book {
     /// Acknowledged events that are not at all subscribers.
     pub(crate) fn missing(&self) -> Vec<u64> {
         let pages = self.pages();
-        let entered: BTreeSet<&u64> = pages.ledger.values().flatten().collect();
         let is_missing = |number: &&u64| {
             !pages.pushed.contains_key(number)
                 || !pages.filed.contains_key(number)
-                || !entered.contains(*number)
+                || !pages.entered.contains(*number)
         };
         pages
             .acknowledged
