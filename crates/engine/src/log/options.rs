@@ -63,7 +63,7 @@ pub struct CommitStats {
 }
 
 /// How to reach JetStream, and how logs are kept there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct JetStreamOptions {
     /// Addresses, separated by commas: `nats://host:4222`, `tls://…`, with `user:password@` if need be. One is enough
     /// to find the others of a cluster; all of them find it also while that one is down.
@@ -76,4 +76,15 @@ pub struct JetStreamOptions {
     pub replicas: Option<usize>,
     /// Bytes that one shard's stream may take; appends beyond are refused. `None`: what the server has.
     pub stream_bytes_max: Option<u64>,
+}
+
+/// Without the addresses: they may carry passwords.
+impl fmt::Debug for JetStreamOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JetStreamOptions")
+            .field("prefix", &self.prefix)
+            .field("replicas", &self.replicas)
+            .field("stream_bytes_max", &self.stream_bytes_max)
+            .finish_non_exhaustive()
+    }
 }
