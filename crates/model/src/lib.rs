@@ -5,6 +5,7 @@
 //! input and that nothing here panics on a stranger's bytes.
 
 pub mod account;
+pub mod authentication;
 pub mod endpoint;
 pub mod event_post;
 pub mod event_type;
@@ -13,6 +14,7 @@ pub mod id;
 pub mod identifier;
 pub mod invalid;
 pub mod key;
+pub mod notification;
 pub mod publisher;
 pub mod reader;
 pub mod record;
@@ -20,6 +22,7 @@ pub mod secret;
 pub mod subscription;
 
 pub use account::{Account, AccountPolicy, Environment, Provider, RefusedEvents, Strictness};
+pub use authentication::Authentication;
 pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
