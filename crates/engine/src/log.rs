@@ -25,6 +25,7 @@ mod absent;
 pub mod batch;
 mod error;
 mod faults;
+mod front;
 #[cfg(feature = "distributed")]
 mod jetstream;
 mod options;
@@ -163,6 +164,16 @@ impl Log {
         match link.never(shard, options, clock) {}
     }
 
+    fn front(&self) -> &front::Front {
+        match self {
+            Self::Sql(log) => &log.handle.front,
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => &log.handle.front,
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => &log.handle.front,
+        }
+    }
+
     /// Appends `records` as one piece, and answers when they are durable. Of no records at all,
     /// nothing is written, and the answer is where the next record will be.
     ///
@@ -170,13 +181,7 @@ impl Log {
     /// [`LogError::Full`], [`LogError::TooLarge`], [`LogError::Closed`], and
     /// [`LogError::Unavailable`] if it could not be made durable: then it is not in the log.
     pub async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
-        match self {
-            Self::Sql(log) => log.append(records).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.append(records).await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.append(records).await,
-        }
+        self.front().append(records).await
     }
 
     /// Reads batches in order, the first being the first there is at or after `from_seq`: at most
@@ -205,13 +210,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`]; a part may have been removed.
     pub async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        match self {
-            Self::Sql(log) => log.trim(before_seq).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.trim(before_seq).await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.trim(before_seq).await,
-        }
+        self.front().trim(before_seq).await
     }
 
     /// `next_seq` as the engine has it at this moment, appends of other processes included. Also brings [`Log::ends`]
@@ -248,13 +247,7 @@ impl Log {
     /// Follows `next_seq`: changes when batches have become readable.
     #[must_use]
     pub fn tail(&self) -> watch::Receiver<u64> {
-        match self {
-            Self::Sql(log) => log.tail(),
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.tail(),
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.tail(),
-        }
+        self.front().next_seq.subscribe()
     }
 
     /// The first batch that was appended at or after `at`; `next_seq` if there is none.
@@ -306,13 +299,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Misplaced`], and as [`Log::append`]; then the log goes on at [`Log::ends`].
     pub async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        match self {
-            Self::Sql(log) => log.import(batches).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.import(batches).await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.import(batches).await,
-        }
+        self.front().import(batches).await
     }
 
     /// The next batch gets the number `next_seq`, the ones before are never given out. For a log that nobody else has
@@ -321,13 +308,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Misplaced`] if the log is further already, [`LogError::Unavailable`].
     pub async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
-        match self {
-            Self::Sql(log) => log.skip_to(next_seq).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.skip_to(next_seq).await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.skip_to(next_seq).await,
-        }
+        self.front().skip_to(next_seq).await
     }
 
     /// Leaves a gap of `batches` numbers behind the last batch in the SQLite file at `path`, which nobody has open: what
@@ -358,12 +339,6 @@ impl Log {
     /// Takes no more appends, writes what is queued, and answers once all of it has been answered.
     /// Reading goes on.
     pub async fn close(&self) {
-        match self {
-            Self::Sql(log) => log.close().await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.close().await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.close().await,
-        }
+        self.front().close().await;
     }
 }

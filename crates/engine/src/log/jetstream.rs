@@ -32,15 +32,12 @@ mod watch;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use tokio::sync::{oneshot, watch as tokio_watch};
-
 use super::batch::Batch;
-use super::position::Position;
-use super::queue::{Call, Chore, Queue};
-use super::{Appended, Ends, LogError, LogOptions};
+use super::front::{Front, Handle};
+use super::{Ends, LogError, LogOptions};
 use crate::clock::Clock;
 use committer::Committer;
+use jiff::Timestamp;
 pub use link::JetStream;
 use link::Trouble;
 use message::ENVELOPE_BYTES_MAX;
@@ -53,34 +50,17 @@ const PAYLOAD_BYTES_MIN: usize = 64 << 10;
 /// A log in a JetStream stream. Clones share it.
 #[derive(Clone, Debug)]
 pub struct JetStreamLog {
-    handle: Arc<Handle>,
-}
-
-/// Lets the committer finish when the last clone is gone.
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.queue.close();
-    }
+    pub(super) handle: Arc<Handle<Shared>>,
 }
 
 /// What the log's handles and its tasks share.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     stream: Stream,
     options: LogOptions,
-    clock: Clock,
-    queue: Queue,
+    front: Arc<Front>,
     view: Mutex<View>,
-    /// Follows the view's.
-    next_seq: tokio_watch::Sender<u64>,
     promises: Vec<String>,
-    /// Becomes true when the committer has ended.
-    ended: tokio_watch::Sender<bool>,
 }
 
 impl JetStreamLog {
@@ -102,14 +82,11 @@ impl JetStreamLog {
         let numbering = stream.numbering(&state)?;
         let view = View::new(numbering, options.tail_bytes_max);
         let shared = Arc::new(Shared {
-            queue: Queue::new(&options),
+            front: Front::new(&options, clock, view.next_seq()),
             promises: stream.promises(&state, payload),
             stream,
             options,
-            clock,
-            next_seq: tokio_watch::Sender::new(view.next_seq()),
             view: Mutex::new(view),
-            ended: tokio_watch::Sender::new(false),
         });
         watch::start(&shared).await?;
         shared.refresh().await?;
@@ -120,22 +97,8 @@ impl JetStreamLog {
             shared.view().last_at = at;
         }
         Committer::start(&shared).await?;
-        Ok(Self {
-            handle: Arc::new(Handle { shared }),
-        })
-    }
-
-    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
-        let shared = &self.handle.shared;
-        if records.is_empty() {
-            return Ok(Appended {
-                first: Position::new(shared.ends().next_seq, 0),
-                at: shared.clock.now(),
-            });
-        }
-        let (call, answered) = Call::new(records)?;
-        shared.queue.push(call)?;
-        answered.await.unwrap_or(Err(LogError::Closed))
+        let handle = Handle::new(&shared.front, &shared);
+        Ok(Self { handle })
     }
 
     pub(super) async fn read(
@@ -144,71 +107,34 @@ impl JetStreamLog {
         batches_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Arc<Batch>>, LogError> {
-        self.handle
-            .shared
-            .read(from_seq, batches_max, bytes_max)
-            .await
-    }
-
-    pub(super) async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        self.chore(|answer| Chore::Trim { before_seq, answer })
-            .await
+        self.handle.read(from_seq, batches_max, bytes_max).await
     }
 
     pub(super) fn ends(&self) -> Ends {
-        self.handle.shared.ends()
-    }
-
-    pub(super) fn tail(&self) -> tokio_watch::Receiver<u64> {
-        self.handle.shared.next_seq.subscribe()
+        self.handle.ends()
     }
 
     pub(super) async fn latest(&self) -> Result<u64, LogError> {
-        let shared = &self.handle.shared;
+        let shared = &self.handle;
         let state = shared.refresh().await?;
         shared.stream.check_majority(&state)?;
         Ok(shared.ends().next_seq)
     }
 
     pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
-        self.handle.shared.find_time(at).await
+        self.handle.find_time(at).await
     }
 
     pub(super) async fn health(&self) -> Result<(), LogError> {
-        self.chore(|answer| Chore::Probe { answer }).await
+        self.handle.front.probe().await
     }
 
     pub(super) fn promises(&self) -> Vec<String> {
-        self.handle.shared.promises.clone()
-    }
-
-    pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        self.chore(|answer| Chore::Import { batches, answer }).await
-    }
-
-    pub(super) async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
-        self.chore(|answer| Chore::SkipTo { next_seq, answer })
-            .await
+        self.handle.promises.clone()
     }
 
     pub(super) fn snapshot(_to: &Path) -> Result<(), LogError> {
         Err(Trouble::NoSnapshot.into())
-    }
-
-    pub(super) async fn close(&self) {
-        let shared = &self.handle.shared;
-        shared.queue.close();
-        // The sender lives in `shared`, so the only way out is the committer's end.
-        let _ = shared.ended.subscribe().wait_for(|ended| *ended).await;
-    }
-
-    async fn chore<T>(
-        &self,
-        chore: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Chore,
-    ) -> Result<T, LogError> {
-        let (answer, answered) = oneshot::channel();
-        self.handle.shared.queue.push_chore(chore(answer))?;
-        answered.await.unwrap_or(Err(LogError::Closed))
     }
 }
 
@@ -224,11 +150,7 @@ impl Shared {
     /// Shows followers where the log ends now.
     fn follow(&self) {
         let next = self.view().next_seq();
-        self.next_seq.send_if_modified(|known| {
-            let changed = *known < next;
-            *known = next.max(*known);
-            changed
-        });
+        self.front.show_end(next);
     }
 
     /// Asks the stream's leader for its state, and takes it over.

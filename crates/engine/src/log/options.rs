@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::faults::Faults;
+use super::queue::Call;
 
 /// How a log behaves. `LogOptions::default()` suits one machine.
 #[derive(Clone)]
@@ -37,6 +38,25 @@ impl Default for LogOptions {
             on_commit: None,
             faults: Faults::default(),
         }
+    }
+}
+
+impl LogOptions {
+    /// Tells of a commit that made `calls` durable.
+    pub(super) fn tell<'a>(&self, calls: impl IntoIterator<Item = &'a Call>, started: Instant) {
+        let Some(on_commit) = &self.on_commit else {
+            return;
+        };
+        let mut stats = CommitStats {
+            records: 0,
+            bytes: 0,
+            elapsed: started.elapsed(),
+        };
+        for call in calls {
+            stats.records += call.records.len();
+            stats.bytes += call.bytes;
+        }
+        on_commit(stats);
     }
 }
 

@@ -23,18 +23,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::{oneshot, watch};
-
 use super::batch::Batch;
-use super::position::Position;
-use super::queue::{Call, Chore, Queue};
+use super::front::{Front, Handle};
 use super::tail::Tail;
-use super::{Appended, Ends, LogError, LogOptions};
+use super::{Ends, LogError, LogOptions};
 use crate::clock::Clock;
 use crate::db::{DbError, Postgres};
 use committer::Committer;
 pub(crate) use follow::Followers;
+use jiff::Timestamp;
 use table::{State, Table};
 
 /// How long `health` waits: whoever asks wants to know now.
@@ -43,37 +40,20 @@ const HEALTH_MAX: Duration = Duration::from_secs(3);
 /// A shard's log in a PostgreSQL database. Clones share it.
 #[derive(Clone, Debug)]
 pub struct PostgresLog {
-    handle: Arc<Handle>,
-}
-
-/// Lets the committer finish when the last clone is gone.
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.queue.close();
-    }
+    pub(super) handle: Arc<Handle<Shared>>,
 }
 
 /// What the log's handles and its tasks share.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     table: Table,
     options: LogOptions,
-    clock: Clock,
-    queue: Queue,
+    front: Arc<Front>,
     /// Batches that this process appended, or a part of them.
     tail: Mutex<Tail>,
     ends: Mutex<Ends>,
-    /// Follows `ends.next_seq`.
-    next_seq: watch::Sender<u64>,
     /// The last commit failed: whether appends are possible is seen by writing.
     is_failing: AtomicBool,
-    /// Becomes true when the committer has ended.
-    ended: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -96,11 +76,7 @@ impl Shared {
             *ends = state.ends;
         }
         self.tail().trim(state.ends.first_seq);
-        self.next_seq.send_if_modified(|known| {
-            let is_news = *known < state.ends.next_seq;
-            *known = state.ends.next_seq.max(*known);
-            is_news
-        });
+        self.front.show_end(state.ends.next_seq);
     }
 
     async fn latest(&self) -> Result<u64, LogError> {
@@ -148,33 +124,16 @@ impl PostgresLog {
         let state = table.create().await?;
         let shared = Arc::new(Shared {
             table,
-            clock,
-            queue: Queue::new(&options),
+            front: Front::new(&options, clock, state.ends.next_seq),
             tail: Mutex::new(Tail::new(options.tail_bytes_max)),
             options,
             ends: Mutex::new(state.ends),
-            next_seq: watch::Sender::new(state.ends.next_seq),
             is_failing: AtomicBool::new(false),
-            ended: watch::Sender::new(false),
         });
         Committer::start(&shared)?;
         postgres.followers().add(&shared);
-        Ok(Self {
-            handle: Arc::new(Handle { shared }),
-        })
-    }
-
-    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
-        let shared = &self.handle.shared;
-        if records.is_empty() {
-            return Ok(Appended {
-                first: Position::new(shared.ends().next_seq, 0),
-                at: shared.clock.now(),
-            });
-        }
-        let (call, answered) = Call::new(records)?;
-        shared.queue.push(call)?;
-        answered.await.unwrap_or(Err(LogError::Closed))
+        let handle = Handle::new(&shared.front, &shared);
+        Ok(Self { handle })
     }
 
     pub(super) async fn read(
@@ -183,7 +142,7 @@ impl PostgresLog {
         batches_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Arc<Batch>>, LogError> {
-        let shared = &self.handle.shared;
+        let shared = &self.handle;
         let next_seq = shared.ends().next_seq;
         if from_seq >= next_seq || batches_max == 0 {
             return Ok(Vec::new());
@@ -201,33 +160,16 @@ impl PostgresLog {
         }
     }
 
-    pub(super) async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        let mut gone = 0;
-        loop {
-            let slice = self
-                .chore(|answer| Chore::Trim { before_seq, answer })
-                .await?;
-            if slice == 0 {
-                return Ok(gone);
-            }
-            gone += slice;
-        }
-    }
-
     pub(super) fn ends(&self) -> Ends {
-        *self.handle.shared.ends()
-    }
-
-    pub(super) fn tail(&self) -> watch::Receiver<u64> {
-        self.handle.shared.next_seq.subscribe()
+        *self.handle.ends()
     }
 
     pub(super) async fn latest(&self) -> Result<u64, LogError> {
-        self.handle.shared.latest().await
+        self.handle.latest().await
     }
 
     pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
-        let shared = &self.handle.shared;
+        let shared = &self.handle;
         let ends = shared.table.state().await?.ends;
         shared
             .table
@@ -236,36 +178,11 @@ impl PostgresLog {
     }
 
     pub(super) async fn health(&self) -> Result<(), LogError> {
-        let probe = self.chore(|answer| Chore::Probe { answer });
+        let probe = self.handle.front.probe();
         match tokio::time::timeout(HEALTH_MAX, probe).await {
             Ok(answer) => answer,
             Err(elapsed) => Err(LogError::unavailable(elapsed)),
         }
-    }
-
-    pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        self.chore(|answer| Chore::Import { batches, answer }).await
-    }
-
-    pub(super) async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
-        self.chore(|answer| Chore::SkipTo { next_seq, answer })
-            .await
-    }
-
-    pub(super) async fn close(&self) {
-        let shared = &self.handle.shared;
-        shared.queue.close();
-        // The sender lives in `shared`, so the only way out is the committer's end.
-        let _ = shared.ended.subscribe().wait_for(|ended| *ended).await;
-    }
-
-    async fn chore<T>(
-        &self,
-        chore: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Chore,
-    ) -> Result<T, LogError> {
-        let (answer, answered) = oneshot::channel();
-        self.handle.shared.queue.push_chore(chore(answer))?;
-        answered.await.unwrap_or(Err(LogError::Closed))
     }
 }
 

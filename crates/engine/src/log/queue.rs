@@ -68,9 +68,8 @@ pub(super) fn answer(calls: Vec<Call>, batch: &Batch) {
     }
 }
 
-/// Tells the callers of a batch that it failed.
-#[cfg(feature = "distributed")]
-pub(super) fn refuse(calls: Vec<Call>, error: &LogError) {
+/// Tells callers that nothing of theirs was written.
+pub(super) fn refuse(calls: impl IntoIterator<Item = Call>, error: &LogError) {
     for call in calls {
         let _ = call.answer.send(Err(error.clone()));
     }
@@ -231,7 +230,7 @@ impl Queue {
         (waiting.records, waiting.bytes) = (0, 0);
         let calls = std::mem::take(&mut waiting.calls);
         drop(waiting);
-        refuse(calls.into(), error);
+        refuse(calls, error);
     }
 
     /// Whether it is closed, and everything was taken.

@@ -23,18 +23,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::{oneshot, watch};
-
 use super::batch::Batch;
-use super::position::Position;
-use super::queue::{Call, Chore, Queue};
+use super::front::{Front, Handle};
 use super::tail::Tail;
-use super::{Appended, Ends, LogError, LogOptions};
+use super::{Ends, LogError, LogOptions};
 use crate::blocking::{Stopped, blocking};
 use crate::clock::Clock;
 use crate::sqlite::{self, Readers};
 use committer::Committer;
+use jiff::Timestamp;
 
 /// How long an opening log waits for the process that has it.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -43,35 +40,18 @@ const LOCK_TRIED_EVERY: Duration = Duration::from_millis(10);
 /// A log in a SQLite file. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SqlLog {
-    handle: Arc<Handle>,
-}
-
-/// Lets the committer finish when the last clone is gone.
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.queue.close();
-    }
+    pub(super) handle: Arc<Handle<Shared>>,
 }
 
 /// What the log's handles and its committer share.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     path: PathBuf,
     options: LogOptions,
-    clock: Clock,
-    queue: Queue,
+    front: Arc<Front>,
     tail: Mutex<Tail>,
     ends: Mutex<Ends>,
-    /// Follows `ends.next_seq`.
-    next_seq: watch::Sender<u64>,
     readers: Arc<Readers>,
-    /// Becomes true when the committer has ended.
-    ended: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -92,23 +72,9 @@ impl SqlLog {
     ) -> Result<Self, LogError> {
         let lock = lock(path, LOCK_WAIT_MAX).await?;
         let path = path.to_owned();
-        let handle = blocking(move || Committer::start(&path, lock, options, clock)).await??;
-        Ok(Self {
-            handle: Arc::new(Handle { shared: handle }),
-        })
-    }
-
-    pub(super) async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
-        let shared = &self.handle.shared;
-        if records.is_empty() {
-            return Ok(Appended {
-                first: Position::new(shared.ends().next_seq, 0),
-                at: shared.clock.now(),
-            });
-        }
-        let (call, answered) = Call::new(records)?;
-        shared.queue.push(call)?;
-        answered.await.unwrap_or(Err(LogError::Closed))
+        let shared = blocking(move || Committer::start(&path, lock, options, clock)).await??;
+        let handle = Handle::new(&shared.front, &shared);
+        Ok(Self { handle })
     }
 
     pub(super) async fn read(
@@ -117,7 +83,7 @@ impl SqlLog {
         batches_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Arc<Batch>>, LogError> {
-        let shared = &self.handle.shared;
+        let shared = &self.handle;
         let next_seq = shared.ends().next_seq;
         if from_seq >= next_seq || batches_max == 0 {
             return Ok(Vec::new());
@@ -130,44 +96,18 @@ impl SqlLog {
         shared.readers.run(read).await
     }
 
-    pub(super) async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        let mut gone = 0;
-        loop {
-            let slice = self
-                .chore(|answer| Chore::Trim { before_seq, answer })
-                .await?;
-            if slice == 0 {
-                return Ok(gone);
-            }
-            gone += slice;
-        }
-    }
-
     pub(super) fn ends(&self) -> Ends {
-        *self.handle.shared.ends()
-    }
-
-    pub(super) fn tail(&self) -> watch::Receiver<u64> {
-        self.handle.shared.next_seq.subscribe()
+        *self.handle.ends()
     }
 
     pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
         let ends = self.ends();
         let find = move |reader: &_| table::find_time(reader, at, ends.first_seq..ends.next_seq);
-        self.handle.shared.readers.run(find).await
+        self.handle.readers.run(find).await
     }
 
     pub(super) async fn health(&self) -> Result<(), LogError> {
-        self.chore(|answer| Chore::Probe { answer }).await
-    }
-
-    pub(super) async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        self.chore(|answer| Chore::Import { batches, answer }).await
-    }
-
-    pub(super) async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
-        self.chore(|answer| Chore::SkipTo { next_seq, answer })
-            .await
+        self.handle.front.probe().await
     }
 
     pub(super) async fn leave_gap(path: &Path, batches: u64) -> Result<(), LogError> {
@@ -183,26 +123,9 @@ impl SqlLog {
     pub(super) async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
         let to = to.to_owned();
         self.handle
-            .shared
             .readers
             .run(move |reader| Ok(sqlite::snapshot(reader, &to)?))
             .await
-    }
-
-    pub(super) async fn close(&self) {
-        let shared = &self.handle.shared;
-        shared.queue.close();
-        // The sender lives in `shared`, so the only way out is the committer's end.
-        let _ = shared.ended.subscribe().wait_for(|ended| *ended).await;
-    }
-
-    async fn chore<T>(
-        &self,
-        chore: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Chore,
-    ) -> Result<T, LogError> {
-        let (answer, answered) = oneshot::channel();
-        self.handle.shared.queue.push_chore(chore(answer))?;
-        answered.await.unwrap_or(Err(LogError::Closed))
     }
 }
 
@@ -254,12 +177,13 @@ impl From<Stopped> for LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Log;
 
     #[tokio::test]
     async fn a_log_of_a_newer_release_is_not_opened() {
         let dir = tempfile::TempDir::new().expect("a temporary directory");
         let path = dir.path().join("log.db");
-        let open = || SqlLog::open(&path, LogOptions::default(), Clock::System);
+        let open = || Log::open_sqlite(&path, LogOptions::default(), Clock::System);
         let log = open().await.expect("a new log");
         log.append(vec![b"event".to_vec()]).await.expect("durable");
         log.close().await;
@@ -278,7 +202,7 @@ mod tests {
         let dir = tempfile::TempDir::new().expect("a temporary directory");
         let path = dir.path().join("log.db");
         let open = async || {
-            let opened = SqlLog::open(&path, LogOptions::default(), Clock::System);
+            let opened = Log::open_sqlite(&path, LogOptions::default(), Clock::System);
             opened.await.expect("it opens")
         };
         for (before, expected) in [(0, 1), (1 << 32, (1 << 32) + 2)] {

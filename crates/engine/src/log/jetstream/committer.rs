@@ -11,8 +11,9 @@ use super::flights::Flights;
 use super::link::Trouble;
 use super::message::ENVELOPE_BYTES_MAX;
 use crate::log::batch::{Batch, Encoder};
+use crate::log::front::Ending;
 use crate::log::queue::{self, Call, Chore, Work};
-use crate::log::{CommitStats, Fault, LogError};
+use crate::log::{Fault, LogError};
 
 /// Batches on their way at the same time: enough to keep the servers busy, and few enough that appends meanwhile
 /// gather into larger batches.
@@ -43,7 +44,7 @@ impl Committer {
             flying: BTreeMap::new(),
             last_at: 0,
         };
-        let ending = Ending(Arc::clone(shared));
+        let ending = Ending(Arc::clone(&shared.front));
         tokio::spawn(async move {
             let _ending = ending;
             committer.run().await;
@@ -53,12 +54,12 @@ impl Committer {
 
     async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        while !(self.flying.is_empty() && shared.queue.has_ended()) {
+        while !(self.flying.is_empty() && shared.front.queue.has_ended()) {
             tokio::select! {
                 biased;
                 (number, result) = self.flights.next() => self.landed(number, result).await,
-                () = shared.queue.ready(), if self.flights.len() < IN_FLIGHT_MAX && !shared.queue.has_ended() => {
-                    if let Some(work) = shared.queue.try_take(1) {
+                () = shared.front.queue.ready(), if self.flights.len() < IN_FLIGHT_MAX && !shared.front.queue.has_ended() => {
+                    if let Some(work) = shared.front.queue.try_take(1) {
                         self.work(work).await;
                     }
                 }
@@ -118,7 +119,7 @@ impl Committer {
     }
 
     fn seal(&mut self, calls: &[Call]) -> Result<(Batch, Vec<u8>), LogError> {
-        let now = self.shared.clock.now().as_microsecond();
+        let now = self.shared.front.clock.now().as_microsecond();
         self.last_at = now.max(self.last_at).max(self.shared.view().last_at);
         let at = Timestamp::from_microsecond(self.last_at).map_err(LogError::unavailable)?;
         let batch = Batch::new(0, at, calls.iter().flat_map(|call| &call.records));
@@ -154,7 +155,10 @@ impl Committer {
                 let error = trouble.into();
                 if is_unanswered {
                     // Those who wait have waited long enough, too.
-                    self.shared.queue.refuse_waiting(&Trouble::Waited.into());
+                    self.shared
+                        .front
+                        .queue
+                        .refuse_waiting(&Trouble::Waited.into());
                 }
                 return queue::refuse(sealed.calls, &error);
             }
@@ -163,13 +167,7 @@ impl Committer {
             .shared
             .landed(stream, sealed.batch, sealed.stored)
             .await;
-        if let Some(on_commit) = &self.shared.options.on_commit {
-            on_commit(CommitStats {
-                records: batch.len(),
-                bytes: sealed.calls.iter().map(|call| call.bytes).sum(),
-                elapsed: sealed.started.elapsed(),
-            });
-        }
+        self.shared.options.tell(&sealed.calls, sealed.started);
         queue::answer(sealed.calls, &batch);
     }
 
@@ -201,15 +199,5 @@ impl Committer {
                 .await;
         }
         Ok(())
-    }
-}
-
-/// However the committer ends, nobody is left waiting for it.
-struct Ending(Arc<Shared>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.queue.abandon();
-        self.0.ended.send_replace(true);
     }
 }

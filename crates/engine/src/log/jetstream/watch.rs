@@ -65,7 +65,9 @@ async fn run(shared: Weak<Shared>, mut told: Subscriber) {
             Some(None) => {}
             None => {
                 ticks = ticks.wrapping_add(1);
-                if shared.next_seq.receiver_count() > 0 || ticks.is_multiple_of(ASKED_EVERY_IDLE) {
+                if shared.front.next_seq.receiver_count() > 0
+                    || ticks.is_multiple_of(ASKED_EVERY_IDLE)
+                {
                     // What is in the way is told to those who read or append.
                     let _ = shared.refresh().await;
                 }

@@ -18,8 +18,9 @@ use super::table::{Sealed, State};
 use crate::blocking::blocking;
 use crate::db::Failure;
 use crate::log::batch::{Batch, Encoder};
+use crate::log::front::Ending;
 use crate::log::queue::{self, Call, Chore, Work};
-use crate::log::{CommitStats, Fault, LogError};
+use crate::log::{Fault, LogError};
 
 /// Batches of one commit. More of them hardly make a commit cheaper, and make the first caller wait longer.
 const BATCHES_PER_COMMIT_MAX: usize = 4;
@@ -44,7 +45,7 @@ impl Committer {
                 .hash_one(shared.table.shard())
                 .cast_signed(),
         };
-        let ending = Ending(Arc::clone(shared));
+        let ending = Ending(Arc::clone(&shared.front));
         tokio::spawn(async move {
             let _ending = ending;
             // Only a process that shuts down takes the encoder away.
@@ -55,9 +56,9 @@ impl Committer {
 
     async fn run(mut self) -> Result<(), LogError> {
         let shared = Arc::clone(&self.shared);
-        while !shared.queue.has_ended() {
-            shared.queue.ready().await;
-            let Some(Work { batches, chore }) = shared.queue.try_take(BATCHES_PER_COMMIT_MAX)
+        while !shared.front.queue.has_ended() {
+            shared.front.queue.ready().await;
+            let Some(Work { batches, chore }) = shared.front.queue.try_take(BATCHES_PER_COMMIT_MAX)
             else {
                 continue;
             };
@@ -88,7 +89,7 @@ impl Committer {
 
     async fn append(mut self, groups: Vec<Vec<Call>>) -> Result<Self, LogError> {
         let started = Instant::now();
-        let at = self.shared.clock.now();
+        let at = self.shared.front.clock.now();
         let (mut this, groups, sealed) = blocking(move || {
             let sealed: Result<Vec<Sealed>, LogError> = groups
                 .iter()
@@ -105,22 +106,13 @@ impl Committer {
         is_failing.store(stored.is_err(), Ordering::Relaxed);
         match stored {
             Ok(batches) => {
-                if let Some(on_commit) = &this.shared.options.on_commit {
-                    let calls = || groups.iter().flatten();
-                    on_commit(CommitStats {
-                        records: calls().map(|call| call.records.len()).sum(),
-                        bytes: calls().map(|call| call.bytes).sum(),
-                        elapsed: started.elapsed(),
-                    });
-                }
+                this.shared.options.tell(groups.iter().flatten(), started);
                 for (calls, batch) in groups.into_iter().zip(batches) {
                     queue::answer(calls, &batch);
                 }
             }
             Err(error) => {
-                for call in groups.into_iter().flatten() {
-                    let _ = call.answer.send(Err(error.clone()));
-                }
+                queue::refuse(groups.into_iter().flatten(), &error);
             }
         }
         Ok(this)
@@ -231,14 +223,4 @@ fn seal(encoder: &mut Encoder, group: &[Call], at: Timestamp) -> Result<Sealed, 
     let batch = Batch::new(0, at, group.iter().flat_map(|call| &call.records));
     let stored = encoder.encode(&batch).map_err(LogError::unavailable)?;
     Ok(Sealed { batch, stored })
-}
-
-/// However the committer ends, nobody is left waiting for it.
-struct Ending(Arc<Shared>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.queue.abandon();
-        self.0.ended.send_replace(true);
-    }
 }

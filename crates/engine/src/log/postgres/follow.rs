@@ -46,7 +46,7 @@ async fn run(followers: Arc<Followers>) {
         if logs.is_empty() {
             return;
         }
-        let is_followed = |log: &&Arc<Shared>| log.next_seq.receiver_count() > 0;
+        let is_followed = |log: &&Arc<Shared>| log.front.next_seq.receiver_count() > 0;
         let Some(log) = logs.iter().find(is_followed) else {
             continue;
         };

@@ -13,19 +13,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use jiff::Timestamp;
-use tokio::sync::watch;
-
 use super::Shared;
 use super::checkpoint::Checkpointer;
 use super::table::{Sealed, Table};
 use crate::clock::Clock;
 use crate::log::batch::{Batch, Encoder};
 use crate::log::error::Source;
-use crate::log::queue::{self, Call, Chore, Queue};
+use crate::log::front::{Ending, Front};
+use crate::log::queue::{self, Call, Chore};
 use crate::log::tail::Tail;
-use crate::log::{CommitStats, Ends, LogError, LogOptions};
+use crate::log::{Ends, LogError, LogOptions};
 use crate::sqlite::Readers;
+use jiff::Timestamp;
 
 /// Numbers passed over when it is not known which was the last: more than a log gives out in its life.
 const GAP: u64 = 1 << 32;
@@ -58,14 +57,11 @@ impl Committer {
         let last_seq = table.last_seq()?.unwrap_or(ends.next_seq - 1);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
-            clock,
-            queue: Queue::new(&options),
+            front: Front::new(&options, clock, ends.next_seq),
             tail: Mutex::new(Tail::new(options.tail_bytes_max)),
             options,
             ends: Mutex::new(ends),
-            next_seq: watch::Sender::new(ends.next_seq),
             readers: Readers::new(path),
-            ended: watch::Sender::new(false),
         });
         let committer = Self {
             shared: Arc::clone(&shared),
@@ -79,7 +75,7 @@ impl Committer {
         };
         let thread = std::thread::Builder::new().name("log-commit".into());
         // Dropped last, after the connection and the lock.
-        let ending = Ending(Arc::clone(&shared));
+        let ending = Ending(Arc::clone(&shared.front));
         let run = move || {
             let _ending = ending;
             committer.run();
@@ -89,7 +85,7 @@ impl Committer {
     }
 
     fn run(mut self) {
-        while let Some(work) = self.shared.queue.take() {
+        while let Some(work) = self.shared.front.queue.take() {
             if !work.batches.is_empty() {
                 self.append(work.batches);
             }
@@ -121,28 +117,25 @@ impl Committer {
         {
             Ok(sealed) => {
                 self.publish(&sealed);
-                if let Some(on_commit) = &self.shared.options.on_commit {
-                    let calls = || groups.iter().flatten();
-                    on_commit(CommitStats {
-                        records: calls().map(|call| call.records.len()).sum(),
-                        bytes: calls().map(|call| call.bytes).sum(),
-                        elapsed: started.elapsed(),
-                    });
-                }
+                self.shared.options.tell(groups.iter().flatten(), started);
                 for (calls, Sealed { batch, .. }) in groups.into_iter().zip(&sealed) {
                     queue::answer(calls, batch);
                 }
             }
             Err(error) => {
-                for call in groups.into_iter().flatten() {
-                    let _ = call.answer.send(Err(error.clone()));
-                }
+                queue::refuse(groups.into_iter().flatten(), &error);
             }
         }
     }
 
     fn seal(&mut self, groups: &[Vec<Call>]) -> Result<Vec<Sealed>, LogError> {
-        let micros = self.shared.clock.now().as_microsecond().max(self.last_at);
+        let micros = self
+            .shared
+            .front
+            .clock
+            .now()
+            .as_microsecond()
+            .max(self.last_at);
         let at = Timestamp::from_microsecond(micros).map_err(LogError::unavailable)?;
         let (mut sealed, mut last_seq) = (Vec::with_capacity(groups.len()), self.last_seq);
         for (seq, group) in (self.next_seq..).zip(groups) {
@@ -225,7 +218,7 @@ impl Committer {
                 .oldest
                 .or(sealed.first().map(|sealed| sealed.batch.appended_at()));
         }
-        self.shared.next_seq.send_replace(self.next_seq);
+        self.shared.front.show_end(self.next_seq);
         if self.checkpointer.wrote(stored) {
             self.checkpoint();
         }
@@ -279,7 +272,7 @@ impl Committer {
         if let Some(table) = &self.table {
             self.show_ends(table)?;
         }
-        self.shared.next_seq.send_replace(next_seq);
+        self.shared.front.show_end(next_seq);
         Ok(())
     }
 
@@ -319,14 +312,4 @@ fn take_up(table: &mut Table, clock: &Clock) -> Result<(Ends, i64), LogError> {
         last_at = clock.now().as_microsecond();
     }
     Ok((ends, last_at))
-}
-
-/// However the committer ends, nobody is left waiting for it.
-struct Ending(Arc<Shared>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.queue.abandon();
-        self.0.ended.send_replace(true);
-    }
 }
