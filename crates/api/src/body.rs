@@ -45,7 +45,7 @@ impl FromRequest<ApiState> for Payload {
         let encoding = said(&request, header::CONTENT_ENCODING);
         let stated: Option<usize> = said(&request, header::CONTENT_LENGTH).parse().ok();
         let shared = &state.shared;
-        let bytes_max = shared.limits.body_bytes_max;
+        let bytes_max = shared.options.body_bytes_max;
         let awaits_leave = request.headers().contains_key(header::EXPECT);
         let mut body = request.into_body();
         if stated.is_some_and(|bytes| bytes > bytes_max) {
@@ -88,7 +88,7 @@ fn said(request: &Request, name: header::HeaderName) -> String {
 }
 
 async fn collect(body: &mut Body, state: &ApiState) -> Result<(Bytes, Vec<OwnedRoom>), Problem> {
-    let bytes_max = state.shared.limits.body_bytes_max;
+    let bytes_max = state.shared.options.body_bytes_max;
     let mut room = vec![take_room(&state.shared)?];
     let mut first: Option<Bytes> = None;
     let mut bytes = BytesMut::new();
@@ -175,7 +175,7 @@ fn inflate(
     shared: &Shared,
     room: &mut Vec<OwnedRoom>,
 ) -> Result<Bytes, Problem> {
-    let bytes_max = shared.limits.body_bytes_max;
+    let bytes_max = shared.options.body_bytes_max;
     let mut out = Vec::new();
     loop {
         room.push(take_room(shared)?);

@@ -2,18 +2,23 @@
 //!
 //! [`Caller<L>`] exists only if the call carried a valid key of level `L` for this environment. 401 when no key was sent;
 //! 403 when one was sent that is unknown, revoked, ended, of another level or of the other environment.
+//!
+//! Handlers of `/manage/v1` name the least role that they need in the account of their path: `Caller<AccountMember>` is a
+//! member or an admin of it, or an operator. An account in which somebody has no role answers 404, as if it were not
+//! there; a role that is too small answers 403 and says which is needed.
 
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use hub::{Actor, Scope};
+use hub::{Actor, Origin, Scope};
 use model::key::{KEY_BYTES_MAX, KeyHash, KeyLevel};
 use model::{EndpointId, EndpointStatus};
 
 use crate::ApiState;
 use crate::door::Level;
+use crate::origin;
 use crate::problem::{Kind, Problem};
 
 /// A level of rights, as a type.
@@ -40,8 +45,18 @@ rights! {
     EndpointOrAccountKey;
     /// An event-only key (in the header or as `?key=`), or an endpoint's key.
     EventKey;
-    /// The operator token.
+    /// The operator token, or what an operator who is signed in brings.
     Operator;
+    /// An admin of the account in the path, or an operator.
+    AccountAdmin;
+    /// A member of the account in the path, or more.
+    AccountMember;
+    /// A viewer of the account in the path, or more.
+    AccountViewer;
+    /// Anybody with a role in the account of the path. What it answers may hold no data of customers.
+    AccountPartner;
+    /// Any user, or the operator: for calls that answer what the caller may see.
+    User;
     /// Nobody in particular.
     Public;
 }
@@ -50,6 +65,7 @@ rights! {
 pub(crate) struct Caller<L> {
     scope: Option<Scope>,
     endpoint: Option<EndpointId>,
+    origin: Option<Origin>,
     _right: PhantomData<L>,
 }
 
@@ -60,11 +76,12 @@ impl<L> Caller<L> {
     }
 
     pub(crate) fn actor(&self) -> Actor {
-        match (self.endpoint, self.scope) {
-            (Some(endpoint), _) => Actor::Endpoint(endpoint),
-            (None, Some(scope)) => Actor::Account(scope.0),
-            (None, None) => Actor::Operator,
-        }
+        let actor = match (self.endpoint, self.scope) {
+            (Some(endpoint), _) => Actor::endpoint(endpoint),
+            (None, Some(scope)) => Actor::account(scope.0),
+            (None, None) => Actor::OPERATOR,
+        };
+        actor.from(self.origin.clone())
     }
 }
 
@@ -104,10 +121,12 @@ impl<L: Right> FromRequestParts<ApiState> for Caller<L> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let origin = origin::of(parts, &state.shared.options.trusted_proxies);
         if L::LEVEL == Level::Public {
             return Ok(Self {
                 scope: None,
                 endpoint: None,
+                origin,
                 _right: PhantomData,
             });
         }
@@ -122,7 +141,7 @@ impl<L: Right> FromRequestParts<ApiState> for Caller<L> {
                 ));
             }
         };
-        admit(state, L::LEVEL, &key)
+        admit(state, L::LEVEL, &key, origin)
     }
 }
 
@@ -166,16 +185,22 @@ fn query_key(parts: &Parts) -> Option<String> {
         .filter(|key| !key.is_empty())
 }
 
-fn admit<L>(state: &ApiState, wanted: Level, key: &str) -> Result<Caller<L>, Problem> {
+fn admit<L>(
+    state: &ApiState,
+    wanted: Level,
+    key: &str,
+    origin: Option<Origin>,
+) -> Result<Caller<L>, Problem> {
     if key.len() > KEY_BYTES_MAX {
         return Err(forbidden("the key is not known here"));
     }
     let hash = KeyHash::of(key);
-    if wanted == Level::Operator {
+    if wanted.is_manage() {
         return if hash == state.shared.operator {
             Ok(Caller {
                 scope: None,
                 endpoint: None,
+                origin,
                 _right: PhantomData,
             })
         } else {
@@ -199,7 +224,7 @@ fn admit<L>(state: &ApiState, wanted: Level, key: &str) -> Result<Caller<L>, Pro
         Level::EndpointKey | Level::AnyEndpointKey => entry.level == KeyLevel::Endpoint,
         Level::EndpointOrAccountKey => entry.level != KeyLevel::Event,
         Level::EventKey => entry.level != KeyLevel::Account,
-        Level::Operator | Level::Public => false,
+        _ => false,
     };
     if !fits {
         return Err(forbidden(format!(
@@ -222,6 +247,7 @@ fn admit<L>(state: &ApiState, wanted: Level, key: &str) -> Result<Caller<L>, Pro
     Ok(Caller {
         scope: Some(Scope(entry.account)),
         endpoint: entry.endpoint,
+        origin,
         _right: PhantomData,
     })
 }

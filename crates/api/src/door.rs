@@ -13,10 +13,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use model::Role;
 use tracing::Instrument as _;
 
 use crate::ApiState;
 use crate::caller::{Caller, Right};
+use crate::origin;
 use crate::problem::{Kind, Problem};
 
 /// Who may use a route.
@@ -27,6 +29,12 @@ pub enum Level {
     EndpointOrAccountKey,
     EventKey,
     Operator,
+    AccountAdmin,
+    AccountMember,
+    AccountViewer,
+    AccountPartner,
+    User,
+    Session,
     Public,
 }
 
@@ -37,9 +45,31 @@ impl Level {
             Self::EndpointKey | Self::AnyEndpointKey => "an endpoint key",
             Self::EndpointOrAccountKey => "an endpoint key or an account key",
             Self::EventKey => "an event-only key or an endpoint key",
-            Self::Operator => "the operator token",
+            Self::Operator => "the operator token, or an operator's",
+            Self::AccountAdmin => "the role `admin` in the account",
+            Self::AccountMember => "the role `member` or more in the account",
+            Self::AccountViewer => "the role `viewer` or more in the account",
+            Self::AccountPartner => "a role in the account",
+            Self::User => "the token of a user",
+            Self::Session => "a session, which begins with signing in",
             Self::Public => "no key",
         }
+    }
+
+    /// The least role in the account of the path.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::AccountAdmin => Some(Role::Admin),
+            Self::AccountMember => Some(Role::Member),
+            Self::AccountViewer => Some(Role::Viewer),
+            Self::AccountPartner => Some(Role::Partner),
+            _ => None,
+        }
+    }
+
+    /// Of `/manage/v1`: for people and their programs, not for the keys of accounts and endpoints.
+    pub fn is_manage(self) -> bool {
+        self.role().is_some() || matches!(self, Self::Operator | Self::User | Self::Session)
     }
 }
 
@@ -186,6 +216,11 @@ impl Door {
         H: Handler<T, ApiState>,
         T: BeginsWithCaller + 'static,
     {
+        let is_of_account = path.contains("{accountId}");
+        assert!(
+            T::LEVEL.role().is_none() || is_of_account,
+            "{method} {path}: a role is one in an account, and the path names none"
+        );
         let known = self.by_path.remove(path).unwrap_or_default();
         self.by_path.insert(path, known.merge(on(filter, handler)));
         self.routes.push(RouteInfo {
@@ -215,8 +250,10 @@ impl Door {
 ///
 /// Browsers may call the published API from anywhere: preflights are answered, the origin is echoed. `/manage/v1` is
 /// for programs and gives browsers of other origins nothing.
-async fn around(time_max: Duration, request: Request, next: Next) -> Response {
+async fn around(time_max: Duration, mut request: Request, next: Next) -> Response {
     let is_public = request.uri().path().starts_with("/v1/");
+    // Publishing is nobody's audit entry, and would feel it.
+    let name = (!is_publishing(&request)).then(|| origin::name(&mut request));
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN).filter(|_| is_public).cloned();
     let is_preflight = origin.is_some()
@@ -230,6 +267,9 @@ async fn around(time_max: Duration, request: Request, next: Next) -> Response {
         })
         .await
     };
+    if let Some(name) = name {
+        response.headers_mut().insert(origin::HEADER, name);
+    }
     if let Some(origin) = origin {
         allow(response.headers_mut(), origin, is_preflight);
     }
@@ -272,8 +312,7 @@ async fn explained(response: Response) -> Response {
 /// between its commit and the registry would leave the two apart until the next start. A body that is cut off ends as an
 /// error or as less than JSON, so nothing half-sent is taken. Publishing carries itself and would feel the extra task.
 async fn carried(request: Request, next: Next) -> Response {
-    let is_publishing = matches!(request.uri().path(), "/v1/event" | "/v1/customEvent");
-    if request.method().is_safe() || is_publishing {
+    if request.method().is_safe() || is_publishing(&request) {
         return next.run(request).await;
     }
     match tokio::spawn(next.run(request).in_current_span()).await {
@@ -286,6 +325,10 @@ async fn carried(request: Request, next: Next) -> Response {
             Problem::new(Kind::Internal, "something went wrong in the exchange").into_response()
         }
     }
+}
+
+fn is_publishing(request: &Request) -> bool {
+    matches!(request.uri().path(), "/v1/event" | "/v1/customEvent")
 }
 
 /// Whoever sends too slowly gives back what the call holds. The connection ends with the answer, since the rest of

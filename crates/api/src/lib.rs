@@ -16,6 +16,7 @@ mod event_type;
 mod health;
 mod manage;
 mod openapi;
+mod origin;
 mod problem;
 
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub struct ApiState {
 
 pub(crate) struct Shared {
     operator: KeyHash,
-    pub(crate) limits: ApiLimits,
+    pub(crate) options: ApiOptions,
     /// Room for request bodies, in units of [`body::UNIT_BYTES`].
     room: Arc<tokio::sync::Semaphore>,
     pub(crate) openapi: String,
@@ -52,23 +53,26 @@ impl Shared {
     }
 }
 
-/// Limits of the door, each told to the caller that hits it.
-#[derive(Debug, Clone, Copy)]
-pub struct ApiLimits {
+/// How the door behaves; a limit is told to the caller that hits it.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
     /// Largest request body, after decompression.
     pub body_bytes_max: usize,
     /// All request bodies that are being read or checked at once.
     pub bodies_bytes_max: usize,
     /// One request, from its head to its answer.
     pub request_time_max: Duration,
+    /// Proxies that are believed when they say whose call they pass on.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
-impl Default for ApiLimits {
+impl Default for ApiOptions {
     fn default() -> Self {
         Self {
             body_bytes_max: 10 << 20,
             bodies_bytes_max: 256 << 20,
             request_time_max: Duration::from_secs(60),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -82,22 +86,23 @@ pub struct Api {
 }
 
 /// Builds the routers. The token of hash `operator` opens `/manage/v1`.
-pub fn api(hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
-    behind(door(), hub, operator, limits)
+pub fn api(hub: &Arc<Hub>, operator: KeyHash, options: ApiOptions) -> Api {
+    behind(door(), hub, operator, options)
 }
 
 /// The same for a process that takes no calls: whether it is well, and its figures.
-pub fn health_only(hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
+pub fn health_only(hub: &Arc<Hub>, operator: KeyHash, options: ApiOptions) -> Api {
     let mut door = door::Door::default();
     health::routes(&mut door);
-    behind(door, hub, operator, limits)
+    behind(door, hub, operator, options)
 }
 
-fn behind(door: door::Door, hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits) -> Api {
-    let units = limits.bodies_bytes_max / body::UNIT_BYTES;
+fn behind(door: door::Door, hub: &Arc<Hub>, operator: KeyHash, options: ApiOptions) -> Api {
+    let request_time_max = options.request_time_max;
+    let units = options.bodies_bytes_max / body::UNIT_BYTES;
     let shared = Arc::new(Shared {
         operator,
-        limits,
+        options,
         room: Arc::new(tokio::sync::Semaphore::new(units.max(1))),
         openapi: openapi::document(&door.routes).to_string(),
     });
@@ -107,7 +112,7 @@ fn behind(door: door::Door, hub: &Arc<Hub>, operator: KeyHash, limits: ApiLimits
         shared: Arc::clone(&shared),
     };
     let routes = door.routes.clone();
-    let router = door.into_router(limits.request_time_max);
+    let router = door.into_router(request_time_max);
     Api {
         production: router.clone().with_state(state(Environment::Production)),
         pilot: router.with_state(state(Environment::Pilot)),

@@ -161,7 +161,7 @@ impl Hub {
         reason: &str,
     ) -> Result<bool> {
         let change = self.endpoint_change(
-            &Actor::Exchange,
+            &Actor::EXCHANGE,
             scope,
             id,
             "endpoint.disable",

@@ -5,6 +5,7 @@
 //! audit, the registry brought up to date, a nudge. Knows nothing of HTTP servers, pages or arguments.
 
 pub mod account;
+pub mod actor;
 pub mod dedupe;
 pub mod delivery;
 pub mod endpoint;
@@ -35,6 +36,7 @@ use engine::{Blobs, Clock, Db, Log};
 use model::key::KeyHash;
 use store::vault::Vault;
 
+pub use actor::{Actor, Origin, Who};
 pub use error::{Error, Result};
 pub use options::Options;
 pub use store::audit::Audit;
@@ -44,30 +46,6 @@ pub use store::notice::Notice;
 pub use store::quarantine::{QuarantineState, Quarantined};
 pub use store::schema_drift::SchemaDrift;
 pub use store::{Page, Scope};
-
-/// Who does something, for the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Actor {
-    /// The bearer of the operator token.
-    Operator,
-    /// The bearer of an endpoint's key.
-    Endpoint(model::EndpointId),
-    /// The bearer of an account's key.
-    Account(model::AccountId),
-    /// The exchange itself.
-    Exchange,
-}
-
-impl std::fmt::Display for Actor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Operator => f.write_str("operator"),
-            Self::Endpoint(id) => write!(f, "endpoint {id}"),
-            Self::Account(id) => write!(f, "account {id}"),
-            Self::Exchange => f.write_str("exchange"),
-        }
-    }
-}
 
 /// The right to change what the registry knows; ends when dropped, which is after the registry has the change.
 #[must_use]

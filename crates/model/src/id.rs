@@ -61,6 +61,12 @@ numeric_ids! {
     DeploymentId;
     /// A refused event that is kept.
     QuarantineId;
+    /// A person who uses the exchange.
+    UserId;
+    /// A sign-in that has not ended.
+    SessionId;
+    /// A personal access token's record (never the token).
+    TokenId;
 }
 
 /// A person, as far as identity resolution knows one.

@@ -20,6 +20,7 @@ pub mod reader;
 pub mod record;
 pub mod secret;
 pub mod subscription;
+pub mod user;
 
 pub use account::{Account, AccountPolicy, Environment, Provider, RefusedEvents, Strictness};
 pub use authentication::Authentication;
@@ -27,13 +28,14 @@ pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
     AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, KeyId,
-    ProviderId, QuarantineId, SubscriptionId, X1Id,
+    ProviderId, QuarantineId, SessionId, SubscriptionId, TokenId, UserId, X1Id,
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};
 pub use publisher::Publisher;
 pub use secret::Secret;
 pub use subscription::Subscription;
+pub use user::{Email, Role, User, UserStatus};
 
 // Leaves: pure functions over plain values.
 pub mod catalog;

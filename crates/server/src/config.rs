@@ -72,6 +72,7 @@ pub struct ApiSection {
     pub body_bytes_max: Bytes,
     pub bodies_bytes_max: Bytes,
     pub request_time_max: Duration,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -195,11 +196,12 @@ impl Config {
         engines::check(&self.engines, &self.processes).map_err(ConfigError::Senseless)
     }
 
-    pub fn api_limits(&self) -> api::ApiLimits {
-        api::ApiLimits {
+    pub fn api_options(&self) -> api::ApiOptions {
+        api::ApiOptions {
             body_bytes_max: self.api.body_bytes_max.0,
             bodies_bytes_max: self.api.bodies_bytes_max.0,
             request_time_max: self.api.request_time_max.0,
+            trusted_proxies: self.api.trusted_proxies.clone(),
         }
     }
 

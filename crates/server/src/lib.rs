@@ -130,9 +130,9 @@ impl Server {
             .operator_token(config.operator_token.as_ref().map(model::Secret::expose))
             .await?;
         let api = if config.processes.has(config::Role::Api) {
-            api::api(&hub, token, config.api_limits())
+            api::api(&hub, token, config.api_options())
         } else {
-            api::health_only(&hub, token, config.api_limits())
+            api::health_only(&hub, token, config.api_options())
         };
         // Who is alone begins at once; who is not takes its share as soon as the others leave it.
         hub.lease().await?;

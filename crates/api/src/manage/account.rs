@@ -10,7 +10,7 @@ use super::Answer;
 use super::input::{Body, Fields, FromBody, Within};
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountAdmin, AccountPartner, Caller, Operator};
 use crate::door::{About, Door};
 
 #[derive(JsonSchema)]
@@ -217,7 +217,7 @@ async fn list(
 }
 
 async fn get(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountPartner>,
     State(state): State<ApiState>,
     Within(scope): Within,
 ) -> Answer<AccountView> {
@@ -225,7 +225,7 @@ async fn get(
 }
 
 async fn change(
-    caller: Caller<Operator>,
+    caller: Caller<AccountAdmin>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Body(change): Body<AccountChange>,

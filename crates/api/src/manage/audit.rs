@@ -12,7 +12,7 @@ use super::Answer;
 use super::input::Within;
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountAdmin, Caller, Operator};
 use crate::door::{About, Door};
 
 #[derive(Serialize, JsonSchema)]
@@ -59,7 +59,7 @@ async fn list_all(
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountAdmin>,
     State(state): State<ApiState>,
     Within(scope): Within,
     params: Params,

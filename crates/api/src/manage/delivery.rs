@@ -14,7 +14,7 @@ use super::Answer;
 use super::input::{Body, Fields, FromBody, Within};
 use super::page::{List, Params, paged, wanted};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountMember, AccountViewer, Caller};
 use crate::door::{About, Door};
 
 /// What is to be sent again: a destination and a range of time, or events.
@@ -189,7 +189,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,
@@ -211,7 +211,7 @@ async fn list(
 }
 
 async fn replay(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Body(Replay { filter, dry_run }): Body<Replay>,

@@ -15,7 +15,7 @@ use super::input::{Body, Fields, FromBody, Id, Within};
 use super::page::{List, Params, paged};
 use super::status::StandingView;
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountMember, AccountViewer, Caller};
 use crate::door::{About, Door};
 use crate::problem::Problem;
 
@@ -209,7 +209,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn register(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Body(Registration {}): Body<Registration>,
@@ -223,7 +223,7 @@ async fn register(
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,
@@ -240,7 +240,7 @@ async fn list(
 }
 
 async fn get(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<EndpointId>,
@@ -251,7 +251,7 @@ async fn get(
 
 /// What is so already is no error: the caller gets what it asked for.
 async fn enable(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<EndpointId>,
@@ -267,7 +267,7 @@ async fn enable(
 }
 
 async fn delete(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<EndpointId>,
@@ -280,7 +280,7 @@ async fn delete(
 }
 
 async fn secrets(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<EndpointId>,
@@ -291,7 +291,7 @@ async fn secrets(
 }
 
 async fn rotate_secret(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     state: State<ApiState>,
     Within(scope): Within,
     Id(id): Id<EndpointId>,

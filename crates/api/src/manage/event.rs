@@ -15,7 +15,7 @@ use super::delivery::{AttemptView, Attempts};
 use super::input::{Id, Within};
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountViewer, Caller};
 use crate::door::{About, Door};
 
 #[derive(Serialize, JsonSchema)]
@@ -93,7 +93,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,
@@ -111,7 +111,7 @@ async fn list(
 }
 
 async fn get(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<EventRef>,

@@ -17,7 +17,7 @@ use super::Answer;
 use super::input::{Body, Fields, FromBody, Id, Within};
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountAdmin, Caller};
 use crate::door::{About, Door};
 
 /// A day is enough to bring a new key to where the old one is used.
@@ -119,7 +119,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountAdmin>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,
@@ -134,7 +134,7 @@ async fn list(
 }
 
 async fn rotate(
-    caller: Caller<Operator>,
+    caller: Caller<AccountAdmin>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Body(rotation): Body<Rotation>,
@@ -158,7 +158,7 @@ async fn rotate(
 }
 
 async fn revoke(
-    caller: Caller<Operator>,
+    caller: Caller<AccountAdmin>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<KeyId>,

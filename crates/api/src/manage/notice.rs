@@ -11,7 +11,7 @@ use super::Answer;
 use super::input::Within;
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountViewer, Caller};
 use crate::door::{About, Door};
 
 #[derive(Serialize, JsonSchema)]
@@ -43,7 +43,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,

@@ -10,7 +10,7 @@ use super::Answer;
 use super::input::{Body, Fields, FromBody};
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{Caller, Operator, User};
 use crate::door::{About, Door};
 
 #[derive(JsonSchema)]
@@ -68,7 +68,7 @@ async fn create(
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<User>,
     State(state): State<ApiState>,
     mut params: Params,
 ) -> Answer<List<ProviderView>> {

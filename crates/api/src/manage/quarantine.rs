@@ -15,7 +15,7 @@ use super::page::{List, Params, paged};
 use super::{Answer, ViolationView};
 use crate::ApiState;
 use crate::body::Payload;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountMember, AccountViewer, Caller};
 use crate::door::{About, Door};
 
 #[derive(Serialize, JsonSchema)]
@@ -146,7 +146,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,
@@ -165,7 +165,7 @@ async fn list(
 }
 
 async fn get(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<QuarantineId>,
@@ -174,7 +174,7 @@ async fn get(
 }
 
 async fn repair(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<QuarantineId>,
@@ -192,7 +192,7 @@ async fn repair(
 }
 
 async fn repair_all(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Body(Repair { endpoint, mapping }): Body<Repair>,
@@ -216,7 +216,7 @@ async fn repair_all(
 }
 
 async fn discard(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<QuarantineId>,

@@ -12,7 +12,7 @@ use super::Answer;
 use super::input::Within;
 use super::page::{List, Params};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountViewer, Caller};
 use crate::door::{About, Door};
 
 #[derive(Serialize, JsonSchema)]
@@ -51,7 +51,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,

@@ -12,7 +12,7 @@ use super::endpoint::Enable;
 use super::input::{Body, Fields, FromBody, Id, Within};
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{Caller, Operator};
+use crate::caller::{AccountMember, AccountViewer, Caller};
 use crate::door::{About, Door};
 
 #[derive(JsonSchema)]
@@ -96,7 +96,7 @@ pub(super) fn routes(door: &mut Door) {
 }
 
 async fn create(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Body(wanted): Body<Wanted>,
@@ -113,7 +113,7 @@ async fn create(
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     mut params: Params,
@@ -125,7 +125,7 @@ async fn list(
 }
 
 async fn get(
-    _caller: Caller<Operator>,
+    _caller: Caller<AccountViewer>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<SubscriptionId>,
@@ -134,7 +134,7 @@ async fn get(
 }
 
 async fn enable(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<SubscriptionId>,
@@ -149,7 +149,7 @@ async fn enable(
 }
 
 async fn delete(
-    caller: Caller<Operator>,
+    caller: Caller<AccountMember>,
     State(state): State<ApiState>,
     Within(scope): Within,
     Id(id): Id<SubscriptionId>,

@@ -66,10 +66,10 @@ impl World {
         let account = match known.first() {
             Some(account) => account.id,
             None => {
-                hub.provider_create(&Actor::Operator, "Acme").await?;
+                hub.provider_create(&Actor::OPERATOR, "Acme").await?;
                 let policy = AccountPolicy::default();
                 let created =
-                    hub.account_create(&Actor::Operator, "Shop", Environment::Production, &policy);
+                    hub.account_create(&Actor::OPERATOR, "Shop", Environment::Production, &policy);
                 created.await?.0.id
             }
         };
@@ -111,8 +111,8 @@ impl Stepped {
     /// A registration described with `PUT /v1/endpoint`.
     pub(crate) async fn endpoint(&self, definition: &Value) -> Result<Party> {
         let hub = &self.server.hub;
-        let (endpoint, key) = hub.endpoint_register(&Actor::Operator, self.scope).await?;
-        let actor = Actor::Endpoint(endpoint.id);
+        let (endpoint, key) = hub.endpoint_register(&Actor::OPERATOR, self.scope).await?;
+        let actor = Actor::endpoint(endpoint.id);
         hub.endpoint_define(&actor, self.scope, endpoint.id, definition)
             .await?;
         Ok(Party {
@@ -125,7 +125,7 @@ impl Stepped {
     pub(crate) async fn publisher(&self, codes: &[String]) -> Result<Party> {
         let party = self.endpoint(&publisher_definition()).await?;
         for code in codes {
-            let actor = Actor::Endpoint(party.id);
+            let actor = Actor::endpoint(party.id);
             let hub = &self.server.hub;
             hub.event_type_register(&actor, self.scope, party.id, &event_type(code))
                 .await?;
@@ -146,7 +146,7 @@ impl Stepped {
             destination: to.id,
         };
         let hub = &self.server.hub;
-        hub.subscription_create(&Actor::Operator, self.scope, new)
+        hub.subscription_create(&Actor::OPERATOR, self.scope, new)
             .await?;
         Ok(())
     }

@@ -234,9 +234,9 @@ impl TestHub {
     ) -> TestAccount {
         let hub = &self.server.hub;
         // A second account finds the provider there already.
-        let _ = hub.provider_create(&hub::Actor::Operator, "Acme").await;
+        let _ = hub.provider_create(&hub::Actor::OPERATOR, "Acme").await;
         let opened = hub
-            .account_create(&hub::Actor::Operator, "Shop", environment, &policy)
+            .account_create(&hub::Actor::OPERATOR, "Shop", environment, &policy)
             .await;
         let (account, key) = opened.expect("an account");
         TestAccount {
@@ -250,7 +250,7 @@ impl TestHub {
         let registered = self
             .server
             .hub
-            .endpoint_register(&hub::Actor::Operator, hub::Scope(account.id))
+            .endpoint_register(&hub::Actor::OPERATOR, hub::Scope(account.id))
             .await;
         let (endpoint, key) = registered.expect("a registration");
         TestEndpoint {
@@ -263,7 +263,7 @@ impl TestHub {
     pub(crate) async fn endpoint(&self, account: &TestAccount, definition: Value) -> TestEndpoint {
         let endpoint = self.register(account).await;
         let scope = hub::Scope(account.id);
-        let actor = hub::Actor::Endpoint(endpoint.id);
+        let actor = hub::Actor::endpoint(endpoint.id);
         let defined = self
             .server
             .hub
@@ -291,7 +291,7 @@ impl TestHub {
         endpoint: &TestEndpoint,
         body: Value,
     ) {
-        let actor = hub::Actor::Endpoint(endpoint.id);
+        let actor = hub::Actor::endpoint(endpoint.id);
         let scope = hub::Scope(account.id);
         let registered = self
             .server
@@ -335,7 +335,7 @@ impl TestHub {
         let created = self
             .server
             .hub
-            .subscription_create(&hub::Actor::Operator, hub::Scope(account.id), new)
+            .subscription_create(&hub::Actor::OPERATOR, hub::Scope(account.id), new)
             .await;
         created.expect("a subscription");
     }

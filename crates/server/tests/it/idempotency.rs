@@ -244,7 +244,7 @@ async fn a_repeated_call_is_not_judged_again() {
         strictness: Strictness::Strict,
         ..AccountPolicy::default()
     };
-    let (actor, scope) = (hub::Actor::Operator, hub::Scope(scene.account.id));
+    let (actor, scope) = (hub::Actor::OPERATOR, hub::Scope(scene.account.id));
     scene
         .hub
         .server

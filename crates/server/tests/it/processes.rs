@@ -83,14 +83,14 @@ struct Shop {
 
 /// Asked for at `hub`.
 async fn shop(hub: &Arc<Hub>) -> Shop {
-    let operator = Actor::Operator;
+    let operator = Actor::OPERATOR;
     let _ = hub.provider_create(&operator, "Acme").await;
     let policy = AccountPolicy::default();
     let account = hub.account_create(&operator, "Shop", Environment::Production, &policy);
     let scope = Scope(account.await.expect("an account").0.id);
     let shop = endpoint(hub, scope, &publisher_definition()).await;
     let code = json!({ "code": BUY, "name": BUY, "attributes": [{ "name": "orderTotal", "type": "number" }, { "name": "currency", "type": "string" }] });
-    hub.event_type_register(&Actor::Endpoint(shop), scope, shop, &code)
+    hub.event_type_register(&Actor::endpoint(shop), scope, shop, &code)
         .await
         .expect("an event type");
     let pull = destination_definition("", json!({ "enabled": true, "destinationType": "pull" }));
@@ -104,10 +104,10 @@ async fn shop(hub: &Arc<Hub>) -> Shop {
 
 async fn endpoint(hub: &Arc<Hub>, scope: Scope, definition: &serde_json::Value) -> EndpointId {
     let (endpoint, _) = hub
-        .endpoint_register(&Actor::Operator, scope)
+        .endpoint_register(&Actor::OPERATOR, scope)
         .await
         .expect("a registration");
-    let actor = Actor::Endpoint(endpoint.id);
+    let actor = Actor::endpoint(endpoint.id);
     hub.endpoint_define(&actor, scope, endpoint.id, definition)
         .await
         .expect("a sound definition");
@@ -122,7 +122,7 @@ impl Shop {
             namespace: None,
             destination: self.reader,
         };
-        hub.subscription_create(&Actor::Operator, self.scope, new)
+        hub.subscription_create(&Actor::OPERATOR, self.scope, new)
             .await
             .expect("a subscription");
     }
@@ -268,7 +268,7 @@ async fn a_key_that_is_revoked_in_one_process_is_refused_in_all() {
     let key = here.keys(shop.scope, Some(shop.shop)).await.expect("keys");
     let key = key.first().expect("the endpoint's key").clone();
     assert!(there.registry().key(&key.hash, there.now()).is_some());
-    here.key_revoke(&Actor::Operator, shop.scope, key.id)
+    here.key_revoke(&Actor::OPERATOR, shop.scope, key.id)
         .await
         .expect("revoked");
     assert!(here.registry().key(&key.hash, here.now()).is_none());
@@ -290,7 +290,7 @@ async fn changes_in_two_processes_are_checked_against_each_other() {
     };
     // It has not followed: the lock of the change makes it.
     let twice = there
-        .subscription_create(&Actor::Operator, shop.scope, new)
+        .subscription_create(&Actor::OPERATOR, shop.scope, new)
         .await;
     assert!(
         matches!(twice, Err(hub::Error::Conflict(_))),
@@ -327,7 +327,7 @@ async fn what_runs_elsewhere_can_be_asked_for_anywhere() {
         ..ReplayFilter::default()
     };
     let replayed = front
-        .replay(&Actor::Operator, shop.scope, &again, false)
+        .replay(&Actor::OPERATOR, shop.scope, &again, false)
         .await
         .expect("a replay");
     assert_eq!(replayed.documents, 1);
@@ -421,7 +421,7 @@ async fn an_allowance_holds_for_all_processes_together() {
         max_events_per_day: Some(25),
         ..AccountPolicy::default()
     };
-    here.account_set_policy(&Actor::Operator, shop.scope, policy)
+    here.account_set_policy(&Actor::OPERATOR, shop.scope, policy)
         .await
         .expect("a policy");
     there.follow().await.expect("up to date");

@@ -80,7 +80,7 @@ impl Scene {
         body: &Value,
     ) -> hub::Result<hub::publish::Published> {
         let hub = &self.hub.server.hub;
-        hub.quarantine_repair(&Actor::Operator, self.scope(), event.id, body)
+        hub.quarantine_repair(&Actor::OPERATOR, self.scope(), event.id, body)
             .await
     }
 
@@ -91,7 +91,7 @@ impl Scene {
     ) -> hub::quarantine::Repaired {
         let hub = &self.hub.server.hub;
         let repaired =
-            hub.quarantine_repair_all(&Actor::Operator, self.scope(), endpoint, &mapping);
+            hub.quarantine_repair_all(&Actor::OPERATOR, self.scope(), endpoint, &mapping);
         repaired.await.expect("repaired")
     }
 }
@@ -301,7 +301,7 @@ async fn what_is_given_up_is_not_published_any_more() {
         .await;
     let held = scene.held().await;
     let hub = &scene.hub.server.hub;
-    hub.quarantine_discard(&Actor::Operator, scene.scope(), held[0].id)
+    hub.quarantine_discard(&Actor::OPERATOR, scene.scope(), held[0].id)
         .await
         .expect("discarded");
     assert!(scene.held().await.is_empty());
@@ -325,11 +325,11 @@ async fn another_account_sees_and_changes_nothing() {
     let hub = &scene.hub.server.hub;
     let body = about("email", &[told("buy", "2")]);
     let repaired = hub
-        .quarantine_repair(&Actor::Operator, stranger, held[0].id, &body)
+        .quarantine_repair(&Actor::OPERATOR, stranger, held[0].id, &body)
         .await;
     assert!(matches!(repaired, Err(Error::NotFound(_))), "{repaired:?}");
     let discarded = hub
-        .quarantine_discard(&Actor::Operator, stranger, held[0].id)
+        .quarantine_discard(&Actor::OPERATOR, stranger, held[0].id)
         .await;
     assert!(
         matches!(discarded, Err(Error::NotFound(_))),

@@ -63,7 +63,7 @@ async fn what_was_published_while_a_subscription_was_off_is_not_its() {
     let listed = hub.subscriptions(scene.scope(), page).await;
     let id: SubscriptionId = listed.expect("a list")[0].id;
     let enable = async |enabled| {
-        hub.subscription_enable(&Actor::Operator, scene.scope(), id, enabled)
+        hub.subscription_enable(&Actor::OPERATOR, scene.scope(), id, enabled)
             .await
             .expect("switched");
     };
@@ -72,7 +72,7 @@ async fn what_was_published_while_a_subscription_was_off_is_not_its() {
     let off = scene.buys(1..2).await;
     enable(true).await;
     let on_again = scene.buys(2..3).await;
-    hub.subscription_delete(&Actor::Operator, scene.scope(), id)
+    hub.subscription_delete(&Actor::OPERATOR, scene.scope(), id)
         .await
         .expect("deleted");
     let deleted = scene.buys(3..4).await;
@@ -123,7 +123,7 @@ async fn a_deleted_destination_gets_nothing_more() {
     let bought = scene.buys(0..3).await;
     scene.settle().await;
     let hub = &scene.hub.server.hub;
-    hub.endpoint_delete(&Actor::Operator, scene.scope(), crm.endpoint.id)
+    hub.endpoint_delete(&Actor::OPERATOR, scene.scope(), crm.endpoint.id)
         .await
         .expect("deleted");
     crm.receiver.take();
@@ -187,7 +187,7 @@ async fn replay_by_range_code_and_preview() {
     };
     let hub = &scene.hub.server.hub;
     let preview = hub
-        .replay(&Actor::Operator, scene.scope(), &filter, true)
+        .replay(&Actor::OPERATOR, scene.scope(), &filter, true)
         .await
         .expect("a preview");
     assert_eq!((preview.documents, preview.sample.len()), (2, 2));

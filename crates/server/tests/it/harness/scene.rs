@@ -137,13 +137,13 @@ impl Scene {
 
     pub(crate) async fn enable(&self, endpoint: &TestEndpoint, enabled: bool) {
         let hub = &self.hub.server.hub;
-        let switched = hub.endpoint_enable(&Actor::Operator, self.scope(), endpoint.id, enabled);
+        let switched = hub.endpoint_enable(&Actor::OPERATOR, self.scope(), endpoint.id, enabled);
         assert!(switched.await.expect("switched"), "it was so already");
     }
 
     pub(crate) async fn replay(&self, filter: ReplayFilter) -> ReplayReport {
         let hub = &self.hub.server.hub;
-        let replayed = hub.replay(&Actor::Operator, self.scope(), &filter, false);
+        let replayed = hub.replay(&Actor::OPERATOR, self.scope(), &filter, false);
         replayed.await.expect("replayed")
     }
 
