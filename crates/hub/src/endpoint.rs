@@ -278,8 +278,13 @@ impl Hub {
             detail,
         )
         .await?;
+        if let Some(told) = crate::notification::told_of(&before, &endpoint) {
+            self.tell_of_endpoint(&mut tx, scope, &endpoint, told)
+                .await?;
+        }
         self.commit_change(tx, &turn, scope.0).await?;
         self.registry.update_endpoint(endpoint.clone());
+        self.outbox_nudge();
         self.flow_refresh(id);
         Ok((endpoint, true))
     }

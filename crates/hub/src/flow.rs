@@ -1,4 +1,4 @@
-//! The work that runs by itself: route, push, pack, collect, retire, and the checkpoint that saves where they stand.
+//! The work that runs by itself: route, push, pack, collect, notify, retire, and the checkpoint that saves where they stand.
 //!
 //! ```text
 //! log ──route──▶ pending set of each destination ──push──▶ subscriber        (first attempts, then retries)
@@ -16,6 +16,7 @@ mod collect;
 mod destination;
 mod lanes;
 mod marks;
+mod notify;
 mod order;
 mod pack;
 mod pending;
@@ -44,6 +45,7 @@ use store::event_file::EventFile;
 use tokio::sync::{Notify, watch};
 
 pub use collect::CollectReport;
+pub use notify::NotifyReport;
 pub use pack::PackReport;
 pub(crate) use pack::blob_key;
 pub use render::webhook_id;
@@ -75,6 +77,8 @@ pub struct Flow {
     packing: tokio::sync::Mutex<()>,
     /// The publishers that could not be collected from the last time.
     collecting: tokio::sync::Mutex<HashSet<EndpointId>>,
+    /// What of the outbox is being sent.
+    notify: notify::Senders,
     /// What was seen of others' leases. Only one look at them at a time.
     pub(crate) leasing: tokio::sync::Mutex<Beats>,
     /// Until when, by the clock's watch, what is held may be worked on; `None`: for good.
@@ -187,6 +191,7 @@ impl Flow {
             saving: tokio::sync::Mutex::new(()),
             packing: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::default(),
+            notify: notify::Senders::default(),
             leasing: tokio::sync::Mutex::default(),
             live_until: Mutex::default(),
             held: watch::Sender::new(0),

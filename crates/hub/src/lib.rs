@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod actor;
+pub mod authentication;
 pub mod dedupe;
 pub mod delivery;
 pub mod endpoint;
@@ -19,7 +20,9 @@ pub mod key;
 pub mod metrics;
 pub mod migrate;
 pub mod notice;
+pub mod notification;
 pub mod options;
+pub mod outbox;
 pub mod provider;
 pub mod publish;
 pub mod quarantine;
@@ -28,6 +31,7 @@ pub mod registry;
 pub mod schema_drift;
 pub mod shard;
 pub mod subscription;
+pub mod supplier_key;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -43,6 +47,7 @@ pub use store::audit::Audit;
 pub use store::delivery::{After, Attempt, Exception, ExceptionState};
 pub use store::key::Key;
 pub use store::notice::Notice;
+pub use store::outbox::{OutboxKind, OutboxRow};
 pub use store::quarantine::{QuarantineState, Quarantined};
 pub use store::schema_drift::SchemaDrift;
 pub use store::{Page, Scope};
@@ -76,6 +81,8 @@ pub struct Hub {
     pub(crate) clock: Clock,
     pub(crate) vault: Vault,
     pub(crate) client: outbound::Client,
+    /// Access tokens for calls that need one.
+    pub(crate) tokens: outbound::oauth::Tokens,
     pub(crate) registry: registry::Registry,
     /// Whose turn it is to change what the registry knows.
     changes: Arc<tokio::sync::Mutex<()>>,
@@ -123,6 +130,7 @@ impl Hub {
             clock,
             vault,
             client,
+            tokens: outbound::oauth::Tokens::default(),
             registry,
             changes: Arc::default(),
             known_version: AtomicI64::new(version),

@@ -1,5 +1,6 @@
 //! Subscriptions: which destination gets which event of which publisher, and since when.
 
+use model::notification::ChangeType;
 use model::subscription::Span;
 use model::{EndpointId, EndpointStatus, Invalid, Subscription, SubscriptionId};
 
@@ -69,8 +70,11 @@ impl Hub {
             detail,
         )
         .await?;
+        self.tell_of_subscription(&mut tx, scope, &subscription, ChangeType::Add)
+            .await?;
         self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_subscription(subscription.clone());
+        self.outbox_nudge();
         Ok(subscription)
     }
 
@@ -184,6 +188,7 @@ impl Hub {
         let (mut tx, turn) = self.begin_change().await?;
         let found = store::subscription::get(&mut tx, scope, id).await?;
         let mut subscription = found.ok_or_else(|| Error::not_found("subscription", id))?;
+        let was_enabled = subscription.enabled;
         change(&mut subscription, self.here(scope.0).await?);
         store::subscription::update(&mut tx, scope, &subscription, self.now()).await?;
         self.audit(
@@ -194,8 +199,19 @@ impl Hub {
             serde_json::json!({}),
         )
         .await?;
+        let told = match (subscription.deleted, was_enabled, subscription.enabled) {
+            (true, ..) => Some(ChangeType::Delete),
+            (false, true, false) => Some(ChangeType::Disable),
+            (false, false, true) => Some(ChangeType::Enable),
+            (false, ..) => None,
+        };
+        if let Some(told) = told {
+            self.tell_of_subscription(&mut tx, scope, &subscription, told)
+                .await?;
+        }
         self.commit_change(tx, &turn, scope.0).await?;
         self.registry.put_subscription(subscription.clone());
+        self.outbox_nudge();
         Ok(subscription)
     }
 }

@@ -67,6 +67,10 @@ numeric_ids! {
     SessionId;
     /// A personal access token's record (never the token).
     TokenId;
+    /// Something that is to be told to others.
+    OutboxId;
+    /// A client id and secret that a provider gave to the operator.
+    SupplierKeyId;
 }
 
 /// A person, as far as identity resolution knows one.

@@ -28,7 +28,7 @@ pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
     AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, KeyId,
-    ProviderId, QuarantineId, SessionId, SubscriptionId, TokenId, UserId, X1Id,
+    OutboxId, ProviderId, QuarantineId, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId, X1Id,
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};

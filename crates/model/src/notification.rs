@@ -72,64 +72,44 @@ pub struct NotificationTarget {
 }
 
 impl NotificationTarget {
-    /// Reads the body of `PUT /v1/subscription/notification`; every violation at once. A secret may be a mask: then
-    /// [`NotificationTarget::keep`] must follow.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(body: &Value) -> Result<Self, Invalid> {
-        let mut invalid = Invalid::default();
-        let Some(reader) = Reader::new(body, "", &mut invalid) else {
-            return Err(invalid);
-        };
-        let url = reader.required_text(
-            spelling(&reader, "notificationURL"),
-            URL_CHARS_MAX,
-            &mut invalid,
-        );
-        if let Some(url) = &url
-            && !authentication::is_web(url)
-        {
-            let pointer = reader.pointer(spelling(&reader, "notificationURL"));
+    /// Reads the body of `PUT /v1/subscription/notification`; every violation at once, and `None` if there are any. A
+    /// secret may be a mask: then [`NotificationTarget::keep`] must follow.
+    pub fn read(body: &Value, invalid: &mut Invalid) -> Option<Self> {
+        let before = invalid.violations.len();
+        let reader = Reader::new(body, "", invalid)?;
+        let url_name = spelling(&reader, "notificationURL");
+        let url = reader.required_text(url_name, URL_CHARS_MAX, invalid);
+        if let Some(url) = url.as_deref().filter(|url| !authentication::is_web(url)) {
             let message = format!("{} is not a URL: expected `https://host/path`", shown(url));
-            invalid.add(pointer, "url", message);
+            invalid.add(reader.pointer(url_name), "url", message);
         }
-        let key = reader.text(
-            spelling(&reader, "notificationKey"),
-            KEY_CHARS_MAX,
-            &mut invalid,
-        );
-        let kind = NotificationType::read(&reader, &mut invalid);
-        let authentication = authentication::object(&reader, &mut invalid)
-            .and_then(|reader| Authentication::read(&reader, Prompts::Refused, &mut invalid));
+        let key = reader.text(spelling(&reader, "notificationKey"), KEY_CHARS_MAX, invalid);
+        let kind = NotificationType::read(&reader, invalid);
+        let authentication = authentication::object(&reader, invalid)
+            .and_then(|reader| Authentication::read(&reader, Prompts::Refused, invalid));
         let target = Self {
             url: url.unwrap_or_default(),
             key: key.filter(|key| !key.is_empty()),
             kind,
             authentication,
         };
-        invalid.or(target)
+        (invalid.violations.len() == before).then_some(target)
     }
 
     /// Puts the stored secrets in the place of masks. They are not kept for another host than the one they were given
-    /// for.
-    ///
-    /// # Errors
-    /// Masks for which nothing is stored.
-    pub fn keep(self, stored: Option<&Self>) -> Result<Self, Invalid> {
+    /// for. `None` after a violation: a mask for which nothing is stored.
+    pub fn keep(self, stored: Option<&Self>, invalid: &mut Invalid) -> Option<Self> {
         let Some(authentication) = self.authentication else {
-            return Ok(self);
+            return Some(self);
         };
-        let mut invalid = Invalid::default();
         let known = stored
             .filter(|stored| origin(Some(&stored.url)) == origin(Some(&self.url)))
             .and_then(|stored| stored.authentication.as_ref());
-        let authentication = authentication.keep(known, "/authentication", &mut invalid);
-        let target = Self {
-            authentication,
+        let authentication = authentication.keep(known, "/authentication", invalid)?;
+        Some(Self {
+            authentication: Some(authentication),
             ..self
-        };
-        invalid.or(target)
+        })
     }
 
     /// With its secrets in clear: only to be sealed.
@@ -260,10 +240,24 @@ mod tests {
     use super::*;
     use crate::authentication::MASK;
 
+    fn parse(body: &Value) -> Result<NotificationTarget, Invalid> {
+        let mut invalid = Invalid::default();
+        let target = NotificationTarget::read(body, &mut invalid);
+        target.ok_or(invalid)
+    }
+
+    fn keep(
+        target: NotificationTarget,
+        stored: Option<&NotificationTarget>,
+    ) -> Result<NotificationTarget, Invalid> {
+        let mut invalid = Invalid::default();
+        target.keep(stored, &mut invalid).ok_or(invalid)
+    }
+
     #[test]
     fn the_published_forms_are_read() {
         let plain = json!({ "notificationKey": "tenant 7", "notificationURL": "https://shop.example/hook" });
-        let target = NotificationTarget::parse(&plain).expect("sound");
+        let target = parse(&plain).expect("sound");
         assert_eq!(
             (target.key.as_deref(), target.kind),
             (Some("tenant 7"), NotificationType::PublisherV1_1)
@@ -274,21 +268,18 @@ mod tests {
             "notificationUrl": "http://shop.example/hook", "notificationKey": 17, "notificationType": "publisher_v1_3",
             "authentication": { "authType": "Basic", "userId": "ada", "password": "x" }, "other": [],
         });
-        let target = NotificationTarget::parse(&full).expect("sound");
+        let target = parse(&full).expect("sound");
         assert_eq!(
             (target.key.as_deref(), target.kind),
             (Some("17"), NotificationType::PublisherV1_3)
         );
-        assert_eq!(
-            NotificationTarget::parse(&target.to_json()).expect("sound"),
-            target
-        );
+        assert_eq!(parse(&target.to_json()).expect("sound"), target);
     }
 
     #[test]
     fn every_violation_is_named_at_once() {
         let check = |body: Value, expected: &[&str]| {
-            let invalid = NotificationTarget::parse(&body).expect_err("refused");
+            let invalid = parse(&body).expect_err("refused");
             let pointers: Vec<&str> = invalid
                 .violations
                 .iter()
@@ -323,19 +314,14 @@ mod tests {
     #[test]
     fn a_mask_keeps_the_secret_for_the_same_host_only() {
         let stored = json!({ "notificationURL": "https://a.example/x", "authentication": { "authType": "APIKey", "APIKey": "k" } });
-        let stored = NotificationTarget::parse(&stored).expect("sound");
+        let stored = parse(&stored).expect("sound");
         let mut back = stored.shown();
         assert_eq!(back["authentication"]["APIKey"], MASK);
         back["notificationURL"] = "https://a.example/y".into();
-        let kept = NotificationTarget::parse(&back)
-            .expect("sound")
-            .keep(Some(&stored))
-            .expect("kept");
+        let kept = keep(parse(&back).expect("sound"), Some(&stored)).expect("kept");
         assert_eq!(kept.authentication, stored.authentication);
         back["notificationURL"] = "https://b.example/y".into();
-        let moved = NotificationTarget::parse(&back)
-            .expect("sound")
-            .keep(Some(&stored));
+        let moved = keep(parse(&back).expect("sound"), Some(&stored));
         assert_eq!(
             moved.expect_err("refused").violations[0].pointer,
             "/authentication/APIKey"
@@ -344,7 +330,7 @@ mod tests {
             authentication: None,
             ..stored
         };
-        assert_eq!(plain.clone().keep(None), Ok(plain));
+        assert_eq!(keep(plain.clone(), None), Ok(plain));
     }
 
     fn change() -> SubscriptionChange<'static> {

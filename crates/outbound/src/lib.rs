@@ -13,10 +13,7 @@
 //!
 //! Reading order: `guard` (which addresses) → `url` (what a tenant typed) → `dial` (how a connection is made) →
 //! `client` (how a call is sent) → `call`, `failure` (what goes in and comes out) → `signature`, `authorization` (what is
-//! put into the headers).
-//!
-//! Not here yet: OAuth token fetching (refresh-token grant, cached until it expires) belongs here as `oauth.rs`, which sends
-//! its request through `Client` and hands out an [`Authorization`].
+//! put into the headers) → `oauth` (a token for them).
 
 mod authorization;
 mod call;
@@ -24,6 +21,7 @@ mod client;
 mod dial;
 mod failure;
 mod guard;
+pub mod oauth;
 pub mod signature;
 mod url;
 

@@ -48,6 +48,10 @@ const TABLES: &[Table] = &[
     table("audit", &["id"]),
     table("flow_order", &["id"]),
     table("quota_use", &["account_id", "span_seconds", "span"]),
+    table("outbox", &["id"]),
+    table("subscription_notification", &["endpoint_id"]),
+    table("supplier_key", &["id"]),
+    table("oauth_grant", &["account_id", "digest"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

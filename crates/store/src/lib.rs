@@ -17,7 +17,10 @@ pub mod flow;
 pub mod key;
 pub mod lease;
 pub mod notice;
+pub mod notification;
+pub mod oauth;
 pub mod order;
+pub mod outbox;
 pub mod provider;
 pub mod quarantine;
 pub mod quota;
@@ -25,6 +28,7 @@ pub mod schema_drift;
 pub mod sequence;
 pub mod setting;
 pub mod subscription;
+pub mod supplier_key;
 pub mod vault;
 
 use engine::{Db, DbError, Migration, Row, Tx};
@@ -74,6 +78,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0002_processes.sql"),
         // The table of refused events is made anew.
         is_additive: false,
+    },
+    Migration {
+        name: "0004_outbox",
+        sql: include_str!("migrations/0004_outbox.sql"),
+        is_additive: true,
     },
 ];
 

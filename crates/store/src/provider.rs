@@ -18,6 +18,12 @@ pub async fn insert(tx: &mut Tx, name: &str, now: Timestamp) -> Result<Provider>
     })
 }
 
+pub async fn get(tx: &mut Tx, id: ProviderId) -> Result<Option<Provider>> {
+    let sql = "SELECT id, name FROM provider WHERE id = $1";
+    let found = first(tx, sql, &[Value::from(id.0)]).await?;
+    found.map(|row| read(&row)).transpose()
+}
+
 pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Provider>> {
     first(
         tx,

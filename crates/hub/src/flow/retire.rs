@@ -10,7 +10,7 @@ use crate::shard::Shard;
 use crate::{Hub, Result, Scope};
 
 /// Keys and files forgotten in one step at most, so that it never takes long.
-const STEP: i64 = 10_000;
+pub(super) const STEP: i64 = 10_000;
 /// Batches removed between two looks at the size of a log that is too large.
 const SLICE_BATCHES: u64 = 256;
 /// A destination is told of when its backlog has used up this part of what the operator allows.
@@ -47,6 +47,7 @@ impl Hub {
         self.warn_of_backlogs().await?;
         let mut tx = self.db.begin().await?;
         self.forget_quotas(&mut tx).await?;
+        self.forget_told(&mut tx).await?;
         report.keys = store::dedupe::expire(&mut tx, now, STEP).await?;
         let keep = self.options.files.keep;
         let old = store::event_file::older_than(&mut tx, now - keep, STEP).await?;

@@ -14,6 +14,8 @@ use crate::{Hub, Result};
 
 /// How often destinations are looked at for files that are due by age.
 const PACK_EVERY: Duration = Duration::from_secs(1);
+/// How often the outbox is looked at for what is due again, or was put there by another process.
+const NOTIFY_EVERY: Duration = Duration::from_secs(1);
 /// How often the log is looked at for what may be trimmed.
 const RETIRE_EVERY: Duration = Duration::from_secs(60);
 /// After a task failed, before it is tried again.
@@ -34,6 +36,7 @@ impl Hub {
             tokio::spawn(Arc::clone(self).run_pump(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_checkpoints(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_collector(stopped.clone())),
+            tokio::spawn(Arc::clone(self).run_notifier(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_slow_tasks(stopped.clone())),
         ];
         let routers = self
@@ -195,6 +198,20 @@ impl Hub {
         }
     }
 
+    /// Sends what is in the outbox, each lane in a task of its own.
+    async fn run_notifier(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.notify().await {
+                complain("notify", &error);
+            }
+            tokio::select! {
+                () = self.flow.notify_nudged() => {}
+                () = self.clock.sleep(NOTIFY_EVERY) => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
     async fn run_slow_tasks(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let mut retire_at = self.now();
         loop {
@@ -234,7 +251,8 @@ impl Hub {
             let now = self.now();
             self.flow.state().schedule.ring(now);
             self.pump();
-            let is_idle = {
+            let is_told = self.notify().await?.is_idle;
+            let is_idle = is_told && {
                 let state = self.flow.state();
                 state.schedule.is_idle()
                     && !state.schedule.destinations.values().any(|d| d.is_loading)
@@ -259,7 +277,7 @@ impl Running {
                 let changed = hub.flow.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if hub.flow.state().schedule.in_flight == 0 {
+                if hub.flow.state().schedule.in_flight == 0 && hub.flow.notify_is_quiet() {
                     return;
                 }
                 changed.await;

@@ -30,6 +30,12 @@ impl Flow {
         self.state().held.contains_key(&shard)
     }
 
+    /// A shard is held, and not about to be given up: new work may be begun for it.
+    pub(super) fn runs(&self, shard: Shard) -> bool {
+        let state = self.state();
+        state.held.get(&shard).is_some_and(|held| !held.is_leaving)
+    }
+
     /// What is held, and under which epoch.
     pub(crate) fn tenures(&self) -> Vec<(Shard, i64)> {
         let state = self.state();
@@ -85,6 +91,9 @@ impl Flow {
             }
         }
         is_quiet
+            && self
+                .notify
+                .is_quiet_for(|account| logs.shard(account) == shard)
     }
 
     /// Forgets a shard; answers the epoch under which it was held.
