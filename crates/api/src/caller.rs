@@ -43,6 +43,8 @@ rights! {
     AnyEndpointKey;
     /// An endpoint's key or an account's.
     EndpointOrAccountKey;
+    /// An account's key.
+    AccountKey;
     /// An event-only key (in the header or as `?key=`), or an endpoint's key.
     EventKey;
     /// The operator token, or what an operator who is signed in brings.
@@ -223,6 +225,7 @@ fn admit<L>(
     let fits = match wanted {
         Level::EndpointKey | Level::AnyEndpointKey => entry.level == KeyLevel::Endpoint,
         Level::EndpointOrAccountKey => entry.level != KeyLevel::Event,
+        Level::AccountKey => entry.level == KeyLevel::Account,
         Level::EventKey => entry.level != KeyLevel::Account,
         _ => false,
     };

@@ -27,6 +27,7 @@ pub enum Level {
     EndpointKey,
     AnyEndpointKey,
     EndpointOrAccountKey,
+    AccountKey,
     EventKey,
     Operator,
     AccountAdmin,
@@ -44,6 +45,7 @@ impl Level {
         match self {
             Self::EndpointKey | Self::AnyEndpointKey => "an endpoint key",
             Self::EndpointOrAccountKey => "an endpoint key or an account key",
+            Self::AccountKey => "an account key",
             Self::EventKey => "an event-only key or an endpoint key",
             Self::Operator => "the operator token, or an operator's",
             Self::AccountAdmin => "the role `admin` in the account",

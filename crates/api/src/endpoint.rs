@@ -25,7 +25,9 @@ use crate::door::{About, Door};
 use crate::event_type::EventTypeView;
 use crate::problem::{Kind, Problem};
 use selection::Selection;
-use view::{DefinitionView, EndpointView};
+use view::EndpointView;
+
+pub(crate) use view::{Databases, DefinitionView, EndpointTypes};
 
 /// Why the provider could not set itself up.
 #[derive(Deserialize, JsonSchema)]

@@ -19,9 +19,9 @@ use crate::body::Payload;
 use crate::caller::{Caller, EndpointKey};
 use crate::door::{About, Door};
 use crate::problem::{Kind, Problem};
-use view::{AttributesBody, EventTypeBody, ReceivedView};
+use view::{AttributesBody, ReceivedView};
 
-pub(crate) use view::EventTypeView;
+pub(crate) use view::{EventTypeBody, EventTypeView};
 
 /// The paths of one spelling.
 struct Paths {

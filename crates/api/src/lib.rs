@@ -5,9 +5,11 @@
 //! no handler without one. Rules live in `hub`. The legacy spellings of the published API stay on this floor. Called by
 //! `server`, which serves one router for each environment.
 
+mod application;
 mod asked;
 mod body;
 mod caller;
+mod deployment;
 mod door;
 mod endpoint;
 mod event;
@@ -132,6 +134,8 @@ fn door() -> door::Door {
     event_type::routes(&mut door);
     event::routes(&mut door);
     event_file::routes(&mut door);
+    application::routes(&mut door);
+    deployment::routes(&mut door);
     manage::routes(&mut door);
     door
 }

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 
 use engine::Tx;
+use model::endpoint::Role;
+use model::invalid::shown;
 use model::key::KeyLevel;
 use model::{Endpoint, EndpointDefinition, EndpointId, EndpointStatus, Invalid, Secret};
 use serde_json::Value;
@@ -60,7 +62,8 @@ impl Hub {
         Ok((endpoint, secret))
     }
 
-    /// The provider describes the endpoint, or describes it anew: it is ACTIVE from now on.
+    /// The provider describes the endpoint, or describes it anew: it is ACTIVE from now on. What it does not state, it
+    /// takes from the application that it names or was registered from.
     pub async fn endpoint_define(
         &self,
         actor: &Actor,
@@ -68,57 +71,74 @@ impl Hub {
         id: EndpointId,
         body: &Value,
     ) -> Result<Endpoint> {
-        let definition = EndpointDefinition::parse(body)?;
-        self.check_definition(&definition).await?;
-        self.endpoint_change(actor, scope, id, "endpoint.define", |endpoint, here| {
+        let _halt = self.halt_router(scope.0).await;
+        let (mut tx, turn) = self.begin_change().await?;
+        let made_from = self.made_from(&mut tx, scope, id, body).await?;
+        let definition = match &made_from {
+            None => EndpointDefinition::parse(body)?,
+            Some(made_from) => made_from.define(body)?,
+        };
+        self.check_definition(&mut tx, &definition).await?;
+        let here = self.here(scope.0).await?;
+        let change = |endpoint: &mut Endpoint| {
             endpoint.status = EndpointStatus::Active;
             endpoint.definition = definition;
             hold(&mut endpoint.spans, endpoint.enabled, here);
             true
-        })
-        .await
-        .map(|(endpoint, _)| endpoint)
+        };
+        let about = ("endpoint.define", id);
+        let (endpoint, _) = self
+            .endpoint_write(&mut tx, actor, scope, about, change)
+            .await?;
+        let types = match &made_from {
+            None => None,
+            Some(made_from) => Some(self.make_from(&mut tx, scope, id, made_from, body).await?),
+        };
+        self.commit_change(tx, &turn, scope.0).await?;
+        self.registry.update_endpoint(endpoint.clone());
+        if let Some(types) = types {
+            self.registry.put_event_types(id, types);
+        }
+        self.flow_refresh(id);
+        Ok(endpoint)
     }
 
     /// What depends on more than the document itself: the provider is known, the URLs may be called.
-    async fn check_definition(&self, definition: &EndpointDefinition) -> Result<()> {
+    pub(crate) async fn check_definition(
+        &self,
+        tx: &mut Tx,
+        definition: &EndpointDefinition,
+    ) -> Result<()> {
         let mut invalid = Invalid::default();
-        if !self.knows_provider(&definition.provider_name).await? {
+        let name = &definition.provider_name;
+        if store::provider::by_name(tx, name).await?.is_none() {
             let message = format!(
-                "no provider is named `{}`: use the name that the operator registered",
-                definition.provider_name
+                "no provider is named {}: use the name that the operator registered",
+                shown(name)
             );
             invalid.add("/providerName", "unknown-provider", message);
         }
         let roles = &definition.roles;
+        let url = |role: &Option<Role>| role.as_ref().and_then(|role| role.url.clone());
         let urls = [
-            ("/url", definition.url.as_deref()),
-            (
-                "/endpointTypes/event/source/url",
-                roles.event_source.as_ref().and_then(|r| r.url.as_deref()),
-            ),
+            ("/url", definition.url.clone()),
+            ("/endpointTypes/event/source/url", url(&roles.event_source)),
             (
                 "/endpointTypes/event/destination/url",
-                roles
-                    .event_destination
-                    .as_ref()
-                    .and_then(|r| r.url.as_deref()),
+                url(&roles.event_destination),
             ),
             (
                 "/endpointTypes/segment/source/url",
-                roles.segment_source.as_ref().and_then(|r| r.url.as_deref()),
+                url(&roles.segment_source),
             ),
             (
                 "/endpointTypes/segment/destination/url",
-                roles
-                    .segment_destination
-                    .as_ref()
-                    .and_then(|r| r.url.as_deref()),
+                url(&roles.segment_destination),
             ),
         ];
         for (pointer, url) in urls {
             // A kindness: what counts is the check when dialling, after the name is resolved.
-            if let Some(Err(failure)) = url.map(|url| self.client.check(url)) {
+            if let Some(Err(failure)) = url.map(|url| self.client.check(&url)) {
                 invalid.add(pointer, "url", failure.to_string());
             }
         }
@@ -255,7 +275,29 @@ impl Hub {
     ) -> Result<(Endpoint, bool)> {
         let _halt = self.halt_router(scope.0).await;
         let (mut tx, turn) = self.begin_change().await?;
-        let mut endpoint = store::endpoint::get(&mut tx, scope, id)
+        let here = self.here(scope.0).await?;
+        let change = |endpoint: &mut Endpoint| change(endpoint, here);
+        let written = self.endpoint_write(&mut tx, actor, scope, (action, id), change);
+        let (endpoint, changed) = written.await?;
+        if changed {
+            self.commit_change(tx, &turn, scope.0).await?;
+            self.registry.update_endpoint(endpoint.clone());
+            self.outbox_nudge();
+            self.flow_refresh(id);
+        }
+        Ok((endpoint, changed))
+    }
+
+    /// The same inside a transaction; who commits it makes it known.
+    async fn endpoint_write(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        scope: Scope,
+        (action, id): (&str, EndpointId),
+        change: impl FnOnce(&mut Endpoint) -> bool,
+    ) -> Result<(Endpoint, bool)> {
+        let mut endpoint = store::endpoint::get(tx, scope, id)
             .await?
             .ok_or_else(|| Error::not_found("endpoint", id))?;
         if endpoint.status == EndpointStatus::Deleted {
@@ -264,29 +306,32 @@ impl Hub {
             )));
         }
         let before = endpoint.clone();
-        if !change(&mut endpoint, self.here(scope.0).await?) {
+        if !change(&mut endpoint) {
             return Ok((endpoint, false));
         }
-        endpoint.updated_at = self.now();
-        store::endpoint::update(&mut tx, scope, &endpoint).await?;
-        let detail = serde_json::json!({ "before": summary(&before), "after": summary(&endpoint) });
-        self.audit(
-            &mut tx,
-            Some(scope),
-            actor,
-            (action, format!("endpoint {id}")),
-            detail,
-        )
-        .await?;
+        self.endpoint_put(tx, actor, scope, action, (&before, &mut endpoint))
+            .await?;
         if let Some(told) = crate::notification::told_of(&before, &endpoint) {
-            self.tell_of_endpoint(&mut tx, scope, &endpoint, told)
-                .await?;
+            self.tell_of_endpoint(tx, scope, &endpoint, told).await?;
         }
-        self.commit_change(tx, &turn, scope.0).await?;
-        self.registry.update_endpoint(endpoint.clone());
-        self.outbox_nudge();
-        self.flow_refresh(id);
         Ok((endpoint, true))
+    }
+
+    /// Writes an endpoint that was changed, and notes it in the audit trail.
+    pub(crate) async fn endpoint_put(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        scope: Scope,
+        action: &str,
+        (before, after): (&Endpoint, &mut Endpoint),
+    ) -> Result<()> {
+        after.updated_at = self.now();
+        store::endpoint::update(tx, scope, after).await?;
+        let detail = serde_json::json!({ "before": summary(before), "after": summary(after) });
+        let subject = format!("endpoint {}", after.id);
+        self.audit(tx, Some(scope), actor, (action, subject), detail)
+            .await
     }
 
     /// An endpoint of the account, deleted ones included.

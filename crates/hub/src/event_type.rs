@@ -13,8 +13,8 @@ const CODE_CHARS_MAX: usize = 256;
 const TEXT_CHARS_MAX: usize = 4_000;
 /// Attributes of one event type.
 const ATTRIBUTES_MAX: usize = 1_000;
-/// Event types of one endpoint.
-const EVENT_TYPES_MAX: usize = 2_000;
+/// Event types of one endpoint, and of one deployment.
+pub(crate) const EVENT_TYPES_MAX: usize = 2_000;
 
 /// An event type that an endpoint receives, and from whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Hub {
         endpoint: EndpointId,
         body: &Value,
     ) -> Result<EventTypeId> {
-        let event_type = parse(endpoint, body)?;
+        let event_type = parse(endpoint, "", body)?;
         let (mut tx, turn) = self.begin_change().await?;
         let known = store::event_type::list(&mut tx, scope, endpoint).await?;
         let is_known = known.iter().any(|t| t.is_same(&event_type));
@@ -54,6 +54,7 @@ impl Hub {
             return Err(Invalid::one("", "too-many", message).into());
         }
         let id = store::event_type::upsert(&mut tx, scope, &event_type).await?;
+        store::registration::forget_given(&mut tx, scope, &event_type).await?;
         let detail = serde_json::json!({ "code": event_type.code, "namespace": event_type.namespace, "registrationType": event_type.registration });
         self.audit(
             &mut tx,
@@ -172,6 +173,7 @@ impl Hub {
         let mut event_type = pick(types, endpoint, registration, id, &which)?;
         event_type.attributes = attributes;
         store::event_type::upsert(&mut tx, scope, &event_type).await?;
+        store::registration::forget_given(&mut tx, scope, &event_type).await?;
         let detail =
             serde_json::json!({ "code": event_type.code, "attributes": event_type.attributes });
         self.audit(
@@ -204,6 +206,8 @@ impl Hub {
         let mut removed = false;
         for event_type in types.iter().filter(|t| t.code == code) {
             removed |= store::event_type::delete(&mut tx, scope, event_type.id).await?;
+            // What its deployment gives is not given again.
+            store::registration::put_given(&mut tx, scope, event_type, true).await?;
         }
         if !removed {
             return Ok(false);
@@ -224,10 +228,15 @@ impl Hub {
     }
 }
 
-fn parse(endpoint: EndpointId, body: &Value) -> Result<EventType> {
+/// The event type that stands at `pointer` of a body.
+pub(crate) fn parse(
+    endpoint: EndpointId,
+    pointer: &str,
+    body: &Value,
+) -> std::result::Result<EventType, Invalid> {
     let mut invalid = Invalid::default();
-    let Some(reader) = Reader::new(body, "", &mut invalid) else {
-        return Err(invalid.into());
+    let Some(reader) = Reader::new(body, pointer, &mut invalid) else {
+        return Err(invalid);
     };
     let code = reader
         .required_text("code", CODE_CHARS_MAX, &mut invalid)
@@ -240,7 +249,7 @@ fn parse(endpoint: EndpointId, body: &Value) -> Result<EventType> {
         .unwrap_or(VERSION_DEFAULT);
     if version != VERSION_DEFAULT {
         invalid.add(
-            "/version",
+            reader.pointer("version"),
             "unknown-value",
             format!(
                 "version {version} of the catalog does not exist: the only one is {VERSION_DEFAULT}"
@@ -269,10 +278,10 @@ fn parse(endpoint: EndpointId, body: &Value) -> Result<EventType> {
             .unwrap_or_default(),
         attributes: reader
             .get("attributes")
-            .map(|list| attributes(list, "/attributes", &mut invalid))
+            .map(|list| attributes(list, &reader.pointer("attributes"), &mut invalid))
             .unwrap_or_default(),
     };
-    Ok(invalid.or(event_type)?)
+    invalid.or(event_type)
 }
 
 fn attributes(list: &Value, pointer: &str, invalid: &mut Invalid) -> Vec<AttributeDefinition> {

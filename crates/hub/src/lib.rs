@@ -6,9 +6,11 @@
 
 pub mod account;
 pub mod actor;
+pub mod application;
 pub mod authentication;
 pub mod dedupe;
 pub mod delivery;
+pub mod deployment;
 pub mod endpoint;
 pub mod error;
 pub mod event;
@@ -27,6 +29,7 @@ pub mod provider;
 pub mod publish;
 pub mod quarantine;
 pub mod quota;
+pub mod registration;
 pub mod registry;
 pub mod schema_drift;
 pub mod shard;
@@ -223,12 +226,24 @@ impl Hub {
     /// Makes a change durable, for others to learn of.
     pub(crate) async fn commit_change(
         &self,
-        mut tx: engine::Tx,
+        tx: engine::Tx,
         turn: &Turn,
         account: model::AccountId,
     ) -> Result<()> {
-        if let Some(version) = turn.version {
-            store::change::insert(&mut tx, version, account, &self.process).await?;
+        self.commit_changes(tx, turn, [account]).await
+    }
+
+    /// The same for a change that several accounts feel.
+    pub(crate) async fn commit_changes(
+        &self,
+        mut tx: engine::Tx,
+        turn: &Turn,
+        accounts: impl IntoIterator<Item = model::AccountId>,
+    ) -> Result<()> {
+        if let Some(first) = turn.version {
+            for (version, account) in (first..).zip(accounts) {
+                store::change::insert(&mut tx, version, account, &self.process).await?;
+            }
         }
         Ok(tx.commit().await?)
     }

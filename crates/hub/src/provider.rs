@@ -55,10 +55,4 @@ impl Hub {
         let mut tx = self.db.read().await?;
         Ok(store::provider::list(&mut tx, page).await?)
     }
-
-    /// Whether a provider of this name is known.
-    pub(crate) async fn knows_provider(&self, name: &str) -> Result<bool> {
-        let mut tx = self.db.read().await?;
-        Ok(store::provider::by_name(&mut tx, name).await?.is_some())
-    }
 }

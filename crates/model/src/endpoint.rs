@@ -4,12 +4,16 @@
 //! need, and gives one spelling to the rest of the house. Called by `hub/endpoint`.
 
 mod parse;
+mod share;
 
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::HashAlgorithm;
 use crate::id::{AccountId, ApplicationId, DeploymentId, EndpointId};
 use crate::identifier::IdentifierDefinition;
+
+pub(crate) use parse::{application_id, deployment_id};
+pub use share::{ShareAction, ShareActions};
 
 /// Where a registration stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -92,6 +96,9 @@ pub struct Role {
     /// Audience sources only, in days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_window: Option<i64>,
+    /// Audience destinations only; none: nothing was said, and records may be added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_actions: Option<ShareActions>,
     /// Event destinations only.
     #[serde(default)]
     pub form: PushForm,

@@ -57,8 +57,6 @@ numeric_ids! {
     KeyId;
     /// An application: a product defined once for many accounts.
     ApplicationId;
-    /// A deployment (feature) of an application.
-    DeploymentId;
     /// A refused event that is kept.
     QuarantineId;
     /// A person who uses the exchange.
@@ -71,6 +69,86 @@ numeric_ids! {
     OutboxId;
     /// A client id and secret that a provider gave to the operator.
     SupplierKeyId;
+}
+
+/// A deployment (feature) of an application, within that application: a word or number of its provider's own, or a number
+/// that was made for it. One that reads as a number is a number on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeploymentId(String);
+
+impl DeploymentId {
+    /// Longest id, in bytes.
+    pub const BYTES_MAX: usize = 64;
+    const EXPECTED: &str =
+        "a whole number from 1 to 2^53-1, or up to 64 letters, digits, `-`, `_` and `.`";
+
+    /// One that was made, from 1 up.
+    pub fn numbered(number: i64) -> Self {
+        Self(number.to_string())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it was given: a number or a string.
+    pub fn parse(value: &serde_json::Value) -> Result<Self, BadId> {
+        match value {
+            serde_json::Value::String(text) => text.trim().parse(),
+            // Not a number written as text: `1.5` would be a word.
+            serde_json::Value::Number(number) if number.is_i64() => number.to_string().parse(),
+            other => Err(BadId(
+                other.to_string().chars().take(40).collect(),
+                Self::EXPECTED,
+            )),
+        }
+    }
+
+    fn number(&self) -> Option<i64> {
+        let number = self.0.parse::<i64>().ok()?;
+        ((1..=NUMERIC_ID_MAX).contains(&number) && number.to_string() == self.0).then_some(number)
+    }
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for DeploymentId {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let id = Self(text.chars().take(Self::BYTES_MAX + 1).collect());
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_word = (1..=Self::BYTES_MAX).contains(&text.len())
+            && text.bytes().all(is_plain)
+            // Those would be parts of a path with a meaning of their own.
+            && !matches!(text, "." | "..");
+        let looks_negative = text.starts_with('-') && text[1..].bytes().all(|b| b.is_ascii_digit());
+        let is_large = text.bytes().all(|b| b.is_ascii_digit()) && id.number().is_none();
+        if is_word && !looks_negative && !is_large {
+            Ok(id)
+        } else {
+            Err(BadId(id.0.chars().take(40).collect(), Self::EXPECTED))
+        }
+    }
+}
+
+impl Serialize for DeploymentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.number() {
+            Some(number) => serializer.serialize_i64(number),
+            None => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DeploymentId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Self::parse(&value).map_err(serde::de::Error::custom)
+    }
 }
 
 /// A person, as far as identity resolution knows one.
@@ -199,6 +277,43 @@ mod tests {
             })
         );
         assert!("x.1".parse::<EventRef>().is_err());
+    }
+
+    #[test]
+    fn a_deployment_is_named_by_a_number_or_a_word() {
+        use serde_json::json;
+        for (given, answered) in [
+            (json!(7), json!(7)),
+            (json!("7"), json!(7)),
+            (json!(" email "), json!("email")),
+            (json!("v1.2_beta-3"), json!("v1.2_beta-3")),
+        ] {
+            let id = DeploymentId::parse(&given).expect("an id");
+            assert_eq!(serde_json::to_value(&id).expect("JSON"), answered);
+            assert_eq!(
+                serde_json::from_value::<DeploymentId>(answered).expect("an id"),
+                id
+            );
+        }
+        let long = "x".repeat(65);
+        for bad in [
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(true),
+            json!(null),
+            json!(""),
+            json!("a/b"),
+            json!("ü"),
+            json!(".."),
+            json!("-5"),
+            json!("007"),
+            json!("9007199254740992"),
+            json!(long),
+            json!("a b"),
+        ] {
+            assert!(DeploymentId::parse(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! input and that nothing here panics on a stranger's bytes.
 
 pub mod account;
+pub mod application;
 pub mod authentication;
+pub mod deployment;
 pub mod endpoint;
 pub mod event_post;
 pub mod event_type;
@@ -23,7 +25,9 @@ pub mod subscription;
 pub mod user;
 
 pub use account::{Account, AccountPolicy, Environment, Provider, RefusedEvents, Strictness};
+pub use application::{Application, Visibility};
 pub use authentication::Authentication;
+pub use deployment::Deployment;
 pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{

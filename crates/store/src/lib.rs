@@ -5,11 +5,13 @@
 //! they get here ([`vault`]), and nothing here decides a rule.
 
 pub mod account;
+pub mod application;
 pub mod audit;
 pub mod change;
 pub mod copy;
 pub mod dedupe;
 pub mod delivery;
+pub mod deployment;
 pub mod endpoint;
 pub mod event_file;
 pub mod event_type;
@@ -24,6 +26,7 @@ pub mod outbox;
 pub mod provider;
 pub mod quarantine;
 pub mod quota;
+pub mod registration;
 pub mod schema_drift;
 pub mod sequence;
 pub mod setting;
@@ -78,6 +81,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0002_processes.sql"),
         // The table of refused events is made anew.
         is_additive: false,
+    },
+    Migration {
+        name: "0003_applications",
+        sql: include_str!("migrations/0003_applications.sql"),
+        is_additive: true,
     },
     Migration {
         name: "0004_outbox",

@@ -4,9 +4,11 @@
 //! Says things in one spelling (`sourceType` at event sources, `producerType` at audience sources, `destinationType`);
 //! the model's parser takes the others.
 
-use model::endpoint::{ContactAttribute, MarketingDatabase, Ordering, PushForm, Role, Transfer};
+use model::endpoint::{
+    ContactAttribute, MarketingDatabase, Ordering, PushForm, Role, ShareActions, Transfer,
+};
 use model::hashing::HashAlgorithm;
-use model::{Endpoint, EndpointDefinition, IdentifierDefinition};
+use model::{DeploymentId, Endpoint, EndpointDefinition, IdentifierDefinition};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -38,7 +40,7 @@ pub(super) struct EndpointView {
 /// What a provider states about its endpoint.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct DefinitionView {
+pub(crate) struct DefinitionView {
     /// Shown to business users. Empty until the provider's first call.
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,13 +61,15 @@ pub(super) struct DefinitionView {
     notification_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     application_id: Option<i64>,
+    /// A number or a word.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deployment_id: Option<i64>,
+    #[schemars(with = "Option<serde_json::Value>")]
+    deployment_id: Option<DeploymentId>,
 }
 
 /// What the endpoint does with events and with audiences.
 #[derive(Serialize, JsonSchema)]
-struct EndpointTypes {
+pub(crate) struct EndpointTypes {
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Directions>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +105,9 @@ struct RoleView {
     /// Audience sources: days that an export may reach back.
     #[serde(skip_serializing_if = "Option::is_none")]
     data_window: Option<i64>,
+    /// Audience destinations: what may be done to their members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_actions: Option<ShareActionsView>,
     /// Push destinations of events: document (default), or eventbatch for many documents in one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     form: Option<&'static str>,
@@ -110,9 +117,21 @@ struct RoleView {
     order: Option<&'static str>,
 }
 
+/// What may be done to the members of an audience.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Databases {
+struct ShareActionsView {
+    /// Default true.
+    add: bool,
+    remove: bool,
+    replace: bool,
+    /// ADD (default), REMOVE or REPLACE; one of those that are allowed.
+    default_share_action: &'static str,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Databases {
     marketing_databases: Vec<DatabaseView>,
 }
 
@@ -183,6 +202,11 @@ impl EndpointView {
 }
 
 impl DefinitionView {
+    /// All of it.
+    pub(crate) fn whole(definition: EndpointDefinition) -> Self {
+        Self::of(definition, &Selection::default())
+    }
+
     fn of(definition: EndpointDefinition, selection: &Selection) -> Self {
         let databases = definition.databases;
         let roles = definition.roles;
@@ -211,7 +235,7 @@ impl DefinitionView {
             }),
             notification_key: definition.notification_key,
             application_id: definition.application_id.map(|id| id.0),
-            deployment_id: definition.deployment_id.map(|id| id.0),
+            deployment_id: definition.deployment_id,
         }
     }
 }
@@ -251,6 +275,7 @@ fn plain(role: Role) -> RoleView {
         enabled: role.enabled,
         url: role.url,
         data_window: role.data_window,
+        share_actions: role.share_actions.map(ShareActionsView::from),
         form: match role.form {
             PushForm::Document => None,
             PushForm::Eventbatch => Some("eventbatch"),
@@ -260,6 +285,17 @@ fn plain(role: Role) -> RoleView {
             Ordering::Strict => Some("strict"),
         },
         ..RoleView::default()
+    }
+}
+
+impl From<ShareActions> for ShareActionsView {
+    fn from(actions: ShareActions) -> Self {
+        Self {
+            add: actions.add,
+            remove: actions.remove,
+            replace: actions.replace,
+            default_share_action: actions.default.as_str(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "read by people")]
-pub(super) struct EventTypeBody {
+pub(crate) struct EventTypeBody {
     /// Case-sensitive; may contain `/`. A code that is not in the catalog makes a custom event type.
     code: String,
     /// Shown to business users.

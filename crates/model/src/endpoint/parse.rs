@@ -1,4 +1,4 @@
-//! Reads the body of `PUT /v1/endpoint`.
+//! Reads the body of `PUT /v1/endpoint`, and the document of an application, which is of the same form.
 //!
 //! What real registrations send and must be accepted: no description, an empty URL, `NONE` as algorithm, sources
 //! without a type (both `sourceType` and `producerType` mean the same), destinations without one, numeric
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     ContactAttribute, EndpointDefinition, MarketingDatabase, Ordering, PushForm, Role, Roles,
-    Transfer,
+    ShareActions, Transfer,
 };
 use crate::hashing::{HashAlgorithm, HashMode};
 use crate::id::{ApplicationId, DeploymentId};
@@ -22,6 +22,8 @@ use crate::reader::Reader;
 const NAME_CHARS_MAX: usize = 256;
 const DESCRIPTION_CHARS_MAX: usize = 4_000;
 const URL_CHARS_MAX: usize = 2_048;
+/// A hundred years.
+const DAYS_MAX: i64 = 36_525;
 // Enough for any product; these bound what one registration costs in memory.
 const DATABASES_MAX: usize = 100;
 /// Of all databases together.
@@ -29,16 +31,40 @@ const IDENTIFIERS_MAX: usize = 500;
 /// Of all databases together.
 const ATTRIBUTES_MAX: usize = 5_000;
 
+/// Which document is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Endpoint,
+    /// `displayName` instead of `name`; each endpoint type says whether it is enabled; the URLs may be left to the
+    /// endpoints, and so are the notification key and the ids.
+    Application,
+}
+
 impl EndpointDefinition {
     /// Reads a registration; every violation at once.
     pub fn parse(body: &Value) -> Result<Self, Invalid> {
+        Self::read(body, Form::Endpoint)
+    }
+
+    /// Reads the document of an application: what endpoints that are made from it have in common.
+    pub fn parse_application(body: &Value) -> Result<Self, Invalid> {
+        Self::read(body, Form::Application)
+    }
+
+    fn read(body: &Value, form: Form) -> Result<Self, Invalid> {
         let mut invalid = Invalid::default();
         let Some(reader) = Reader::new(body, "", &mut invalid) else {
             return Err(invalid);
         };
-        let definition = Self {
+        let is_application = form == Form::Application;
+        let called = if is_application {
+            "displayName"
+        } else {
+            "name"
+        };
+        let mut definition = Self {
             name: reader
-                .required_text("name", NAME_CHARS_MAX, &mut invalid)
+                .required_text(called, NAME_CHARS_MAX, &mut invalid)
                 .unwrap_or_default(),
             description: reader.text("description", DESCRIPTION_CHARS_MAX, &mut invalid),
             provider_name: reader
@@ -46,17 +72,24 @@ impl EndpointDefinition {
                 .unwrap_or_default(),
             url: url(&reader, &mut invalid),
             hash_algorithm: algorithm(&reader, &mut invalid),
-            roles: roles(&reader, &mut invalid),
+            roles: roles(&reader, form, &mut invalid),
             databases: databases(&reader, &mut invalid),
-            notification_key: reader.text("notificationKey", NAME_CHARS_MAX, &mut invalid),
-            application_id: positive(&reader, "applicationId", &mut invalid).map(ApplicationId),
-            deployment_id: positive(&reader, "deploymentId", &mut invalid).map(DeploymentId),
+            notification_key: None,
+            application_id: None,
+            deployment_id: None,
         };
-        definition.check(&mut invalid);
+        if !is_application {
+            definition.notification_key =
+                reader.text("notificationKey", NAME_CHARS_MAX, &mut invalid);
+            definition.application_id = application_id(&reader, &mut invalid);
+            definition.deployment_id = deployment_id(&reader, &mut invalid);
+            definition.check_urls(&mut invalid);
+        }
+        definition.check_databases(&mut invalid);
         invalid.or(definition)
     }
 
-    fn check(&self, invalid: &mut Invalid) {
+    fn check_urls(&self, invalid: &mut Invalid) {
         let pushed = [
             ("event", &self.roles.event_destination),
             ("segment", &self.roles.segment_destination),
@@ -77,7 +110,6 @@ impl EndpointDefinition {
                 );
             }
         }
-        self.check_databases(invalid);
     }
 
     /// Events name identifiers without saying of which database, so a name must mean one thing. Several databases may
@@ -121,8 +153,27 @@ impl EndpointDefinition {
     }
 }
 
-fn positive(reader: &Reader<'_>, name: &str, invalid: &mut Invalid) -> Option<i64> {
-    reader.integer(name, invalid).filter(|id| *id > 0)
+/// The application that a registration names. Numbers that cannot be an id (clients send 0) name none.
+pub(crate) fn application_id(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<ApplicationId> {
+    reader
+        .integer("applicationId", invalid)
+        .filter(|id| *id > 0)
+        .map(ApplicationId)
+}
+
+/// The deployment that a registration names.
+pub(crate) fn deployment_id(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<DeploymentId> {
+    let value = reader.get("deploymentId")?;
+    if value.as_i64().is_some_and(|id| id <= 0) || value.as_str().is_some_and(str::is_empty) {
+        return None;
+    }
+    match DeploymentId::parse(value) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            invalid.add(reader.pointer("deploymentId"), "id", error.to_string());
+            None
+        }
+    }
 }
 
 /// A URL, or none for an empty one. Only its form is checked here; addresses are checked when dialling.
@@ -174,7 +225,7 @@ fn mode(reader: &Reader<'_>, invalid: &mut Invalid) -> HashMode {
         .unwrap_or_default()
 }
 
-fn roles(reader: &Reader<'_>, invalid: &mut Invalid) -> Roles {
+fn roles(reader: &Reader<'_>, form: Form, invalid: &mut Invalid) -> Roles {
     let Some(types) = reader.object("endpointTypes", invalid) else {
         return Roles::default();
     };
@@ -182,7 +233,16 @@ fn roles(reader: &Reader<'_>, invalid: &mut Invalid) -> Roles {
     let segment = types.object("segment", invalid);
     let mut read = |parent: &Option<Reader<'_>>, name: &str, default: Transfer| {
         let reader = parent.as_ref()?.object(name, invalid)?;
-        Some(role(&reader, default, invalid))
+        if form == Form::Application && reader.get("enabled").is_none() {
+            let message = "`enabled` is required: send true or false";
+            invalid.add(reader.pointer("enabled"), "required", message);
+        }
+        let mut role = role(&reader, default, invalid);
+        let is_destination = name == "destination";
+        if is_destination && reader.here().starts_with("/endpointTypes/segment") {
+            role.share_actions = ShareActions::read(&reader, invalid);
+        }
+        Some(role)
     };
     Roles {
         event_source: read(&event, "source", Transfer::Push),
@@ -215,7 +275,8 @@ fn role(reader: &Reader<'_>, default: Transfer, invalid: &mut Invalid) -> Role {
         enabled: reader.flag("enabled", invalid).unwrap_or(false),
         url: url(reader, invalid),
         transfer,
-        data_window: reader.integer("dataWindow", invalid),
+        data_window: data_window(reader, invalid),
+        share_actions: None,
         form: reader
             .word("form", "document or eventbatch", form, invalid)
             .unwrap_or_default(),
@@ -223,6 +284,17 @@ fn role(reader: &Reader<'_>, default: Transfer, invalid: &mut Invalid) -> Role {
             .word("order", "first or strict", order, invalid)
             .unwrap_or_default(),
     }
+}
+
+/// In days.
+fn data_window(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<i64> {
+    let days = reader.integer("dataWindow", invalid)?;
+    if !(0..=DAYS_MAX).contains(&days) {
+        let message = format!("is {days}: expected 0 to {DAYS_MAX} days");
+        invalid.add(reader.pointer("dataWindow"), "range", message);
+        return None;
+    }
+    Some(days)
 }
 
 fn databases(reader: &Reader<'_>, invalid: &mut Invalid) -> Vec<MarketingDatabase> {

@@ -37,6 +37,7 @@ fn expected(level: Level, brings: Brings) -> Option<u16> {
         Level::Public => return None,
         Level::EndpointKey | Level::AnyEndpointKey => &[KeyLevel::Endpoint],
         Level::EndpointOrAccountKey => &[KeyLevel::Endpoint, KeyLevel::Account],
+        Level::AccountKey => &[KeyLevel::Account],
         Level::EventKey => &[KeyLevel::Endpoint, KeyLevel::Event],
         _ => {
             assert!(
@@ -124,6 +125,8 @@ impl Shop {
             Some("accountId") => self.account.id.to_string(),
             Some("id" | "endpointId") => self.endpoint.id.to_string(),
             Some("key") => self.endpoint.key.clone(),
+            Some("applicationId" | "deploymentId") => "4711".to_owned(),
+            Some("status") => "status".to_owned(),
             Some("keyId" | "subscriptionId" | "quarantineId" | "providerId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("*code") => "no/thing".to_owned(),

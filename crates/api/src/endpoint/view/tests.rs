@@ -41,7 +41,10 @@ fn everything() -> Value {
             },
             "segment": {
                 "source": { "enabled": true, "url": "https://c.example.com", "producerType": "pull", "dataWindow": 30 },
-                "destination": { "enabled": false, "url": "https://d.example.com", "destinationType": "pull" },
+                "destination": {
+                    "enabled": false, "url": "https://d.example.com", "destinationType": "pull",
+                    "shareActions": { "add": true, "remove": false, "replace": true, "defaultShareAction": "REPLACE" },
+                },
             },
         },
         "marketingDatabasesDefinition": {
