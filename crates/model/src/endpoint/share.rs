@@ -110,6 +110,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "tests pass literals")]
     fn check(actions: Value, expected: Result<[bool; 3], &[&str]>, default: ShareAction) {
         let mut invalid = Invalid::default();
         let body = json!({ "shareActions": actions });

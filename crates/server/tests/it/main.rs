@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod application;
 mod backup;
 mod body;
 mod browser;
