@@ -32,7 +32,8 @@ pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
     AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, KeyId,
-    OutboxId, ProviderId, QuarantineId, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId, X1Id,
+    OutboxId, ProviderId, QuarantineId, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
+    X1Id,
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};
