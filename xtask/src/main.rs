@@ -74,7 +74,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "[name]",
+        arguments: "[name] [--engine E]",
         about: "the figures of docs/performance.md, against floors of the same run",
         run: bench::run,
     },

@@ -1,6 +1,6 @@
 //! The benchmarks of the exchange: each figure of the design, next to a floor that is measured in the same run.
 //!
-//! Called by `cargo xtask bench [name…] [--seconds N]` and `cargo bench -p server --bench exchange -- [name…]`. The hub is
+//! Called by `cargo xtask bench [name…] [--engine E] [--seconds N]` and `cargo bench -p server --bench exchange -- [name…]`. The hub is
 //! the real binary in a process of its own; each floor is this program again, in a process of its own (a *role*), so
 //! that CPU time can be told apart. Hub and floor take turns in short rounds: what else happens on the machine hits
 //! both, and the ratios stay comparable where the absolute numbers are not. The load generator and the receiver run in
@@ -8,6 +8,8 @@
 
 #[path = "exchange/backlog.rs"]
 mod backlog;
+#[path = "exchange/engines.rs"]
+mod engines;
 #[path = "exchange/figures.rs"]
 mod figures;
 #[path = "exchange/floor.rs"]
@@ -40,6 +42,8 @@ mod world;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use engines::Engines;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
@@ -55,8 +59,12 @@ const NAMES: [&str; 9] = [
     "start",
 ];
 
+/// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
+const SHARED: [&str; 4] = ["publish-single", "publish-batch", "push", "latency"];
+
 /// What the command line asks for.
 struct Options {
+    engine: String,
     names: Vec<String>,
     /// For each benchmark's measured part, rounds of hub and floor together.
     time: Duration,
@@ -84,6 +92,7 @@ fn main() -> ExitCode {
 
 fn options(arguments: &[String]) -> Result<Options> {
     let mut options = Options {
+        engine: "embedded".to_owned(),
         names: Vec::new(),
         time: Duration::from_secs(10),
     };
@@ -96,6 +105,10 @@ fn options(arguments: &[String]) -> Result<Options> {
                 let seconds = rest.next().ok_or("--seconds needs a number")?;
                 options.time = Duration::from_secs(seconds.parse()?);
             }
+            "--engine" => {
+                let engine = rest.next().ok_or("--engine needs a name")?;
+                options.engine.clone_from(engine);
+            }
             name if NAMES.contains(&name) => options.names.push(name.to_owned()),
             other => {
                 let known = NAMES.join(", ");
@@ -103,21 +116,30 @@ fn options(arguments: &[String]) -> Result<Options> {
             }
         }
     }
+    let all: &[&str] = match &*options.engine {
+        "embedded" => &NAMES,
+        _ => &SHARED,
+    };
+    if let Some(name) = options.names.iter().find(|name| !all.contains(&&***name)) {
+        let known = all.join(", ");
+        return Err(format!("`{name}` says nothing of {}: {known}", options.engine).into());
+    }
     if options.names.is_empty() {
-        options.names = NAMES.map(str::to_owned).to_vec();
+        options.names = all.iter().map(|name| (*name).to_owned()).collect();
     }
     Ok(options)
 }
 
 async fn run(options: &Options) -> Result<()> {
+    let engines = Engines::start(&options.engine).await?;
     for name in &options.names {
         println!("\n{name}");
         match name.as_str() {
-            "publish-single" => publish::single(options.time).await?,
-            "publish-batch" => publish::batches(options.time).await?,
-            "push" => push::run(options.time, 1).await?,
-            "push-ten" => push::run(options.time, 10).await?,
-            "latency" => latency::run(options.time).await?,
+            "publish-single" => publish::single(&engines, options.time).await?,
+            "publish-batch" => publish::batches(&engines, options.time).await?,
+            "push" => push::run(&engines, options.time, 1).await?,
+            "push-ten" => push::run(&engines, options.time, 10).await?,
+            "latency" => latency::run(&engines, options.time).await?,
             "isolation" => isolation::run(options.time).await?,
             "wide" => wide::run(options.time).await?,
             "backlog" => backlog::run(options.time).await?,

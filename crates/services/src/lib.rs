@@ -4,6 +4,8 @@
 //! again on the same port and directory, and is gone when its handle is dropped. Only tests and tools use this crate:
 //! nothing of it is in the binary `rialto`.
 
+#[cfg(feature = "floors")]
+pub mod floor;
 pub mod nats;
 pub mod postgres;
 mod process;

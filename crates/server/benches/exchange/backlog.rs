@@ -11,6 +11,7 @@ use model::hashing::HashMode;
 use model::record::{Document, Entry, Event, Identifier};
 
 use crate::Result;
+use crate::engines::Engines;
 use crate::figures::{self, Pair};
 use crate::http::request;
 use crate::load::{self, Numbers};
@@ -86,7 +87,7 @@ pub(crate) async fn run(time: Duration) -> Result<()> {
 
 /// A publisher, a healthy subscriber to `CODE`, and one that is dead to `CODE` and `BACKLOG`.
 async fn world(receiver: &Receiver) -> Result<(World, Rc<[Template]>, Party)> {
-    let world = World::new()?;
+    let world = World::new(&Engines::Embedded)?;
     let stepped = world.open().await?;
     let codes = [sample::CODE.to_owned(), "benchBacklog".to_owned()];
     let publisher = stepped.publisher(&codes).await?;

@@ -52,6 +52,13 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> Result<()> {
             argument(1)?.parse()?,
             Duration::from_secs_f64(argument(2)?.parse()?),
         ))?,
+        #[cfg(feature = "distributed")]
+        "role:insert" | "role:stream" => runtime.block_on(crate::engines::play(
+            role,
+            argument(0)?,
+            argument(1)?.parse()?,
+            Duration::from_secs_f64(argument(2)?.parse()?),
+        ))?,
         other => return Err(format!("there is no {other}").into()),
     }
     std::io::stdin().read_line(&mut String::new())?;

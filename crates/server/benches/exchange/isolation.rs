@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::Result;
+use crate::engines::Engines;
 use crate::figures::{self, Pair, quantile};
 use crate::http::{Message, request};
 use crate::load::{self, Numbers};
@@ -59,7 +60,7 @@ pub(crate) async fn run(time: Duration) -> Result<()> {
 
 /// A hundred event types, each with a destination of its own.
 async fn world(address_of: impl Fn(u64) -> SocketAddr) -> Result<(World, Rc<[Template]>)> {
-    let world = World::new()?;
+    let world = World::new(&Engines::Embedded)?;
     let stepped = world.open().await?;
     let codes: Vec<String> = (0..DESTINATIONS).map(|n| format!("bench{n:02}")).collect();
     let publisher = stepped.publisher(&codes).await?;

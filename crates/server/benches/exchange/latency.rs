@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::engines::Engines;
 use crate::figures::quantile;
 use crate::http::request;
 use crate::load::{self, Numbers};
@@ -17,9 +18,9 @@ const CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SHARES: [f64; 3] = [0.5, 0.99, 0.999];
 
-pub(crate) async fn run(time: Duration) -> Result<()> {
+pub(crate) async fn run(engines: &Engines, time: Duration) -> Result<()> {
     let receiver = Receiver::start()?;
-    let (world, publisher) = push::world(&receiver, 1).await?;
+    let (world, publisher) = push::world(engines, &receiver, 1).await?;
     let body = sample::individual(sample::CODE);
     let post = request("POST", "/v1/event", &publisher.key, body.as_bytes());
     let templates: Rc<[Template]> = Rc::new([Template::new(post)]);

@@ -84,17 +84,63 @@ pub(crate) fn own_cpu_s() -> Result<f64> {
     cpu_s("self")
 }
 
+/// CPU seconds so far of the programs of this name that this process has started, and of what these have.
+pub(crate) fn started_cpu_s(names: &[&str]) -> Result<f64> {
+    let mut total_s = 0.0;
+    let mut ours = vec![std::process::id().to_string()];
+    let mut others: Vec<(String, Stat)> = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let id = entry?.file_name().to_string_lossy().into_owned();
+        // One that has ended meanwhile counts no more.
+        if id.bytes().all(|byte| byte.is_ascii_digit())
+            && let Ok(stat) = stat(&id)
+        {
+            others.push((id, stat));
+        }
+    }
+    while let Some(parent) = ours.pop() {
+        for (id, stat) in others.iter().filter(|(_, stat)| stat.parent == parent) {
+            if names.contains(&&*stat.name) {
+                total_s += stat.own_cpu_s + stat.ended_cpu_s;
+            }
+            ours.push(id.clone());
+        }
+    }
+    Ok(total_s)
+}
+
 fn cpu_s(process: &str) -> Result<f64> {
+    Ok(stat(process)?.own_cpu_s)
+}
+
+struct Stat {
+    name: String,
+    parent: String,
+    own_cpu_s: f64,
+    /// Of its children that have ended.
+    ended_cpu_s: f64,
+}
+
+fn stat(process: &str) -> Result<Stat> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The second field is a name in parentheses and may hold spaces.
-    let (_, rest) = stat.rsplit_once(')').ok_or("an odd /proc/<pid>/stat")?;
-    let ticks: Vec<f64> = rest
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse().ok())
-        .collect();
-    Ok(ticks.iter().sum::<f64>() / TICKS_PER_S)
+    let (name, rest) = stat.rsplit_once(')').ok_or("an odd /proc/<pid>/stat")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // User and system time stand side by side.
+    let seconds = |at: usize| {
+        let ticks = fields.iter().skip(at).take(2);
+        let ticks = ticks.filter_map(|field| field.parse::<f64>().ok());
+        ticks.sum::<f64>() / TICKS_PER_S
+    };
+    Ok(Stat {
+        name: name
+            .split_once('(')
+            .map_or(name, |(_, name)| name)
+            .to_owned(),
+        parent: fields.get(1).copied().unwrap_or_default().to_owned(),
+        own_cpu_s: seconds(11),
+        ended_cpu_s: seconds(13),
+    })
 }
 
 /// Waits until `is_so`, looking every two milliseconds.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::engines::Engines;
 use crate::figures::{self, Pair};
 use crate::http::request;
 use crate::load::{self, Numbers};
@@ -17,8 +18,8 @@ const CONNECTIONS: usize = 64;
 const BATCH_CONNECTIONS: usize = 16;
 const BATCH_EVENTS: usize = 100;
 
-async fn world() -> Result<(World, String)> {
-    let world = World::new()?;
+async fn world(engines: &Engines) -> Result<(World, String)> {
+    let world = World::new(engines)?;
     let stepped = world.open().await?;
     let publisher = stepped.publisher(&[sample::CODE.to_owned()]).await?;
     stepped.server.stop().await;
@@ -35,8 +36,8 @@ fn template(key: &str, body: &str) -> Rc<[Template]> {
 }
 
 /// One individual event a call, 64 connections.
-pub(crate) async fn single(time: Duration) -> Result<()> {
-    let (world, key) = world().await?;
+pub(crate) async fn single(engines: &Engines, time: Duration) -> Result<()> {
+    let (world, key) = world(engines).await?;
     let templates = template(&key, &sample::individual(sample::CODE));
     let mut floor = Process::role("handler", &[])?;
     let floor_address = floor.line()?.parse()?;
@@ -72,51 +73,47 @@ pub(crate) async fn single(time: Duration) -> Result<()> {
 }
 
 /// Batches of 100 events.
-pub(crate) async fn batches(time: Duration) -> Result<()> {
-    let (world, key) = world().await?;
+pub(crate) async fn batches(engines: &Engines, time: Duration) -> Result<()> {
+    let (world, key) = world(engines).await?;
+    let file = world.directory.path().join("floor");
     let body = sample::batch(sample::CODE, BATCH_EVENTS);
     let templates = template(&key, &body);
     let hub = world.serve().await?;
     let numbers = Numbers::default();
     let round = time / (2 * ROUNDS);
     load::closed(hub.address, &templates, BATCH_CONNECTIONS, round, &numbers).await?;
-    let (mut rate, mut cpu) = (Pair::default(), Pair::default());
+    let (mut rate, mut cpu, mut servers) = (Pair::default(), Pair::default(), Pair::default());
     for _ in 0..ROUNDS {
         let before_s = hub.process.cpu_s()?;
+        let servers_before_s = engines.cpu_s()?;
         let commits_before = hub.metric("rialto_commit_seconds_count").await?;
         let ours =
             load::closed(hub.address, &templates, BATCH_CONNECTIONS, round, &numbers).await?;
         let our_cpu_s = hub.process.cpu_s()? - before_s;
         let commits = hub.metric("rialto_commit_seconds_count").await? - commits_before;
+        let our_servers_cpu_s = engines.cpu_s()? - servers_before_s;
         let group = (ours.calls as f64 / commits).max(1.0);
-        let (bare_rate, bare_cpu_s) = append(&world, group * body.len() as f64, round)?;
+        let servers_before_s = engines.cpu_s()?;
+        let (bare_rate, bare_cpu_s) = engines.append(&file, group * body.len() as f64, round)?;
         let events = group * BATCH_EVENTS as f64;
+        servers.add(
+            (engines.cpu_s()? - servers_before_s) * 1e6
+                / (bare_rate * events * round.as_secs_f64()),
+            our_servers_cpu_s * 1e6 / ours.events as f64,
+        );
         rate.add(bare_rate * events, ours.rate());
         cpu.add(
             bare_cpu_s * 1e6 / events,
             our_cpu_s * 1e6 / ours.events as f64,
         );
     }
-    figures::head("file", "hub");
+    figures::head(engines.floor(), "hub");
     rate.print_rate("events/s", Some("≥ 0.5"));
     cpu.print_cost("server CPU, µs an event");
+    if !engines.is_embedded() {
+        servers.print_cost("engines' CPU, µs an event");
+    }
     commits(&hub).await
-}
-
-/// Groups a second and CPU seconds a group of a file that is appended to and synced.
-fn append(world: &World, group_bytes: f64, time: Duration) -> Result<(f64, f64)> {
-    let path = world.directory.path().join("floor");
-    let mut floor = Process::role(
-        "append",
-        &[
-            path.display().to_string(),
-            format!("{group_bytes:.0}"),
-            time.as_secs_f64().to_string(),
-        ],
-    )?;
-    let line = floor.line()?;
-    let (rate, cpu_s) = line.split_once(' ').ok_or("an odd line of the floor")?;
-    Ok((rate.parse()?, cpu_s.parse()?))
 }
 
 /// How the group commit worked.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Result;
+use crate::engines::Engines;
 use crate::figures::{self, Pair};
 use crate::load::Numbers;
 use crate::process::{self, Process};
@@ -18,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const EXPECTED_PER_S: u64 = 15_000;
 
 /// `destinations` share the same number of pushes: with ten of them a tenth of the events, each pushed ten times.
-pub(crate) async fn run(time: Duration, destinations: u64) -> Result<()> {
+pub(crate) async fn run(engines: &Engines, time: Duration, destinations: u64) -> Result<()> {
     let receiver = Receiver::start()?;
-    let (world, publisher) = world(&receiver, destinations).await?;
+    let (world, publisher) = world(engines, &receiver, destinations).await?;
     let numbers = Numbers::default();
     let per_round =
         u64::try_from(time.as_millis())? * EXPECTED_PER_S / 1000 / u64::from(2 * ROUNDS);
@@ -76,8 +77,12 @@ pub(crate) async fn run(time: Duration, destinations: u64) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn world(receiver: &Receiver, destinations: u64) -> Result<(World, Party)> {
-    let world = World::new()?;
+pub(crate) async fn world(
+    engines: &Engines,
+    receiver: &Receiver,
+    destinations: u64,
+) -> Result<(World, Party)> {
+    let world = World::new(engines)?;
     let stepped = world.open().await?;
     let publisher = stepped.publisher(&[sample::CODE.to_owned()]).await?;
     for place in 0..destinations {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::engines::Engines;
 use crate::figures::median;
 use crate::http::{once, request};
 use crate::receiver::Receiver;
@@ -21,7 +22,7 @@ pub(crate) async fn run() -> Result<()> {
     let receiver = Receiver::start()?;
     let (mut ready_s, mut delivered_s, mut idle_mib) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..ROUNDS {
-        let world = World::new()?;
+        let world = World::new(&Engines::Embedded)?;
         let started = Instant::now();
         let hub = world.serve().await?;
         ready_s.push(hub.ready_after.as_secs_f64());

@@ -9,6 +9,7 @@ use hub::Scope;
 use model::{EndpointId, EventType, Subscription};
 
 use crate::Result;
+use crate::engines::Engines;
 use crate::figures::{self, Pair};
 use crate::http::request;
 use crate::load::{self, Numbers};
@@ -72,7 +73,7 @@ pub(crate) async fn run(time: Duration) -> Result<()> {
 }
 
 async fn start(receiver: &Receiver, width: &Width) -> Result<(World, Running, Rc<[Template]>)> {
-    let world = World::new()?;
+    let world = World::new(&Engines::Embedded)?;
     let stepped = world.open().await?;
     let scope = stepped.scope;
     let mut publishers = Vec::new();

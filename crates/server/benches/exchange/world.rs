@@ -11,6 +11,7 @@ use server::config::Config;
 use server::{Extras, Server};
 
 use crate::Result;
+use crate::engines::Engines;
 use crate::http::{Connection, once, request};
 use crate::process::Process;
 use crate::sample;
@@ -20,6 +21,8 @@ pub(crate) const TOKEN: &str = "bench";
 
 pub(crate) struct World {
     pub(crate) directory: tempfile::TempDir,
+    /// The hub's engines, as environment variables.
+    settings: Vec<(&'static str, String)>,
 }
 
 /// An endpoint and its key.
@@ -37,8 +40,9 @@ pub(crate) struct Stepped {
 
 impl World {
     /// On the disk under `target/`, where the hub's log would be too.
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(engines: &Engines) -> Result<Self> {
         Ok(Self {
+            settings: engines.settings()?,
             directory: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?,
         })
     }
@@ -49,7 +53,10 @@ impl World {
 
     /// Opens the directory in this process; one account is there afterwards.
     pub(crate) async fn open(&self) -> Result<Stepped> {
-        let mut config = Config::load(None, |_| None)?;
+        let mut config = Config::load(None, |name| {
+            let setting = self.settings.iter().find(|(known, _)| *known == name);
+            setting.map(|(_, value)| value.clone())
+        })?;
         config.server.data = self.data();
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.server.pilot_listen = ([127, 0, 0, 1], 0).into();
@@ -87,7 +94,8 @@ impl World {
         command.args(["--listen", "127.0.0.1:0", "--pilot-listen", "127.0.0.1:0"]);
         command.arg("--allow-private-destinations");
         command.env("RIALTO_OPERATOR_TOKEN", TOKEN);
-        command.env("RIALTO_TELEMETRY_FILTER", "warn");
+        command.env("RIALTO_TELEMETRY_FILTER", "error");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let mut process = Process::spawn(command)?;
         let address = loop {
             let line = process.line()?;
