@@ -19,6 +19,7 @@ pub mod event_type;
 pub mod flow;
 pub mod identity;
 pub mod key;
+pub mod mail;
 pub mod metrics;
 pub mod migrate;
 pub mod notice;
@@ -36,7 +37,7 @@ pub mod shard;
 pub mod subscription;
 pub mod supplier_key;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use engine::{Blobs, Clock, Db, Log};
@@ -86,6 +87,10 @@ pub struct Hub {
     pub(crate) client: outbound::Client,
     /// Access tokens for calls that need one.
     pub(crate) tokens: outbound::oauth::Tokens,
+    /// `None`: no server is configured.
+    pub(crate) mailer: Option<outbound::mail::Mailer>,
+    /// Of production and pilot, once they are known.
+    public_urls: OnceLock<[String; 2]>,
     pub(crate) registry: registry::Registry,
     /// Whose turn it is to change what the registry knows.
     changes: Arc<tokio::sync::Mutex<()>>,
@@ -115,6 +120,7 @@ impl Hub {
         } = engines;
         store::migrate(&db).await?;
         let client = outbound::Client::new(options.outbound.clone());
+        let mailer = mail::mailer(options.mail.as_ref())?;
         // The version first: what changes meanwhile is looked at again.
         let version = store::change::version(&mut db.read().await?).await?;
         let registry = registry::Registry::load(&db, &vault, None).await?;
@@ -134,6 +140,8 @@ impl Hub {
             vault,
             client,
             tokens: outbound::oauth::Tokens::default(),
+            mailer,
+            public_urls: OnceLock::new(),
             registry,
             changes: Arc::default(),
             known_version: AtomicI64::new(version),
@@ -177,6 +185,20 @@ impl Hub {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Where partners reach production and pilot; told once, by whoever listens.
+    pub fn serve_at(&self, urls: [String; 2]) {
+        let _ = self.public_urls.set(urls);
+    }
+
+    /// The base URL of an environment, as partners reach it, without a slash at its end.
+    pub fn base_url(&self, environment: model::Environment) -> &str {
+        let urls = self.public_urls.get();
+        urls.map_or("", |[production, pilot]| match environment {
+            model::Environment::Production => production,
+            model::Environment::Pilot => pilot,
+        })
     }
 
     pub fn options(&self) -> &Options {

@@ -17,6 +17,8 @@ pub struct Options {
     pub dedupe: DedupeOptions,
     pub collect: CollectOptions,
     pub processes: ProcessOptions,
+    /// The mail server; `None`: mails wait in the outbox until one is configured.
+    pub mail: Option<outbound::mail::MailOptions>,
     pub outbound: outbound::ClientOptions,
 }
 
@@ -140,6 +142,7 @@ impl Default for Options {
                 lease: Duration::from_secs(5),
                 follow_every: Duration::from_millis(250),
             },
+            mail: None,
             outbound: outbound::ClientOptions {
                 guard: outbound::Guard::default(),
                 connect_timeout: Duration::from_secs(5),

@@ -1,4 +1,4 @@
-//! How to speak to strangers: the only HTTP client of the product.
+//! How to speak to strangers: the only HTTP client of the product, and the only one for mail.
 //!
 //! Every URL that a tenant can name (push destinations, notification URLs, connect calls, pull publishers) is called
 //! through one [`Client`], so that one set of promises holds for all of them:
@@ -13,7 +13,8 @@
 //!
 //! Reading order: `guard` (which addresses) → `url` (what a tenant typed) → `dial` (how a connection is made) →
 //! `client` (how a call is sent) → `call`, `failure` (what goes in and comes out) → `signature`, `authorization` (what is
-//! put into the headers) → `oauth` (a token for them).
+//! put into the headers) → `oauth` (a token for them); `mail` stands beside
+//! them.
 
 mod authorization;
 mod call;
@@ -21,6 +22,7 @@ mod client;
 mod dial;
 mod failure;
 mod guard;
+pub mod mail;
 pub mod oauth;
 pub mod signature;
 mod url;

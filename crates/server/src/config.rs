@@ -3,6 +3,7 @@
 
 mod engines;
 mod human;
+mod mail;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use std::path::{Path, PathBuf};
 use model::Secret;
 use model::event_post::PostLimits;
 use model::retry::RetryPolicy;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
 pub use engines::{BlobsEngine, DbEngine, EnginesSection, LogEngine, ProcessesSection, Role};
 pub use human::{Bytes, Duration, duration};
+pub use mail::{MailSection, Security};
 
 /// The manual.
 pub const DEFAULT: &str = include_str!("../../../rialto.default.toml");
@@ -48,6 +50,7 @@ pub struct Config {
     pub retention: RetentionSection,
     pub dedupe: DedupeSection,
     pub collect: CollectSection,
+    pub mail: MailSection,
     pub telemetry: Telemetry,
     /// From `RIALTO_OPERATOR_TOKEN` only: secrets do not belong in files that are shared.
     #[serde(skip)]
@@ -63,6 +66,9 @@ pub struct ServerSection {
     pub data: PathBuf,
     pub listen: SocketAddr,
     pub pilot_listen: SocketAddr,
+    /// Empty: the listening address, by HTTP.
+    pub public_url: String,
+    pub pilot_public_url: String,
     pub shutdown_patience: Duration,
 }
 
@@ -185,6 +191,7 @@ impl Config {
         let secret = |name| environment(name).filter(|text| !text.is_empty());
         config.operator_token = secret("RIALTO_OPERATOR_TOKEN").map(Secret::new);
         config.secret_key = secret("RIALTO_SECRET_KEY").map(Secret::new);
+        config.mail.read_password()?;
         Ok(config)
     }
 
@@ -193,7 +200,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Senseless`].
     pub fn check(&self) -> Result<Vec<String>, ConfigError> {
-        engines::check(&self.engines, &self.processes).map_err(ConfigError::Senseless)
+        let mut warnings =
+            engines::check(&self.engines, &self.processes).map_err(ConfigError::Senseless)?;
+        warnings.extend(mail::check(&self.mail).map_err(ConfigError::Senseless)?);
+        self.server.check().map_err(ConfigError::Senseless)?;
+        Ok(warnings)
     }
 
     pub fn api_options(&self) -> api::ApiOptions {
@@ -265,9 +276,46 @@ impl Config {
                 lease: self.processes.lease.0,
                 follow_every: self.processes.follow_every.0,
             },
+            mail: self.mail.options(),
             outbound,
         }
     }
+}
+
+impl ServerSection {
+    /// # Errors
+    /// A sentence on what cannot be meant.
+    fn check(&self) -> Result<(), String> {
+        for (key, url) in [
+            ("public_url", &self.public_url),
+            ("pilot_public_url", &self.pilot_public_url),
+        ] {
+            let is_http = url.starts_with("https://") || url.starts_with("http://");
+            if !url.is_empty() && (!is_http || url.parse::<http::Uri>().is_err()) {
+                return Err(format!(
+                    "server.{key} is `{url}`: expected a base URL, such as https://exchange.example.com, or nothing"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The base URLs as partners reach them, of production and pilot, where these addresses are listened on.
+    pub fn public_urls(&self, listening: [SocketAddr; 2]) -> [String; 2] {
+        let url = |given: &str, address: SocketAddr| match given.trim_end_matches('/') {
+            "" => format!("http://{address}"),
+            given => given.to_owned(),
+        };
+        [
+            url(&self.public_url, listening[0]),
+            url(&self.pilot_public_url, listening[1]),
+        ]
+    }
+}
+
+/// For values that are never shown.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
 }
 
 /// A mistake in a file, without the line that has it: a password may stand there.
@@ -481,6 +529,40 @@ mod tests {
                 "{warnings:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_mail_server_is_named_with_what_it_asks_for() {
+        let none = load("").expect("sound");
+        assert!(none.mail.options().is_none(), "mail is off by default");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("password");
+        std::fs::write(&path, "hush\n").expect("written");
+        let text = format!(
+            "[mail]\nserver = \"mail.example.com\"\nuser = \"me\"\npassword_file = {path:?}\n"
+        );
+        let config = load(&text).expect("sound");
+        assert!(config.check().expect("makes sense").is_empty());
+        let mail = config.mail.options().expect("a server");
+        assert_eq!(mail.port, 587, "as STARTTLS has it");
+        let (user, password) = mail.credentials.clone().expect("a login");
+        assert_eq!((user.as_str(), password.expose()), ("me", "hush"));
+        assert!(!format!("{config:?} {mail:?}").contains("hush"));
+
+        for (text, expected) in [
+            ("[mail]\nserver = \"a\"\nuser = \"me\"\n", "come together"),
+            ("[mail]\nserver = \"a:25\"\n", "mail.port"),
+            ("[mail]\nserver = \"a\"\nfrom = \"nobody\"\n", "mail.from"),
+            ("[mail]\nuser = \"me\"\npassword = \"hush\"\n", "mail.server is empty"),
+            ("[server]\npublic_url = \"exchange\"\n", "server.public_url"),
+        ] {
+            let error = load(text).expect("it can be read").check();
+            let error = error.expect_err(text).to_string();
+            assert!(error.contains(expected) && !error.contains("hush"), "{error}");
+        }
+        let clear = "[mail]\nserver = \"a\"\nsecurity = \"none\"\nuser = \"me\"\npassword = \"hush\"\n";
+        let warnings = load(clear).expect("sound").check().expect("makes sense");
+        assert!(warnings[0].contains("can be read on the way"), "{warnings:?}");
     }
 
     #[test]

@@ -31,9 +31,9 @@ pub struct EnginesSection {
     pub s3_endpoint: String,
     pub s3_region: String,
     pub s3_path_style: bool,
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "super::secret")]
     pub s3_access_key: Secret,
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "super::secret")]
     pub s3_secret_key: Secret,
     pub s3_timeout: Duration,
     pub jetstream_prefix: String,
@@ -246,10 +246,6 @@ fn check_roles(processes: &ProcessesSection, is_shared: bool) -> Result<(), Stri
         );
     }
     Ok(())
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    String::deserialize(deserializer).map(Secret::new)
 }
 
 impl<'de> Deserialize<'de> for DbEngine {

@@ -30,6 +30,7 @@ mod hashing;
 mod hostile;
 mod idempotency;
 mod listen;
+mod mail;
 mod manage;
 mod migrate;
 mod openapi;
