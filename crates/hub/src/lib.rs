@@ -37,8 +37,8 @@ pub mod shard;
 pub mod subscription;
 pub mod supplier_key;
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use engine::{Blobs, Clock, Db, Log};
 use model::key::KeyHash;

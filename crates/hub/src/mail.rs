@@ -9,7 +9,10 @@ use crate::{Error, Hub, Result};
 
 /// The mailer of these options, if there is a server.
 pub(crate) fn mailer(options: Option<&MailOptions>) -> Result<Option<Mailer>> {
-    options.map(Mailer::new).transpose().map_err(Error::internal)
+    options
+        .map(Mailer::new)
+        .transpose()
+        .map_err(Error::internal)
 }
 
 impl Hub {
@@ -17,10 +20,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`MailFailure`], which knows whether it may heal.
-    pub(crate) async fn mail_send(
-        &self,
-        mail: &Mail<'_>,
-    ) -> std::result::Result<String, MailFailure> {
+    pub async fn mail_send(&self, mail: &Mail<'_>) -> std::result::Result<String, MailFailure> {
         match &self.mailer {
             Some(mailer) => mailer.send(mail).await,
             None => Err(MailFailure::NoServer),

@@ -250,9 +250,18 @@ mod tests {
         };
         let message = mailer.message(&mail).expect("it can be sent").formatted();
         let text = String::from_utf8(message).expect("ASCII");
-        assert!(text.contains("Message-ID: <outbox-7@example.com>\r\n"), "{text}");
-        assert!(text.contains("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"), "{text}");
-        assert!(!text.contains("\r\nBcc:"), "no header comes out of a subject: {text}");
+        assert!(
+            text.contains("Message-ID: <outbox-7@example.com>\r\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("\r\nBcc:"),
+            "no header comes out of a subject: {text}"
+        );
         assert!(text.is_ascii(), "{text}");
     }
 
@@ -264,7 +273,13 @@ mod tests {
         };
         let error = Mailer::new(&wrong).err().expect("that is no sender");
         assert!(!error.is_retryable() && error.to_string().contains("nobody"));
-        for to in ["", "ada", "ada@", "a@b\r\nRCPT TO:<c@d>", "ada@example.com, bob@example.com"] {
+        for to in [
+            "",
+            "ada",
+            "ada@",
+            "a@b\r\nRCPT TO:<c@d>",
+            "ada@example.com, bob@example.com",
+        ] {
             assert!(check_address(to).is_err(), "{to}");
         }
         assert!(check_address("ada@example.com").is_ok());
@@ -281,6 +296,9 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
         };
         let failure = mailer.send(&mail).await.expect_err("nobody listens there");
-        assert!(failure.is_retryable() && failure.code() == "broken", "{failure}");
+        assert!(
+            failure.is_retryable() && failure.code() == "broken",
+            "{failure}"
+        );
     }
 }

@@ -553,16 +553,26 @@ mod tests {
             ("[mail]\nserver = \"a\"\nuser = \"me\"\n", "come together"),
             ("[mail]\nserver = \"a:25\"\n", "mail.port"),
             ("[mail]\nserver = \"a\"\nfrom = \"nobody\"\n", "mail.from"),
-            ("[mail]\nuser = \"me\"\npassword = \"hush\"\n", "mail.server is empty"),
+            (
+                "[mail]\nuser = \"me\"\npassword = \"hush\"\n",
+                "mail.server is empty",
+            ),
             ("[server]\npublic_url = \"exchange\"\n", "server.public_url"),
         ] {
             let error = load(text).expect("it can be read").check();
             let error = error.expect_err(text).to_string();
-            assert!(error.contains(expected) && !error.contains("hush"), "{error}");
+            assert!(
+                error.contains(expected) && !error.contains("hush"),
+                "{error}"
+            );
         }
-        let clear = "[mail]\nserver = \"a\"\nsecurity = \"none\"\nuser = \"me\"\npassword = \"hush\"\n";
+        let clear =
+            "[mail]\nserver = \"a\"\nsecurity = \"none\"\nuser = \"me\"\npassword = \"hush\"\n";
         let warnings = load(clear).expect("sound").check().expect("makes sense");
-        assert!(warnings[0].contains("can be read on the way"), "{warnings:?}");
+        assert!(
+            warnings[0].contains("can be read on the way"),
+            "{warnings:?}"
+        );
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl Server {
         // Who is alone begins at once; who is not takes its share as soon as the others leave it.
         hub.lease().await?;
         let running = (!extras.is_stepped).then(|| hub.run());
-        let listening = |socket: &tokio::net::TcpListener, given| socket.local_addr().unwrap_or(given);
+        let listening =
+            |socket: &tokio::net::TcpListener, given| socket.local_addr().unwrap_or(given);
         hub.serve_at(config.server.public_urls([
             listening(&production, config.server.listen),
             listening(&pilot, config.server.pilot_listen),

@@ -394,15 +394,23 @@ mod tests {
     #[test]
     fn what_was_encoded_for_the_way_is_read_again() {
         assert_eq!(decoded("AGFkYQBodXNoIQ=="), "\0ada\0hush!");
-        assert_eq!(unquoted("Gr=C3=BC=C3=9Fe =3D\nlong=\n line\n"), "Grüße =\nlong line\n");
-        assert_eq!(address("FROM:<a@b> SIZE=3", "FROM:").as_deref(), Some("a@b"));
+        assert_eq!(
+            unquoted("Gr=C3=BC=C3=9Fe =3D\nlong=\n line\n"),
+            "Grüße =\nlong line\n"
+        );
+        assert_eq!(
+            address("FROM:<a@b> SIZE=3", "FROM:").as_deref(),
+            Some("a@b")
+        );
         assert_eq!(address("TO: <>", "TO:"), None);
     }
 
     #[tokio::test]
     async fn a_mail_is_taken_word_for_word() {
         let server = Smtp::start().await.expect("a port");
-        let stream = TcpStream::connect(server.address()).await.expect("it listens");
+        let stream = TcpStream::connect(server.address())
+            .await
+            .expect("it listens");
         let mut client = BufReader::new(stream);
         let mut answer = String::new();
         for (line, code) in [
@@ -413,7 +421,11 @@ mod tests {
             ("Subject: =?\r\n folded\r\n\r\n..a dot\r\n.\r\n", "250"),
             ("QUIT\r\n", "221"),
         ] {
-            client.get_mut().write_all(line.as_bytes()).await.expect("it reads");
+            client
+                .get_mut()
+                .write_all(line.as_bytes())
+                .await
+                .expect("it reads");
             answer.clear();
             client.read_line(&mut answer).await.expect("it answers");
             assert!(answer.starts_with(code), "{line}: {answer}");

@@ -92,7 +92,9 @@ pub(super) fn check(mail: &MailSection) -> Result<Vec<String>, String> {
         return Err("mail.user is given, and mail.server is empty: name the server".to_owned());
     };
     if mail.server.contains(':') && !mail.server.contains("::") {
-        return Err("mail.server is a name or an address alone: its port goes into mail.port".to_owned());
+        return Err(
+            "mail.server is a name or an address alone: its port goes into mail.port".to_owned(),
+        );
     }
     Mailer::new(&options).map_err(|error| format!("mail.from: {error}"))?;
     let is_here = mail.server == "localhost" || mail.server.starts_with("127.");

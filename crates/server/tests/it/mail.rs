@@ -64,7 +64,10 @@ async fn a_server_that_asks_is_told_the_password_and_nobody_else_is() {
 
     for wrong in [login("hush-guess"), options(&server)] {
         let failure = sent(&wrong).await.expect_err("that is not the password");
-        assert!(failure.is_retryable(), "the operator can heal it: {failure}");
+        assert!(
+            failure.is_retryable(),
+            "the operator can heal it: {failure}"
+        );
         assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
     }
     let secured = MailOptions {
@@ -91,9 +94,17 @@ async fn what_may_heal_is_told_from_what_is_final() {
         (Mood::Silent, "timeout", true),
     ] {
         server.mood(mood);
-        let options = if mood == Mood::Silent { &quick } else { &options(&server) };
+        let options = if mood == Mood::Silent {
+            &quick
+        } else {
+            &options(&server)
+        };
         let failure = sent(options).await.expect_err("it is not taken");
-        assert_eq!((failure.code(), failure.is_retryable()), (code, may_heal), "{mood:?}: {failure}");
+        assert_eq!(
+            (failure.code(), failure.is_retryable()),
+            (code, may_heal),
+            "{mood:?}: {failure}"
+        );
     }
     server.mood(Mood::Takes);
     server.stop().await;
