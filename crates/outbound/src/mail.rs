@@ -5,7 +5,7 @@
 //! Promises: total time is bounded, TLS is never silently left out, a failure says whether the same mail may go later,
 //! and neither password nor text of a mail is in any error.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lettre::message::header::ContentType;
@@ -192,12 +192,11 @@ impl Mailer {
             .to
             .parse()
             .map_err(|_| unsendable(format!("`{}` is not a mail address", mail.to)))?;
-        let seconds = u64::try_from(mail.at.as_second()).unwrap_or_default();
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(mail.subject)
-            .date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+            .date(mail.at.into())
             .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
             .header(ContentType::TEXT_PLAIN)
             .body(mail.text.to_owned())
