@@ -20,7 +20,10 @@ impl Hub {
     ///
     /// # Errors
     /// [`MailFailure`], which knows whether it may heal.
-    pub async fn mail_send(&self, mail: &Mail<'_>) -> std::result::Result<String, MailFailure> {
+    pub(crate) async fn mail_send(
+        &self,
+        mail: &Mail<'_>,
+    ) -> std::result::Result<String, MailFailure> {
         match &self.mailer {
             Some(mailer) => mailer.send(mail).await,
             None => Err(MailFailure::NoServer),

@@ -31,6 +31,8 @@ const LANES_MAX: i64 = 1_000;
 /// Longest a sender may take, in timeouts of one call: a token, the call, and both again when the token is refused, each
 /// perhaps asked for twice; and a rest.
 const CLAIM_TIMEOUTS: u32 = 8;
+/// While there is no mail server, a mail is looked at so often, for as long as it takes.
+const NO_SERVER_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 /// A refresh token that was rotated and not used for so long is forgotten.
 const GRANT_DAYS: i64 = 400;
 
@@ -218,11 +220,13 @@ impl Hub {
             } => (verdict, attempt, retry_after),
         };
         let needs_people = attempt.failure.as_deref().is_some_and(send::needs_people);
+        let waits_for_server = attempt.failure.as_deref() == Some(send::NO_SERVER);
         let why = said(&attempt);
         row.record(attempt);
         let next = match verdict {
             Verdict::Delivered => None,
             Verdict::Refused | Verdict::Gone => Some(Next::GiveUp),
+            Verdict::Retry if waits_for_server => Some(Next::At(now + NO_SERVER_PAUSE)),
             Verdict::Retry => Some(self.options.delivery.retry.next(
                 row.attempts,
                 row.first_attempt_at.unwrap_or(now),

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 use model::retry::{Verdict, verdict};
 use model::{Authentication, OutboxId, Secret};
+use outbound::mail::Mail;
 use outbound::oauth::without;
 use outbound::{Answer, Call, Failure, signature};
 use serde_json::Value;
@@ -22,6 +23,9 @@ use crate::{Hub, Result, Scope};
 
 /// Characters of an answer that are kept for people.
 const DETAIL_CHARS_MAX: usize = 500;
+
+/// How a mail waits for somebody to configure a server.
+pub(super) const NO_SERVER: &str = "mail-no-server";
 
 /// How an attempt ended.
 pub(super) enum Ended {
@@ -36,7 +40,7 @@ pub(super) enum Ended {
 
 /// Whether somebody has to do something for what failed so, although it is tried again.
 pub(super) fn needs_people(failure: &str) -> bool {
-    failure.starts_with("token-") || matches!(failure, "credentials" | "supplier-key")
+    failure.starts_with("token-") || matches!(failure, "credentials" | "supplier-key" | NO_SERVER)
 }
 
 /// Where a call goes, how it is signed in to, and what it says.
@@ -86,15 +90,42 @@ impl Hub {
                 };
                 self.post(scope, row.id, post).await
             }
-            Outgoing::Mail { .. } => {
-                // The sender of mails goes here.
-                Ok(tried(
-                    self.now(),
-                    "mail",
-                    "no mail server is configured",
-                    Verdict::Retry,
-                ))
+            Outgoing::Mail { to, subject, text } => {
+                Ok(self.hand_over(row.id, (&to, &subject, &text)).await)
             }
+        }
+    }
+
+    /// To the mail server.
+    async fn hand_over(&self, id: OutboxId, (to, subject, text): (&str, &str, &str)) -> Ended {
+        let at = self.now();
+        let id = format!("out_{id}");
+        let mail = Mail {
+            id: &id,
+            to,
+            subject,
+            text,
+            at,
+        };
+        let sent = self.mail_send(&mail).await;
+        let elapsed = millis(at, self.now());
+        let (verdict, failure, detail) = match sent {
+            Ok(said) => (Verdict::Delivered, None, said),
+            Err(failure) if failure.is_retryable() => {
+                (Verdict::Retry, Some(failure.code()), failure.to_string())
+            }
+            Err(failure) => (Verdict::Refused, Some(failure.code()), failure.to_string()),
+        };
+        Ended::Tried {
+            verdict,
+            retry_after: None,
+            attempt: Attempt {
+                at,
+                duration_ms: elapsed,
+                status: None,
+                failure: failure.map(|code| format!("mail-{code}")),
+                detail,
+            },
         }
     }
 
