@@ -32,13 +32,12 @@ impl Mail {
     pub fn header(&self, name: &str) -> Option<String> {
         let head = self.raw.split("\n\n").next().unwrap_or_default();
         let unfolded = head.replace("\n ", " ").replace("\n\t", " ");
-        let found = unfolded.lines().find_map(|line| {
+        unfolded.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found
                 .eq_ignore_ascii_case(name)
                 .then(|| value.trim().to_owned())
-        });
-        found
+        })
     }
 
     /// What was written: the body without its transfer encoding (7bit and quoted-printable).
