@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use store::delivery::Attempt;
+use store::outbox::OutboxState;
 
 use crate::Hub;
 
@@ -51,6 +52,8 @@ pub struct Metrics {
     pub damaged: Count,
     /// Push attempts by status code or failure word.
     attempts: ByResult,
+    /// Attempts to tell others what is in the outbox, by what became of the entry.
+    told: ByResult,
     pub publish: Histogram,
     pub commit: Histogram,
     pub checkpoint: Histogram,
@@ -90,6 +93,7 @@ impl Metrics {
             unreadable: Count::default(),
             damaged: Count::default(),
             attempts: ByResult::default(),
+            told: ByResult::default(),
             publish: histogram(),
             commit: histogram(),
             checkpoint: histogram(),
@@ -113,6 +117,11 @@ impl Metrics {
             |s| s.to_string(),
         );
         self.attempts.get_or_create(&[("result", result)]).inc();
+    }
+
+    pub(crate) fn told(&self, state: OutboxState) {
+        let result = state.as_str().to_owned();
+        self.told.get_or_create(&[("result", result)]).inc();
     }
 
     pub(crate) fn inside(&self, now: Timestamp, published_at: Timestamp) {
@@ -197,6 +206,11 @@ impl Metrics {
             "push_attempts",
             "Push attempts by HTTP status or failure",
             self.attempts.clone(),
+        );
+        registry.register(
+            "outbox_attempts",
+            "Attempts to send what is in the outbox, by what became of the entry",
+            self.told.clone(),
         );
         let histograms = [
             (

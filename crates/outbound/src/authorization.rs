@@ -85,6 +85,14 @@ impl Authorization {
         })
     }
 
+    /// What the header carries, without the name of its scheme: to be taken out of what a stranger repeats.
+    pub fn credential(&self) -> &str {
+        let value = self.value.to_str().unwrap_or_default();
+        let schemes = ["Bearer ", "Basic "];
+        let bare = schemes.iter().find_map(|scheme| value.strip_prefix(scheme));
+        bare.unwrap_or(value)
+    }
+
     /// Puts the header into a request, in place of one of the same name.
     pub fn apply(&self, headers: &mut HeaderMap) {
         headers.insert(self.name.clone(), self.value.clone());
@@ -142,6 +150,7 @@ mod tests {
     fn each_scheme_has_its_header() {
         let bearer = Authorization::bearer("1234-abcd").expect("a token");
         assert_eq!(header(&bearer, "authorization"), "Bearer 1234-abcd");
+        assert_eq!(bearer.credential(), "1234-abcd");
         // The example of RFC 7617.
         let basic = Authorization::basic("Aladdin", "open sesame").expect("credentials");
         assert_eq!(

@@ -370,3 +370,128 @@ fn read(row: &Row) -> Result<OutboxRow> {
         ended_at: row.get("ended_at")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::Db;
+
+    use super::*;
+
+    const SCOPE: Scope = Scope(AccountId(7));
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).expect("in range")
+    }
+
+    fn by(process: &str) -> Claimant<'_> {
+        Claimant {
+            process,
+            is_alone: false,
+        }
+    }
+
+    async fn fresh(directory: &tempfile::TempDir) -> Db {
+        let db = Db::open_sqlite(&directory.path().join("db")).await;
+        let db = db.expect("opens");
+        crate::migrate(&db).await.expect("migrates");
+        db
+    }
+
+    async fn put(tx: &mut Tx, lane: &str) -> OutboxId {
+        let id = take_id(tx).await.expect("an id");
+        let row = NewRow {
+            id,
+            endpoint: Some(EndpointId(1)),
+            kind: OutboxKind::Notification,
+            lane,
+            summary: "Add buy",
+            payload: vec![1],
+        };
+        insert(tx, Some(SCOPE), row, at(0)).await.expect("a row");
+        id
+    }
+
+    #[tokio::test]
+    async fn a_row_is_claimed_by_one_until_its_time_is_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let db = fresh(&directory).await;
+        let mut tx = db.begin().await.expect("a transaction");
+        let id = put(&mut tx, "a").await;
+        let row = claim(&mut tx, "a", by("one"), (at(1), at(61))).await;
+        let mut row = row.expect("reads").expect("it is free");
+        assert_eq!((row.id, row.state), (id, OutboxState::Waiting));
+        for (process, second, is_free) in
+            [("two", 60, false), ("one", 60, false), ("two", 61, true)]
+        {
+            let lanes = due_lanes(&mut tx, by(process), at(second), 10)
+                .await
+                .expect("reads");
+            assert_eq!(!lanes.is_empty(), is_free, "{process} {second}");
+        }
+        let alone = |process| Claimant {
+            process,
+            is_alone: true,
+        };
+        assert!(
+            due_lanes(&mut tx, alone("one"), at(2), 10)
+                .await
+                .expect("reads")
+                .is_empty()
+        );
+        let after_a_crash = due_lanes(&mut tx, alone("two"), at(2), 10)
+            .await
+            .expect("reads");
+        assert!(after_a_crash[0].has_first, "nobody else lives");
+
+        let taken = claim(&mut tx, "a", by("two"), (at(61), at(121)))
+            .await
+            .expect("reads");
+        assert!(taken.is_some());
+        row.state = OutboxState::Sent;
+        assert!(
+            !finish(&mut tx, "one", &row).await.expect("writes"),
+            "it was taken over"
+        );
+        assert!(finish(&mut tx, "two", &row).await.expect("writes"));
+        assert!(!finish(&mut tx, "two", &row).await.expect("writes"), "once");
+    }
+
+    #[tokio::test]
+    async fn first_attempts_come_in_order_and_before_others() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let db = fresh(&directory).await;
+        let mut tx = db.begin().await.expect("a transaction");
+        let ids = [
+            put(&mut tx, "a").await,
+            put(&mut tx, "b").await,
+            put(&mut tx, "a").await,
+        ];
+        let mut claimed = Vec::new();
+        for _ in 0..3 {
+            let row = claim(&mut tx, "a", by("one"), (at(1), at(2)))
+                .await
+                .expect("reads");
+            let Some(mut row) = row else { break };
+            claimed.push(row.id);
+            row.attempts += 1;
+            row.next_attempt_at = Some(at(1));
+            assert!(finish(&mut tx, "one", &row).await.expect("writes"));
+        }
+        assert_eq!(claimed, [ids[0], ids[2], ids[0]]);
+        assert_eq!(
+            claim(&mut tx, "a", by("one"), (at(0), at(2)))
+                .await
+                .expect("reads"),
+            None,
+            "not due"
+        );
+        let lanes = due_lanes(&mut tx, by("one"), at(1), 10)
+            .await
+            .expect("reads");
+        let found: Vec<(&str, bool)> = lanes
+            .iter()
+            .map(|l| (l.lane.as_str(), l.has_first))
+            .collect();
+        assert_eq!(found, [("b", true), ("a", false)]);
+    }
+}

@@ -160,7 +160,7 @@ impl Hub {
                 }
             });
         }
-        report.is_idle = self.flow.notify_is_quiet();
+        report.is_idle = report.lanes == 0 && self.flow.notify_is_quiet();
         Ok(report)
     }
 
@@ -183,6 +183,8 @@ impl Hub {
         };
         let ended = self.send_row(&row).await?;
         let notice = self.judge(lane, &mut row, ended);
+        let notice = notice.filter(|notice| self.is_news(lane, &row, notice));
+        self.metrics.told(row.state);
         let mut tx = self.db.begin().await?;
         if !store::outbox::finish(&mut tx, &self.process, &row).await? {
             tracing::warn!(
@@ -198,7 +200,7 @@ impl Hub {
         Ok(tx.commit().await?)
     }
 
-    /// Enters how an attempt ended; answers what people must be told, if they have not been.
+    /// Enters how an attempt ended; answers what people should be told of it.
     fn judge(
         &self,
         lane: &str,
@@ -206,75 +208,68 @@ impl Hub {
         ended: Ended,
     ) -> Option<(&'static str, String)> {
         let now = self.now();
-        let (verdict, attempt, retry_after) = match ended {
-            Ended::Unwanted => {
-                row.state = OutboxState::Dropped;
-                row.next_attempt_at = None;
-                row.ended_at = Some(now);
-                return None;
-            }
-            Ended::Tried {
-                verdict,
-                attempt,
-                retry_after,
-            } => (verdict, attempt, retry_after),
+        let Ended::Tried {
+            verdict,
+            attempt,
+            retry_after,
+        } = ended
+        else {
+            close(row, OutboxState::Dropped, now);
+            return None;
         };
         let needs_people = attempt.failure.as_deref().is_some_and(send::needs_people);
         let waits_for_server = attempt.failure.as_deref() == Some(send::NO_SERVER);
         let why = said(&attempt);
         row.record(attempt);
+        let what = format!("{} {} ({})", row.kind.as_str(), row.id, row.summary);
         let next = match verdict {
-            Verdict::Delivered => None,
-            Verdict::Refused | Verdict::Gone => Some(Next::GiveUp),
-            Verdict::Retry if waits_for_server => Some(Next::At(now + NO_SERVER_PAUSE)),
-            Verdict::Retry => Some(self.options.delivery.retry.next(
+            Verdict::Delivered => {
+                close(row, OutboxState::Sent, now);
+                let of_lane = format!("{lane} ");
+                self.flow
+                    .notify
+                    .told()
+                    .retain(|told| !told.starts_with(&of_lane));
+                return None;
+            }
+            Verdict::Refused | Verdict::Gone => Next::GiveUp,
+            Verdict::Retry if waits_for_server => Next::At(now + NO_SERVER_PAUSE),
+            Verdict::Retry => self.options.delivery.retry.next(
                 row.attempts,
                 row.first_attempt_at.unwrap_or(now),
                 now,
                 retry_after,
                 fastrand::f64(),
-            )),
+            ),
         };
-        let what = format!("{} {} ({})", row.kind.as_str(), row.id, row.summary);
-        let (kind, message) = match next {
-            None => {
-                row.state = OutboxState::Sent;
-                row.next_attempt_at = None;
-                row.ended_at = Some(now);
-                self.flow
-                    .notify
-                    .told()
-                    .retain(|told| !told.starts_with(&format!("{lane} ")));
-                return None;
-            }
-            Some(Next::At(at)) => {
+        match next {
+            Next::At(at) => {
                 row.next_attempt_at = Some(at);
-                if !needs_people {
-                    return None;
-                }
-                (
-                    "outbox-waiting",
-                    format!("{what} waits and is tried again: {why}"),
-                )
+                let message = format!("{what} waits and is tried again: {why}");
+                needs_people.then_some(("outbox-waiting", message))
             }
-            Some(Next::GiveUp) => {
-                row.state = OutboxState::Dead;
-                row.next_attempt_at = None;
-                row.ended_at = Some(now);
-                (
-                    "outbox-dead",
-                    format!("{what} could not be sent and is kept: {why}"),
-                )
+            Next::GiveUp => {
+                close(row, OutboxState::Dead, now);
+                let message = format!("{what} could not be sent and is kept: {why}");
+                Some(("outbox-dead", message))
             }
-        };
-        let is_news = self.flow.notify.told().insert(format!("{lane} {kind}"));
+        }
+    }
+
+    /// Whether people have not been told the like of this lane since it last went well. Logs it in any case.
+    fn is_news(
+        &self,
+        lane: &str,
+        row: &OutboxRow,
+        (kind, message): &(&'static str, String),
+    ) -> bool {
         tracing::warn!(
             outbox_id = row.id.0,
             account_id = row.account.map(|id| id.0),
             kind,
             "{message}"
         );
-        is_news.then_some((kind, message))
+        self.flow.notify.told().insert(format!("{lane} {kind}"))
     }
 
     /// Forgets what was sent long ago, and what signed in for it.
@@ -287,6 +282,13 @@ impl Hub {
         let unused = now - jiff::SignedDuration::from_hours(24 * GRANT_DAYS);
         Ok(store::oauth::expire(tx, unused).await?)
     }
+}
+
+/// It is not tried again.
+fn close(row: &mut OutboxRow, state: OutboxState, now: jiff::Timestamp) {
+    row.state = state;
+    row.next_attempt_at = None;
+    row.ended_at = Some(now);
 }
 
 /// What came of an attempt, in a sentence.

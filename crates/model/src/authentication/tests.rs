@@ -1,3 +1,6 @@
+//! What documents state to sign in: every spelling and every mistake, as data; masks, prompts and secrets that stay
+//! hidden.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -146,12 +146,12 @@ impl Hub {
                 }
             };
             let mut headers = headers(id, &post, at);
-            let mut token = None;
+            let mut signed_in = None;
             if let Some(authentication) = post.authentication {
                 match self.sign_in(scope, authentication, refused.as_ref()).await {
-                    Ok(signed_in) => {
-                        signed_in.authorization.apply(&mut headers);
-                        token = signed_in.token;
+                    Ok(done) => {
+                        done.authorization.apply(&mut headers);
+                        signed_in = Some(done);
                     }
                     Err(SignInError::Store(error)) => return Err(error),
                     Err(error) => return Ok(not_signed_in(at, self.now(), error)),
@@ -169,15 +169,14 @@ impl Hub {
             let is_refused = result
                 .as_ref()
                 .is_ok_and(|a| a.status == StatusCode::UNAUTHORIZED);
+            let token = signed_in.as_ref().and_then(|done| done.token.clone());
             if is_refused && token.is_some() && refused.is_none() {
                 refused = token;
                 continue;
             }
-            let mut secrets = post
-                .authentication
-                .map(Authentication::secrets)
-                .unwrap_or_default();
-            secrets.extend(token.iter().map(Secret::expose));
+            let stated = post.authentication.map(Authentication::secrets);
+            let mut secrets = stated.unwrap_or_default();
+            secrets.extend(signed_in.iter().map(|done| done.authorization.credential()));
             return Ok(ended(result, (at, self.now()), &secrets));
         }
     }
