@@ -17,6 +17,7 @@ mod event_file;
 mod event_type;
 mod health;
 mod manage;
+mod notification;
 mod openapi;
 mod origin;
 mod problem;
@@ -136,6 +137,7 @@ fn door() -> door::Door {
     event_file::routes(&mut door);
     application::routes(&mut door);
     deployment::routes(&mut door);
+    notification::routes(&mut door);
     manage::routes(&mut door);
     door
 }

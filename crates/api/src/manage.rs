@@ -13,12 +13,15 @@ mod event;
 mod input;
 mod key;
 mod notice;
+mod notification;
+mod outbox;
 mod page;
 mod provider;
 mod quarantine;
 mod schema_drift;
 mod status;
 mod subscription;
+mod supplier_key;
 
 use axum::Json;
 use schemars::JsonSchema;
@@ -39,6 +42,9 @@ pub(crate) fn routes(door: &mut Door) {
     subscription::routes(door);
     event::routes(door);
     delivery::routes(door);
+    notification::routes(door);
+    outbox::routes(door);
+    supplier_key::routes(door);
     quarantine::routes(door);
     schema_drift::routes(door);
     notice::routes(door);

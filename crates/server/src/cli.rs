@@ -10,6 +10,8 @@ mod delivery;
 mod event;
 mod key;
 mod notice;
+mod notification;
+mod outbox;
 mod provider;
 mod quarantine;
 mod registration;
@@ -17,6 +19,7 @@ mod remote;
 mod schema_drift;
 mod status;
 mod subscription;
+mod supplier_key;
 mod table;
 mod view;
 
@@ -48,6 +51,12 @@ pub enum Command {
     Event(Noun<event::Verb>),
     /// Deliveries in trouble, and sending again.
     Delivery(Noun<delivery::Verb>),
+    /// What endpoints are told of their subscriptions.
+    Notification(Noun<notification::Verb>),
+    /// What others are told: notifications, connect calls and mails.
+    Outbox(Noun<outbox::Verb>),
+    /// Client ids and secrets that providers gave to the operator.
+    SupplierKey(Noun<supplier_key::Verb>),
     /// Refused events that are kept.
     Quarantine(Noun<quarantine::Verb>),
     /// Attributes that came otherwise than declared.
@@ -216,6 +225,9 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Subscription(noun) => split(noun),
         Command::Event(noun) => split(noun),
         Command::Delivery(noun) => split(noun),
+        Command::Notification(noun) => split(noun),
+        Command::Outbox(noun) => split(noun),
+        Command::SupplierKey(noun) => split(noun),
         Command::Quarantine(noun) => split(noun),
         Command::SchemaDrift(noun) => split(noun),
         Command::Notice(noun) => split(noun),

@@ -128,18 +128,24 @@ impl Attempts {
         exception.map_or_else(Self::default, |exception| Self {
             attempts: exception.attempts,
             next_attempt_at: exception.next_attempt_at,
-            history: exception.history.into_iter().map(attempt).collect(),
+            history: exception
+                .history
+                .into_iter()
+                .map(AttemptView::from)
+                .collect(),
         })
     }
 }
 
-fn attempt(attempt: Attempt) -> AttemptView {
-    AttemptView {
-        at: attempt.at,
-        duration_ms: attempt.duration_ms,
-        status: attempt.status,
-        failure: attempt.failure,
-        detail: attempt.detail,
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            at: attempt.at,
+            duration_ms: attempt.duration_ms,
+            status: attempt.status,
+            failure: attempt.failure,
+            detail: attempt.detail,
+        }
     }
 }
 

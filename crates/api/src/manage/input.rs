@@ -15,7 +15,10 @@ use jiff::Timestamp;
 use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
-use model::{AccountId, EndpointId, EventRef, KeyId, QuarantineId, SubscriptionId};
+use model::{
+    AccountId, EndpointId, EventRef, KeyId, OutboxId, ProviderId, QuarantineId, SubscriptionId,
+    SupplierKeyId,
+};
 use serde_json::Value;
 
 use crate::ApiState;
@@ -63,6 +66,9 @@ path_ids! {
     KeyId "keyId",
     EventRef "eventId",
     QuarantineId "quarantineId",
+    OutboxId "outboxId",
+    ProviderId "providerId",
+    SupplierKeyId "supplierKeyId",
 }
 
 /// An id in the path. One that cannot be an id is not found, like one that is nobody's.
