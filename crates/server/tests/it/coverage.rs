@@ -127,7 +127,10 @@ impl Shop {
             Some("key") => self.endpoint.key.clone(),
             Some("applicationId" | "deploymentId") => "4711".to_owned(),
             Some("status") => "status".to_owned(),
-            Some("keyId" | "subscriptionId" | "quarantineId" | "providerId") => "4711".to_owned(),
+            Some(
+                "keyId" | "subscriptionId" | "quarantineId" | "providerId" | "outboxId"
+                | "supplierKeyId",
+            ) => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("*code") => "no/thing".to_owned(),
             Some(other) => panic!(

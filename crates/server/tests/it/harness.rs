@@ -8,6 +8,7 @@ mod process;
 mod raw;
 mod receiver;
 pub(crate) mod scene;
+pub(crate) mod token_server;
 pub(crate) mod traffic;
 
 use std::path::Path;
@@ -29,6 +30,7 @@ pub(crate) use process::Process;
 pub(crate) use process::{Launch, rialto, run, said, wait};
 pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
+pub(crate) use token_server::TokenServer;
 
 /// The operator token of every test hub.
 pub(crate) const TOKEN: &str = "t";

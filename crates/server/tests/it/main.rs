@@ -33,6 +33,7 @@ mod listen;
 mod mail;
 mod manage;
 mod migrate;
+mod notification;
 mod openapi;
 mod order;
 #[cfg(feature = "distributed")]

@@ -13,7 +13,7 @@ use model::{AccountPolicy, EndpointId, Environment};
 use serde_json::json;
 use store::vault::Vault;
 
-use crate::harness::{destination_definition, event, noon, publisher_definition};
+use crate::harness::{Receiver, Reply, destination_definition, event, noon, publisher_definition};
 
 const BUY: &str = "buy";
 const SHARDS: u32 = 4;
@@ -333,6 +333,52 @@ async fn what_runs_elsewhere_can_be_asked_for_anywhere() {
     assert_eq!(replayed.documents, 1);
     assert_eq!(shop.read(&front).await, [1], "read once more");
     working.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_notification_is_sent_by_one_process_and_by_another_one_when_that_dies() {
+    let shared = Shared::new().await;
+    let dead = shared.process().await;
+    assert_eq!(held(&dead).await, 4);
+    let heir = shared.process().await;
+    let shop = shop(&dead).await;
+    let receiver = Receiver::start().await;
+    let body = json!({ "notificationURL": receiver.url() });
+    let actor = Actor::endpoint(shop.shop);
+    dead.notification_define(&actor, shop.scope, shop.shop, &body)
+        .await
+        .expect("sound");
+    shop.subscribe(&heir).await;
+    heir.notify().await.expect("looked at");
+    assert_eq!(receiver.count(), 0, "the shard is the other's");
+    dead.settle().await.expect("settles");
+    assert_eq!(receiver.take().len(), 1);
+    heir.settle().await.expect("settles");
+    assert_eq!(receiver.count(), 0, "once");
+
+    // It dies while it sends.
+    receiver.answer(|_| Reply::Hang);
+    dead.endpoint_delete(&Actor::OPERATOR, shop.scope, shop.reader)
+        .await
+        .expect("deleted");
+    dead.notify().await.expect("looked at");
+    while receiver.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let first = receiver.take();
+    receiver.answer_status(200);
+    held(&heir).await;
+    shared.clock.advance(LEASE);
+    assert_eq!(held(&heir).await, 4);
+    heir.settle().await.expect("settles");
+    assert_eq!(receiver.count(), 0, "perhaps the other one is only slow");
+    shared.clock.advance(Duration::from_secs(120));
+    held(&heir).await;
+    heir.settle().await.expect("settles");
+    let again = receiver.take();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].header("webhook-id"), first[0].header("webhook-id"));
+    assert_eq!(again[0].body, first[0].body);
 }
 
 #[tokio::test]
