@@ -508,3 +508,84 @@ async fn supplier_keys_show_no_secret_and_end_when_deleted() {
         (400, vec!["/clientSecret".to_owned(), "/secret".to_owned()])
     );
 }
+
+/// As they are printed, with their quotes repaired.
+#[tokio::test]
+async fn the_published_examples_work() {
+    let told = Told::start().await;
+    let tokens = crate::harness::TokenServer::start().await;
+    let supplier_key = supplier_key(told.hub(), &tokens.url()).await;
+    let documents = [
+        r#"{
+   "notificationKey":"<key value>",
+   "notificationURL" : "<URL for receiving notifications>"
+}"#,
+        r#"{
+   "authentication":
+      { "authType" : "APIKey",
+        "APIKey": "<api key>"
+      },
+    "notificationKey":"key value",
+    "notificationURL" : "<URL for receiving notifications>"
+}"#,
+        r#"{
+   "authentication":
+      {
+        "authType" : "Basic",
+        "userId" : "<user id>",
+        "password" : "<password>"
+      },
+   "notificationKey":"<key value>",
+   "notificationURL" : "<URL for receiving notifications>"
+}"#,
+        r#"{
+   "authentication":
+      {
+      "authType" : "OAuth",
+      "authURL": "<URL for the OAuth access token>",
+      "clientID" : "<Oauth client Id>",
+      "clientSecret" : "<Oauth client secret>",
+      "refreshToken":  "<refresh token>"
+      },
+   "notificationKey":"<key value>",
+   "notificationURL" : "<URL for receiving notifications>"
+}"#,
+        r#"{
+   "authentication":
+      {
+      "authType" : "OAuthRefreshTokenOnly",
+      "authURL" : "<URL for the OAuth access token>",
+      "supplierKey" : "<Acoustic-provided key>",
+      "refreshToken" : "<refresh token>"
+      },
+   "notificationKey" :"<key value>",
+   "notificationURL" : "<URL for receiving notifications>"
+}"#,
+    ];
+    let repaired = |text: &str| {
+        text.replace("<URL for receiving notifications>", &told.receiver.url())
+            .replace("<URL for the OAuth access token>", &tokens.url())
+            .replace("<Acoustic-provided key>", &supplier_key)
+            .replace("1234-abcd-5678-efgh", &told.scene.shop.key)
+    };
+    for document in documents {
+        let command = format!(
+            "curl -v -X PUT -H \"Authorization: Bearer 1234-abcd-5678-efgh\" -H \"Content-Type: application/json\" \
+             -d '{document}' <base URL>/v1/subscription/notification"
+        );
+        let answer = told.hub().http.curl(&repaired(&command)).await;
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "true"),
+            "{document}"
+        );
+    }
+    let command = "curl -v \\
+  -X DELETE \\
+  -H \"Authorization: Bearer 1234-abcd-5678-efgh\" \\
+  -H \"Content-Type: application/json\" \\
+  -d '' \\
+   <base URL>/v1/subscription/notification";
+    let answer = told.hub().http.curl(&repaired(command)).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "true"));
+}
