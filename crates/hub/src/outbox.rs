@@ -227,3 +227,70 @@ impl Hub {
         found.ok_or_else(|| Error::not_found("outbox entry", id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::Secret;
+    use store::outbox::OutboxState;
+
+    use super::*;
+
+    fn samples() -> [Outgoing; 3] {
+        [
+            Outgoing::Notification {
+                endpoint: EndpointId(7),
+                body: json!({ "changeType": "Add", "eventTypeCode": "buy", "notificationKey": "hunter2" }),
+            },
+            Outgoing::Connect {
+                endpoint: EndpointId(7),
+                url: "https://shop.example/connect?key=hunter2".to_owned(),
+                authentication: Some(Authentication::ApiKey {
+                    key: Secret::new("hunter2"),
+                }),
+                body: json!({ "endpointKey": "hunter2" }),
+            },
+            Outgoing::Mail {
+                to: "ada@example.com".to_owned(),
+                subject: "Your key".to_owned(),
+                text: "hunter2".to_owned(),
+            },
+        ]
+    }
+
+    #[test]
+    fn what_is_put_there_comes_out_of_it() {
+        for outgoing in samples() {
+            let row = OutboxRow {
+                id: OutboxId(1),
+                account: None,
+                endpoint: outgoing.endpoint(),
+                kind: outgoing.kind(),
+                state: OutboxState::Waiting,
+                summary: outgoing.summary(),
+                payload: Vec::new(),
+                attempts: 0,
+                first_attempt_at: None,
+                next_attempt_at: None,
+                history: Vec::new(),
+                created_at: jiff::Timestamp::UNIX_EPOCH,
+                ended_at: None,
+            };
+            let clear = outgoing.to_json().to_string();
+            let out = Outgoing::of(&row, clear.as_bytes()).expect("our own");
+            assert_eq!(out, outgoing);
+        }
+    }
+
+    #[test]
+    fn a_summary_holds_no_secret() {
+        let summaries = samples().map(|outgoing| outgoing.summary());
+        assert_eq!(
+            summaries,
+            [
+                "Add buy",
+                "POST https://shop.example/connect",
+                "to ada@example.com: Your key"
+            ]
+        );
+    }
+}

@@ -298,3 +298,44 @@ fn said(attempt: &Attempt) -> String {
         None => attempt.detail.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(name: usize, account: i64, has_first: bool) -> Lane {
+        Lane {
+            lane: format!("endpoint {name}"),
+            account: Some(AccountId(account)),
+            has_first,
+        }
+    }
+
+    #[test]
+    fn a_lane_has_one_sender() {
+        let senders = Senders::default();
+        assert!(senders.begin(&lane(1, 1, true)));
+        assert!(!senders.begin(&lane(1, 1, true)));
+        assert!(!senders.is_quiet_for(|account| account == AccountId(1)));
+        assert!(senders.is_quiet_for(|account| account == AccountId(2)));
+        senders.busy().remove("endpoint 1");
+        assert!(senders.begin(&lane(1, 1, false)));
+    }
+
+    #[test]
+    fn neither_an_account_nor_retries_take_all_the_room() {
+        let senders = Senders::default();
+        let begun = (0..100)
+            .filter(|n| senders.begin(&lane(*n, 1, true)))
+            .count();
+        assert_eq!(begun, SENDERS_PER_ACCOUNT_MAX);
+        let account = |n: usize| i64::try_from(n).expect("small");
+        let begun = (100..200).filter(|n| senders.begin(&lane(*n, account(*n), false)));
+        assert_eq!(begun.count(), RETRIERS_MAX);
+        let begun = (200..300).filter(|n| senders.begin(&lane(*n, account(*n), true)));
+        assert_eq!(
+            begun.count(),
+            SENDERS_MAX - RETRIERS_MAX - SENDERS_PER_ACCOUNT_MAX
+        );
+    }
+}

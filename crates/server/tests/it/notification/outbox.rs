@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Told, change, changes, put};
-use crate::harness::scene::BUY;
-use crate::harness::{Receiver, Reply};
+use crate::harness::scene::{BUY, Scene};
+use crate::harness::{Launch, Receiver, Reply, TOKEN, TestHub, embedded_only, wait};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -293,4 +293,52 @@ async fn the_outbox_is_listed_for_its_account_and_for_the_operator() {
             .status,
         200
     );
+}
+
+/// `kill -9` between the call and noting its answer.
+#[tokio::test]
+async fn a_process_that_is_killed_while_it_sends_sends_it_again_under_the_same_id() {
+    if !embedded_only("among several processes its claim has to run out first") {
+        return;
+    }
+    let told = Told::of(Scene::of(TestHub::start_today().await).await).await;
+    told.defined(&told.scene.shop, json!({})).await;
+    let Told {
+        scene,
+        crm,
+        receiver,
+    } = told;
+    let body = json!({
+        "publisherEndpointId": scene.shop.id, "eventCode": BUY, "destinationEndpointId": crm.id,
+    });
+    let path = format!("/manage/v1/accounts/{}/subscriptions", scene.account.id);
+    receiver.answer(|_| Reply::Hang);
+    let directory = scene.hub.leave().await;
+    let mut launch = Launch::new(directory.path());
+    let mut process = launch.start().await;
+    let http = process.http();
+    let answer = http.json("POST", &path, Some(TOKEN), Some(body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    arrived(&receiver).await;
+    process.kill();
+    let first = receiver.take();
+    receiver.answer_status(200);
+    let process = launch.start().await;
+    arrived(&receiver).await;
+    let again = receiver.take();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].header("webhook-id"), first[0].header("webhook-id"));
+    assert_eq!(again[0].body, first[0].body);
+    let (status, _) = process.terminate().await;
+    assert!(status.success(), "{status}");
+    assert_eq!(receiver.count(), 0, "once more and not twice");
+}
+
+/// Until something was received from a process of its own.
+async fn arrived(receiver: &Receiver) {
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while receiver.count() == 0 {
+        assert!(std::time::Instant::now() < patience, "nothing arrives");
+        wait(Duration::from_millis(5)).await;
+    }
 }
