@@ -360,3 +360,71 @@ async fn every_command_has_help_and_completions() {
         assert!(done.out.contains("list"), "{noun}: {}", done.out);
     }
 }
+
+#[tokio::test]
+async fn what_others_are_told_is_listed_shown_and_sent_again() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let secret = hub.directory().join("secret");
+    std::fs::write(&secret, "s3cr3t-planted\n").expect("written");
+    let words = format!(
+        "supplier-key create --provider 1 --auth-url https://id.example.com/token --client-id c --client-secret-file {}",
+        secret.display()
+    );
+    let out = text(&hub, &words).await;
+    assert!(
+        out.starts_with("id            1\nsupplier key  rs_"),
+        "{out}"
+    );
+    let listed = text(&hub, "supplier-key list --provider 1").await;
+    assert!(listed.contains("https://id.example.com/token"), "{listed}");
+    assert!(!listed.contains("s3cr3t-planted"), "{listed}");
+    let out = text(&hub, "supplier-key delete --provider 1 1").await;
+    assert_eq!(
+        out,
+        "The supplier key is gone; what names it cannot sign in.\n"
+    );
+
+    let shop = hub.publisher(&account, &["buy"]).await;
+    let crm = hub.pull_destination(&account).await;
+    let receiver = Receiver::start().await;
+    let body = json!({ "notificationURL": receiver.url(), "authentication": { "authType": "APIKey", "APIKey": "k" } });
+    let path = "/v1/subscription/notification";
+    let answer = hub
+        .http
+        .json("PUT", path, Some(&shop.key), Some(body))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let shown = text(
+        &hub,
+        &format!("notification show --account 1 --endpoint {}", shop.id),
+    )
+    .await;
+    assert_eq!(
+        shown,
+        format!(
+            "url             {}\nkey             -\ntype            PUBLISHER_V1_1\nauthentication  APIKey\n",
+            receiver.url()
+        )
+    );
+    receiver.answer_status(400);
+    hub.subscribe(&account, &shop, "buy", &crm).await;
+    hub.settle().await;
+    let listed = "ID  ACCOUNT  ENDPOINT  KIND          WHAT     STATE  ATTEMPTS  NEXT ATTEMPT\n \
+                  1        1         1  notification  Add buy  dead          1  -\n";
+    assert_eq!(
+        text(&hub, "outbox list --account 1 --state dead").await,
+        listed
+    );
+    assert_eq!(text(&hub, "outbox list --kind notification").await, listed);
+    let shown = text(&hub, "outbox show 1").await;
+    assert!(
+        shown.contains("\nstate         dead\n") && shown.contains("STATUS"),
+        "{shown}"
+    );
+    receiver.answer_status(200);
+    let out = text(&hub, "outbox retry --account 1 1").await;
+    assert_eq!(out, "id     1\nstate  waiting\n");
+    hub.settle().await;
+    assert_eq!(parsed(&hub, "outbox show 1").await["state"], "sent");
+}
