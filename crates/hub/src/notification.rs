@@ -44,6 +44,9 @@ impl Hub {
         };
         let target = target.and_then(|target| target.keep(stored.as_ref(), &mut invalid));
         let Some(target) = target.filter(|_| invalid.is_empty()) else {
+            for violation in &mut invalid.violations {
+                violation.pointer = authentication::as_sent(body, &violation.pointer);
+            }
             return Err(invalid.into());
         };
         let clear = target.to_json().to_string();

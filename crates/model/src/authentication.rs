@@ -434,6 +434,23 @@ pub fn spelling<'a>(reader: &Reader<'a>, name: &'a str) -> &'a str {
         .map_or(name, String::as_str)
 }
 
+/// A pointer with each name as the document spells it, for what is found wrong after it was read.
+pub fn as_sent(document: &Value, pointer: &str) -> String {
+    let mut at = Some(document);
+    let mut sent = String::new();
+    for name in pointer.split('/').skip(1) {
+        let members = at.and_then(Value::as_object);
+        let known = members.and_then(|members| {
+            let mut names = members.iter().filter(|(_, value)| !value.is_null());
+            names.find(|(known, _)| known.eq_ignore_ascii_case(name))
+        });
+        sent.push('/');
+        sent.push_str(known.map_or(name, |(known, _)| known));
+        at = known.map(|(_, value)| value);
+    }
+    sent
+}
+
 pub(crate) fn is_web(url: &str) -> bool {
     let rest = ["https://", "http://"].iter().find_map(|scheme| {
         url.get(..scheme.len())

@@ -259,6 +259,19 @@ fn a_document_as_it_was_sent_is_masked_in_every_spelling() {
 }
 
 #[test]
+fn a_pointer_is_spelt_as_the_document_is() {
+    let document = json!({ "Authentication": { "apikey": "k", "APIKEY": null }, "a": [] });
+    for (pointer, sent) in [
+        ("/authentication/APIKey", "/Authentication/apikey"),
+        ("/authentication/password", "/Authentication/password"),
+        ("/A/b/c", "/a/b/c"),
+        ("", ""),
+    ] {
+        assert_eq!(as_sent(&document, pointer), sent);
+    }
+}
+
+#[test]
 fn nothing_secret_is_printed() {
     let stored = read(
         json!({ "authType": "Basic", "userID": "ada", "password": "hunter2" }),

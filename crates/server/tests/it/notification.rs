@@ -421,8 +421,8 @@ async fn wrong_input_is_named_member_by_member() {
             ],
         ),
         (
-            json!({ "notificationURL": told.receiver.url(), "authentication": { "authType": "Basic", "userID": "a", "password": "********" } }),
-            vec!["/authentication/password"],
+            json!({ "notificationURL": told.receiver.url(), "authentication": { "authType": "Basic", "userID": "a", "Password": "********" } }),
+            vec!["/authentication/Password"],
         ),
     ] {
         let answer = put(told.hub(), shop, body.clone()).await;
