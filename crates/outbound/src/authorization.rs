@@ -97,6 +97,30 @@ impl Authorization {
     pub fn apply(&self, headers: &mut HeaderMap) {
         headers.insert(self.name.clone(), self.value.clone());
     }
+
+    /// A stranger's words with `***` in the place of these credentials: who is called may repeat what it was sent. To be
+    /// asked before anything is cut off, since half a secret is too much of it.
+    pub fn hidden_in(&self, text: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(text);
+        let value = String::from_utf8_lossy(self.value.as_bytes());
+        let credential = value.split_once(' ').map_or(&*value, |(_, rest)| rest);
+        let mut secrets = vec![credential.to_owned()];
+        if let Some(encoded) = value.strip_prefix("Basic ")
+            && let Ok(clear) = BASE64_STANDARD.decode(encoded)
+            && let Ok(clear) = String::from_utf8(clear)
+        {
+            secrets.extend(
+                clear
+                    .split_once(':')
+                    .map(|(_, password)| password.to_owned()),
+            );
+        }
+        let mut hidden = text.to_string();
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            hidden = hidden.replace(secret, "***");
+        }
+        (hidden != text).then_some(hidden)
+    }
 }
 
 /// Headers that say where a request ends or for whom it is.
@@ -197,6 +221,19 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_stranger_repeats_of_it_is_hidden() {
+        let basic = Authorization::basic("me", "hunter2").expect("credentials");
+        let said = b"not Basic bWU6aHVudGVyMg==, not hunter2!";
+        assert_eq!(
+            basic.hidden_in(said).as_deref(),
+            Some("not Basic ***, not ***!")
+        );
+        let key = Authorization::bearer("k-123").expect("a token");
+        assert_eq!(key.hidden_in(b"k-123").as_deref(), Some("***"));
+        assert_eq!(key.hidden_in(b"nothing of it"), None);
     }
 
     #[test]

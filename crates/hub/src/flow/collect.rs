@@ -172,7 +172,8 @@ impl Hub {
     ) -> std::result::Result<Option<Bytes>, String> {
         let uri: Uri = url.parse().map_err(|_| format!("{url} is not a URL"))?;
         let mut headers = HeaderMap::new();
-        if let Some(authorization) = entry.secrets().authorization() {
+        let authorization = entry.secrets().authorization();
+        if let Some(authorization) = &authorization {
             authorization.apply(&mut headers);
         }
         let call = Call {
@@ -183,11 +184,17 @@ impl Hub {
             timeout: TIMEOUT,
             response_bytes_max: bytes_max,
         };
-        let answer = self
+        let mut answer = self
             .client
             .send(call)
             .await
             .map_err(|failure| format!("{url}: {failure}"))?;
+        if !answer.status.is_success()
+            && let Some(hidden) = authorization.and_then(|a| a.hidden_in(&answer.body))
+        {
+            // People read the start of it.
+            answer.body = hidden.into();
+        }
         if answer.truncated {
             return Err(format!(
                 "{url}: the answer is larger than {bytes_max} bytes"
