@@ -59,6 +59,8 @@ numeric_ids! {
     ApplicationId;
     /// A refused event that is kept.
     QuarantineId;
+    /// A company on its way from a request to production.
+    PartnerId;
     /// A person who uses the exchange.
     UserId;
     /// A sign-in that has not ended.

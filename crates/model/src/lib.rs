@@ -17,6 +17,7 @@ pub mod identifier;
 pub mod invalid;
 pub mod key;
 pub mod notification;
+pub mod partner;
 pub mod publisher;
 pub mod reader;
 pub mod record;
@@ -32,8 +33,8 @@ pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
     AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, KeyId,
-    OutboxId, ProviderId, QuarantineId, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
-    X1Id,
+    OutboxId, PartnerId, ProviderId, QuarantineId, SessionId, SubscriptionId, SupplierKeyId,
+    TokenId, UserId, X1Id,
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};
@@ -46,9 +47,11 @@ pub use user::{Email, Role, User, UserStatus};
 pub mod catalog;
 pub mod circuit;
 pub mod concurrency;
+pub mod difference;
 pub mod phone;
 pub mod region;
 pub mod retry;
+pub mod test_drive;
 pub mod timestamp;
 
 #[cfg(test)]
