@@ -66,6 +66,15 @@ const TABLES: &[Table] = &[
     table("subscription_notification", &["endpoint_id"]),
     table("supplier_key", &["id"]),
     table("oauth_grant", &["account_id", "digest"]),
+    table("partner", &["id"]),
+    table("partner_step", &["id"]),
+    table(
+        "partner_application",
+        &["partner_id", "pilot_application_id"],
+    ),
+    table("observation", &["account_id", "what", "outcome"]),
+    table("test_drive", &["account_id"]),
+    table("test_push", &["id"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

@@ -21,8 +21,10 @@ pub mod lease;
 pub mod notice;
 pub mod notification;
 pub mod oauth;
+pub mod observation;
 pub mod order;
 pub mod outbox;
+pub mod partner;
 pub mod provider;
 pub mod quarantine;
 pub mod quota;
@@ -32,6 +34,7 @@ pub mod sequence;
 pub mod setting;
 pub mod subscription;
 pub mod supplier_key;
+pub mod test_drive;
 pub mod vault;
 
 use engine::{Db, DbError, Migration, Row, Tx};
@@ -90,6 +93,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0004_outbox",
         sql: include_str!("migrations/0004_outbox.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0006_partners",
+        sql: include_str!("migrations/0006_partners.sql"),
         is_additive: true,
     },
 ];
