@@ -1,5 +1,6 @@
 //! Accounts: customers of the exchange, each in one environment.
 
+use engine::Tx;
 use model::key::KeyLevel;
 use model::{Account, AccountPolicy, Environment, Secret};
 use store::audit::Audit;
@@ -18,26 +19,34 @@ impl Hub {
     ) -> Result<(Account, Secret)> {
         let name = check_name(name)?;
         check_policy(policy)?;
-        let now = self.now();
         let (mut tx, turn) = self.begin_change().await?;
-        let account = store::account::insert(&mut tx, name, environment, policy, now).await?;
-        let scope = Scope(account.id);
-        let (key, secret) = self
-            .key_issue(&mut tx, scope, None, KeyLevel::Account)
+        let account = self
+            .account_insert(&mut tx, actor, (name, environment), policy)
             .await?;
-        let detail = serde_json::json!({ "name": name, "environment": environment });
-        self.audit(
-            &mut tx,
-            Some(scope),
-            actor,
-            ("account.create", format!("account {}", account.id)),
-            detail,
-        )
-        .await?;
+        let (key, secret) = self
+            .key_issue(&mut tx, Scope(account.id), None, KeyLevel::Account)
+            .await?;
         self.commit_change(tx, &turn, account.id).await?;
         self.registry.put_account(account.clone());
         self.registry.put_key(&key);
         Ok((account, secret))
+    }
+
+    /// Opens an account in a transaction. Once that has committed, the caller puts it into the registry.
+    pub(crate) async fn account_insert(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        (name, environment): (&str, Environment),
+        policy: &AccountPolicy,
+    ) -> Result<Account> {
+        let account = store::account::insert(tx, name, environment, policy, self.now()).await?;
+        let detail = serde_json::json!({ "name": name, "environment": environment });
+        let subject = format!("account {}", account.id);
+        let scope = Some(Scope(account.id));
+        self.audit(tx, scope, actor, ("account.create", subject), detail)
+            .await?;
+        Ok(account)
     }
 
     pub async fn accounts(&self, page: Page) -> Result<Vec<Account>> {

@@ -11,6 +11,7 @@
 //! crash the router starts at the saved cursor and finds the rest again.
 
 mod cache;
+mod call;
 mod checkpoint;
 mod collect;
 mod destination;

@@ -24,8 +24,10 @@ pub mod metrics;
 pub mod migrate;
 pub mod notice;
 pub mod notification;
+pub mod observation;
 pub mod options;
 pub mod outbox;
+pub mod partner;
 pub mod provider;
 pub mod publish;
 pub mod quarantine;
@@ -36,6 +38,7 @@ pub mod schema_drift;
 pub mod shard;
 pub mod subscription;
 pub mod supplier_key;
+pub mod test_drive;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -99,6 +102,10 @@ pub struct Hub {
     pub(crate) dedupe: dedupe::Dedupe,
     pub(crate) quotas: quota::Quotas,
     pub(crate) drift: schema_drift::DriftBook,
+    /// One promotion, and one beginning of a test drive, at a time.
+    pub(crate) partnering: tokio::sync::Mutex<()>,
+    /// What pilot accounts did.
+    pub(crate) observed: observation::Observed,
     pub(crate) flow: flow::Flow,
     pub metrics: metrics::Metrics,
 }
@@ -131,6 +138,8 @@ impl Hub {
             dedupe: dedupe::Dedupe::default(),
             quotas: quota::Quotas::default(),
             drift: schema_drift::DriftBook::default(),
+            partnering: tokio::sync::Mutex::default(),
+            observed: observation::Observed::default(),
             options,
             db,
             logs,

@@ -1,6 +1,6 @@
 //! Providers: companies whose products connect. Known to the operator.
 
-use jiff::Timestamp;
+use engine::Tx;
 use model::{Invalid, Provider};
 
 use crate::{Actor, Error, Hub, Page, Result};
@@ -30,24 +30,29 @@ impl Hub {
     /// Makes a provider known, so that endpoints may name it.
     pub async fn provider_create(&self, actor: &Actor, name: &str) -> Result<Provider> {
         let name = check_name(name)?;
-        let now: Timestamp = self.now();
         let mut tx = self.db.begin().await?;
         if store::provider::by_name(&mut tx, name).await?.is_some() {
             return Err(Error::Conflict(format!(
                 "there is a provider named {name} already"
             )));
         }
-        let provider = store::provider::insert(&mut tx, name, now).await?;
-        let detail = serde_json::json!({ "name": name });
-        self.audit(
-            &mut tx,
-            None,
-            actor,
-            ("provider.create", format!("provider {}", provider.id)),
-            detail,
-        )
-        .await?;
+        let provider = self.provider_insert(&mut tx, actor, name).await?;
         tx.commit().await?;
+        Ok(provider)
+    }
+
+    /// Adds a provider in a transaction; the name is nobody's.
+    pub(crate) async fn provider_insert(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        name: &str,
+    ) -> Result<Provider> {
+        let provider = store::provider::insert(tx, name, self.now()).await?;
+        let detail = serde_json::json!({ "name": name });
+        let subject = format!("provider {}", provider.id);
+        self.audit(tx, None, actor, ("provider.create", subject), detail)
+            .await?;
         Ok(provider)
     }
 

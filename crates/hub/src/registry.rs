@@ -284,13 +284,12 @@ impl Registry {
         secrets: Secrets,
     ) {
         let mut inner = self.write();
-        let policy = inner
-            .accounts
-            .get(&endpoint.account)
-            .map(|a| a.policy.clone())
-            .unwrap_or_default();
+        let (policy, environment) = match inner.accounts.get(&endpoint.account) {
+            Some(account) => (account.policy.clone(), account.environment),
+            None => (model::AccountPolicy::default(), Environment::Production),
+        };
         let publisher = Arc::new(publisher(&endpoint, &event_types, policy.clone()));
-        let target = Target::of(&endpoint, &secrets, &policy).map(Arc::new);
+        let target = Target::of(&endpoint, &secrets, (&policy, environment)).map(Arc::new);
         let entry = EndpointEntry {
             publisher,
             target,

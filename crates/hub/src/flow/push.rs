@@ -48,6 +48,8 @@ struct Prepared {
     published_at: Timestamp,
     /// Nothing in the documents is for this destination (any more).
     is_empty: bool,
+    /// It comes from a test drive's publisher.
+    is_test: bool,
 }
 
 /// What may be done now.
@@ -147,7 +149,9 @@ impl Hub {
         if job.kind == Kind::First {
             self.metrics.inside(at, prepared.published_at);
         }
-        let result = self.client.send(call).await;
+        let result = self
+            .call_destination(&prepared.target, prepared.is_test, call)
+            .await;
         let outcome = outcome(result, at, self.now());
         self.metrics
             .pushed(&outcome.attempt, outcome.verdict == Verdict::Delivered);
@@ -170,6 +174,7 @@ impl Hub {
         let mut unhashable = Vec::new();
         let mut events = 0;
         let mut published_at = Timestamp::MAX;
+        let mut is_test = false;
         if is_batch {
             body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
         }
@@ -206,6 +211,7 @@ impl Hub {
                 continue;
             }
             events += taken;
+            is_test |= target.is_pilot && self.is_test_publisher(document.endpoint);
             published_at = published_at.min(micros(document.published_at_us));
         }
         if is_batch {
@@ -223,6 +229,7 @@ impl Hub {
             target,
             published_at,
             is_empty: events == 0,
+            is_test,
         })
     }
 

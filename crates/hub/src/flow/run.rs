@@ -219,6 +219,9 @@ impl Hub {
             if let Err(error) = self.pack().await {
                 complain("pack", &error);
             }
+            if let Err(error) = self.save_observed().await {
+                complain("observe", &error);
+            }
             if now >= retire_at {
                 retire_at = now + RETIRE_EVERY;
                 if let Err(error) = self.retire().await {
@@ -295,6 +298,9 @@ impl Running {
         }
         if let Err(error) = hub.checkpoint().await {
             complain("checkpoint", &error);
+        }
+        if let Err(error) = hub.save_observed().await {
+            complain("observe", &error);
         }
         if let Err(error) = hub.leave().await {
             complain("leave", &error);

@@ -7,7 +7,10 @@ use engine::Tx;
 use http::Uri;
 use model::endpoint::{Ordering, PushForm, Transfer};
 use model::region::Region;
-use model::{AccountId, AccountPolicy, Endpoint, EndpointId, IdentifierDefinition, Secret};
+use model::{
+    AccountId, AccountPolicy, Endpoint, EndpointId, Environment, IdentifierDefinition, Secret,
+    test_drive,
+};
 use outbound::{Authorization, signature};
 use store::Scope;
 use store::endpoint::{Sealed, SealedSecrets};
@@ -103,6 +106,10 @@ pub struct Target {
     pub hash_algorithm: Option<model::hashing::HashAlgorithm>,
     /// Region of phone numbers without a country code.
     pub region: Option<Region>,
+    /// Its account is one of pilot: what it answers is observed.
+    pub is_pilot: bool,
+    /// The receiver of a test drive: nobody is called.
+    pub is_test_receiver: bool,
 }
 
 impl Target {
@@ -110,7 +117,7 @@ impl Target {
     pub(super) fn of(
         endpoint: &Endpoint,
         secrets: &Secrets,
-        policy: &AccountPolicy,
+        (policy, environment): (&AccountPolicy, Environment),
     ) -> Option<Self> {
         if !endpoint.receives() {
             return None;
@@ -121,7 +128,11 @@ impl Target {
             Transfer::Pull => None,
             Transfer::Push => events_uri(definition.url_of(role)?),
         };
+        let is_pilot = environment == Environment::Pilot;
+        let host = uri.as_ref().and_then(Uri::host);
         Some(Self {
+            is_pilot,
+            is_test_receiver: is_pilot && host == Some(test_drive::RECEIVER_HOST),
             endpoint: endpoint.id,
             account: endpoint.account,
             name: definition.name.clone(),
