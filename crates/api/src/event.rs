@@ -3,8 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use hub::Scope;
 use hub::publish::Published;
-use model::EndpointId;
+use model::partner::Form;
+use model::partner::checklist::Outcome;
+use model::{EndpointId, Environment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,7 +72,13 @@ async fn publish(
     payload: Payload,
 ) -> Result<Json<PublishedAnswer>, Problem> {
     payload.expect_json()?;
-    take(&state, caller.endpoint(), &headers, &payload).await
+    take(
+        &state,
+        (caller.scope(), caller.endpoint()),
+        &headers,
+        &payload,
+    )
+    .await
 }
 
 /// Beacons send `text/plain`, because anything else would need a preflight.
@@ -82,12 +91,18 @@ async fn publish_from_browser(
     if payload.media != "text/plain" {
         payload.expect_json()?;
     }
-    take(&state, caller.endpoint(), &headers, &payload).await
+    take(
+        &state,
+        (caller.scope(), caller.endpoint()),
+        &headers,
+        &payload,
+    )
+    .await
 }
 
 async fn take(
     state: &ApiState,
-    endpoint: EndpointId,
+    (scope, endpoint): (Scope, EndpointId),
     headers: &HeaderMap,
     payload: &Payload,
 ) -> Result<Json<PublishedAnswer>, Problem> {
@@ -106,6 +121,10 @@ async fn take(
         quarantined,
         publication,
     } = state.hub.publish(endpoint, &payload.bytes, key).await?;
+    if state.environment == Environment::Pilot {
+        let form = format!("publish {}", Form::of(&payload.bytes).as_str());
+        state.hub.observe(scope.0, &form, Outcome::Done);
+    }
     Ok(Json(PublishedAnswer {
         accepted,
         publication_id: publication.to_string(),

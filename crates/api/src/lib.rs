@@ -18,6 +18,7 @@ mod event_type;
 mod health;
 mod manage;
 mod notification;
+mod observe;
 mod openapi;
 mod origin;
 mod problem;
@@ -118,7 +119,12 @@ fn behind(door: door::Door, hub: &Arc<Hub>, operator: KeyHash, options: ApiOptio
     let router = door.into_router(request_time_max);
     Api {
         production: router.clone().with_state(state(Environment::Production)),
-        pilot: router.with_state(state(Environment::Pilot)),
+        pilot: router
+            .layer(axum::middleware::from_fn_with_state(
+                state(Environment::Pilot),
+                observe::observed,
+            ))
+            .with_state(state(Environment::Pilot)),
         routes,
     }
 }

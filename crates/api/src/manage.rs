@@ -16,12 +16,14 @@ mod notice;
 mod notification;
 mod outbox;
 mod page;
+mod partner;
 mod provider;
 mod quarantine;
 mod schema_drift;
 mod status;
 mod subscription;
 mod supplier_key;
+mod test_drive;
 
 use axum::Json;
 use schemars::JsonSchema;
@@ -37,6 +39,8 @@ pub(crate) fn routes(door: &mut Door) {
     status::routes(door);
     provider::routes(door);
     account::routes(door);
+    partner::routes(door);
+    test_drive::routes(door);
     key::routes(door);
     endpoint::routes(door);
     subscription::routes(door);

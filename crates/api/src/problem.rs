@@ -251,18 +251,30 @@ fn log(error: &hub::Error) {
     );
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    fn document(&self) -> Document<'_> {
         let info = self.kind.info();
-        let document = Document {
+        Document {
             r#type: format!("urn:rialto:problem:{}", info.name),
             title: info.title,
             status: info.status,
             detail: &self.detail,
             message: &self.detail,
             errors: &self.errors,
-        };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+        }
+    }
+
+    /// The status, and the document as a value: for an answer that shows what another one would be.
+    pub(crate) fn shown(&self) -> (u16, serde_json::Value) {
+        let document = serde_json::to_value(self.document()).unwrap_or_default();
+        (self.kind.info().status, document)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let info = self.kind.info();
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
         let status = StatusCode::from_u16(info.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (
             status,

@@ -12,6 +12,7 @@ mod key;
 mod notice;
 mod notification;
 mod outbox;
+mod partner;
 mod provider;
 mod quarantine;
 mod registration;
@@ -21,6 +22,7 @@ mod status;
 mod subscription;
 mod supplier_key;
 mod table;
+mod test_drive;
 mod view;
 
 use std::process::ExitCode;
@@ -38,6 +40,11 @@ use view::View;
 pub enum Command {
     /// Companies whose products connect.
     Provider(Noun<provider::Verb>),
+    /// Companies on their way from a request to production.
+    Partner(Noun<partner::Verb>),
+    /// A publisher and a receiver that are built in, for pilot accounts.
+    #[command(name = "testdrive")]
+    TestDrive(Noun<test_drive::Verb>),
     /// Customers of the exchange.
     Account(Noun<account::Verb>),
     /// Endpoints: products, connected on behalf of an account.
@@ -219,6 +226,8 @@ impl CliError {
 pub async fn run(command: Command) -> ExitCode {
     let (remote, request) = match command {
         Command::Provider(noun) => split(noun),
+        Command::Partner(noun) => split(noun),
+        Command::TestDrive(noun) => split(noun),
         Command::Account(noun) => split(noun),
         Command::Registration(noun) => split(noun),
         Command::Key(noun) => split(noun),

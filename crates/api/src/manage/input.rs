@@ -16,7 +16,7 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, EndpointId, EventRef, KeyId, OutboxId, ProviderId, QuarantineId, SubscriptionId,
+    AccountId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, SubscriptionId,
     SupplierKeyId,
 };
 use serde_json::Value;
@@ -69,6 +69,7 @@ path_ids! {
     OutboxId "outboxId",
     ProviderId "providerId",
     SupplierKeyId "supplierKeyId",
+    PartnerId "partnerId",
 }
 
 /// An id in the path. One that cannot be an id is not found, like one that is nobody's.
