@@ -131,6 +131,7 @@ impl Shop {
                 "keyId" | "subscriptionId" | "quarantineId" | "providerId" | "outboxId"
                 | "supplierKeyId",
             ) => "4711".to_owned(),
+            Some("partnerId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("*code") => "no/thing".to_owned(),
             Some(other) => panic!(

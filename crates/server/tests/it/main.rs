@@ -38,6 +38,8 @@ mod openapi;
 mod order;
 #[cfg(feature = "distributed")]
 mod outage;
+mod partner;
+mod partner_guide;
 mod processes;
 mod publish;
 mod pull;
@@ -46,7 +48,9 @@ mod quarantine;
 mod readme;
 mod replay;
 mod retention;
+mod secrets;
 mod send;
 mod serve;
 mod shutdown;
 mod stored;
+mod test_drive;
