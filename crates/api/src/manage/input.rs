@@ -16,8 +16,8 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, SubscriptionId,
-    SupplierKeyId,
+    AccountId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId,
+    SubscriptionId, SupplierKeyId,
 };
 use serde_json::Value;
 

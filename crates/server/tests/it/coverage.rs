@@ -129,9 +129,8 @@ impl Shop {
             Some("status") => "status".to_owned(),
             Some(
                 "keyId" | "subscriptionId" | "quarantineId" | "providerId" | "outboxId"
-                | "supplierKeyId",
+                | "supplierKeyId" | "partnerId",
             ) => "4711".to_owned(),
-            Some("partnerId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("*code") => "no/thing".to_owned(),
             Some(other) => panic!(

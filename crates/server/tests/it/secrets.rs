@@ -2,6 +2,8 @@
 //! what fails, and then they are looked for in every file of the process, in all that it logs at its most verbose, and in
 //! every answer.
 
+mod notifications;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -212,6 +214,8 @@ async fn endpoints(walk: &mut Walk, secrets: &mut Secrets, receiver: &Receiver) 
         let status = if count % 2 == 0 { 400 } else { 500 };
         Reply::Body(status, format!("you sent {:?}", request.headers).into())
     });
+    let destinations = destinations(walk, secrets, &of_account).await;
+    notifications::walk(walk, secrets, (&account["id"], publisher), &destinations).await;
     for number in 0..4 {
         let (status, _) = walk
             .call(
@@ -254,6 +258,28 @@ async fn endpoints(walk: &mut Walk, secrets: &mut Secrets, receiver: &Receiver) 
         "key"
     };
     secrets.made("rotated key", &rotated, name);
+}
+
+/// More destinations, that fetch; a scheme of notifications each.
+async fn destinations(
+    walk: &mut Walk,
+    secrets: &mut Secrets,
+    of_account: &str,
+) -> Vec<(i64, String)> {
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        let path = format!("{of_account}/registrations");
+        let registered = walk.made(&path, json!({})).await;
+        let key = secrets.made("endpoint key", &registered, "endpointKey");
+        let pull = json!({ "enabled": true, "destinationType": "pull" });
+        let definition = destination_definition("", pull);
+        assert_eq!(
+            walk.call("PUT", "/v1/endpoint", &key, definition).await.0,
+            200
+        );
+        made.push((registered["endpointId"].as_i64().expect("an id"), key));
+    }
+    made
 }
 
 async fn test_drive(walk: &mut Walk, of_account: &str, destination: i64) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Office, certificate, series};
 use crate::application::{mailer, sends_mail};
-use crate::harness::{Answer, Http, Receiver, event};
+use crate::harness::{Answer, Http, Receiver, TokenServer, event};
 
 /// What the partner's own programs do in pilot.
 struct Partner {
@@ -266,11 +266,32 @@ async fn in_production(office: &Office, receiver: &Receiver, key: &str) {
         .await;
     assert_eq!(defined.status, 200, "{}", defined.text());
 
+    // The product wants to be told of subscriptions, and is signed in to with tokens.
+    let (tokens, told) = (TokenServer::start().await, Receiver::start().await);
+    tokens.guard(&told);
+    let body = json!({ "notificationURL": told.url(), "notificationKey": "k", "authentication": tokens.authentication() });
+    let wanted = http
+        .json(
+            "PUT",
+            "/v1/subscription/notification",
+            Some(endpoint_key),
+            Some(body),
+        )
+        .await;
+    assert_eq!(wanted.status, 200, "{}", wanted.text());
     let body = json!({ "publisherEndpointId": registered["endpointId"], "eventCode": "emailSend",
                        "destinationEndpointId": registered["endpointId"] });
     office
         .manage("POST", &format!("/accounts/{customer}/subscriptions"), body)
         .await;
+    office.hub.settle().await;
+    let notified = told.requests();
+    assert_eq!(notified[0].json()["changeType"], "Add");
+    assert!(
+        notified[0]
+            .header("authorization")
+            .starts_with("Bearer access-")
+    );
     let before = receiver.count();
     let published = http
         .json("POST", "/v1/event", Some(endpoint_key), Some(opened(5)))
