@@ -172,9 +172,8 @@ impl Hub {
         let is_batch = target.form == model::endpoint::PushForm::Eventbatch;
         let mut body = Vec::with_capacity(1024 * job.documents.len());
         let mut unhashable = Vec::new();
-        let mut events = 0;
+        let (mut events, mut is_test) = (0, false);
         let mut published_at = Timestamp::MAX;
-        let mut is_test = false;
         if is_batch {
             body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
         }
