@@ -40,6 +40,8 @@ pub(crate) struct ApplicationView {
     display_name: String,
     /// MD5, SHA1, SHA256, EMAIL_SHA256, PHONE_SHA256 or NONE.
     hash_algorithm: Option<String>,
+    /// PLAIN, META, GOOGLE_CUSTOMER_MATCH, TIKTOK, SNAP, LINKEDIN or X.
+    hash_profile: Option<String>,
     /// Where endpoints are called, unless they state their own.
     url: Option<String>,
     endpoint_types: Option<EndpointTypes>,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hashing::HashedValues;
 use crate::id::{AccountId, ProviderId};
 
 /// A company whose products connect to the exchange. Its name is what endpoints state as `providerName`.
@@ -64,6 +65,8 @@ pub struct AccountPolicy {
     pub refused_events: RefusedEvents,
     /// Region (ISO 3166 alpha-2) of phone numbers written without a country code; none: such numbers are reported, not hashed.
     pub default_region: Option<String>,
+    /// What is done with values that look hashed where a destination wants a hash of them.
+    pub hashed_values: HashedValues,
     /// Events that may be published in one second, refused ones included; none: as many as the machine takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_events_per_second: Option<u64>,

@@ -9,6 +9,7 @@ mod share;
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::HashAlgorithm;
+use crate::hashing::profile::HashProfile;
 use crate::id::{AccountId, ApplicationId, DeploymentId, EndpointId};
 use crate::identifier::IdentifierDefinition;
 
@@ -155,6 +156,9 @@ pub struct EndpointDefinition {
     pub provider_name: String,
     pub url: Option<String>,
     pub hash_algorithm: Option<HashAlgorithm>,
+    /// Whose rules the values that it receives follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_profile: Option<HashProfile>,
     pub roles: Roles,
     pub databases: Vec<MarketingDatabase>,
     pub notification_key: Option<String>,

@@ -3,7 +3,8 @@
 //!
 //! # Beside the large advertising platforms
 //!
-//! All of them compare lower-case hex SHA-256 of values that were cleaned first. What ours share and where they differ:
+//! All of them compare lower-case hex SHA-256 of values that were cleaned first, each in its own way: a destination may
+//! name a [`profile`], which follows the rules of one of them. What the algorithms here share with them:
 //!
 //! | who | e-mail | telephone | so, for them |
 //! |---|---|---|---|
@@ -16,6 +17,8 @@
 //! We do not touch dots or `+tag` of any provider: such a rule is that provider's, changes with it, and would make our
 //! `EMAIL_SHA256` unequal to the one other systems computed from the same address. Telephone digits carry no `+`.
 
+pub mod profile;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -26,6 +29,7 @@ use sha2::{Digest, Sha256};
 
 use crate::phone::{self, PhoneError};
 pub use crate::region::Region;
+use profile::{Digested, Field, HashProfile, looks_hashed};
 
 /// How a value is obscured. The last two clean the value first, so that spellings of one address meet in one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,6 +64,27 @@ pub enum HashMode {
     Required,
 }
 
+/// What is done with a value that looks like a hash where a hash is to be made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HashedValues {
+    /// It is not sent, and that is reported.
+    #[default]
+    Refuse,
+    /// It is sent as it is, if it can be the hash that is wanted.
+    Pass,
+}
+
+impl HashedValues {
+    /// Whether such a value may be sent as it is.
+    fn judge(self, fits: bool) -> Result<(), HashError> {
+        match self {
+            Self::Pass if fits => Ok(()),
+            Self::Pass | Self::Refuse => Err(HashError::AlreadyHashed),
+        }
+    }
+}
+
 /// Hash mode and algorithm of one identifier or attribute at one endpoint, as registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct HashingOf {
@@ -72,11 +97,22 @@ pub struct HashingOf {
 /// The value cannot be hashed as asked. Never carries the value: it is personal, and this text ends in logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// An e-mail address of nothing but white space: its hash would join strangers.
-    #[error(
-        "the e-mail address is blank, so it was not hashed: send an address or leave the identifier out"
-    )]
+    /// A value of which nothing is left when it is cleaned: its hash would join strangers.
+    #[error("the value is blank, so it was not hashed: send one or leave the identifier out")]
     Blank,
+    /// The publisher sends hashes, and the destination's profile wants values cleaned in another way, or in clear.
+    #[error("the publisher sends values hashed by {}, which is not what the profile {} takes: publish clear values", or_unnamed(.has), .profile.as_str())]
+    AnotherForm {
+        /// What the publisher registered; `None` when it did not say.
+        has: Option<HashAlgorithm>,
+        /// Whose rules the destination follows.
+        profile: HashProfile,
+    },
+    /// What looks like a hash is not hashed again, where it was not registered as one.
+    #[error(
+        "the value looks hashed already, so it was not hashed again: register it as `HASHED`, or send it in clear"
+    )]
+    AlreadyHashed,
     /// A telephone number that cannot be read is reported and not hashed.
     #[error("the telephone number was not hashed")]
     Phone(#[source] PhoneError),
@@ -114,10 +150,23 @@ pub fn hash(
     })
 }
 
-/// What leaves the house for one value: the value itself or its hash.
+/// What a destination endpoint and its account say of all values.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// The `hashProfile` of the endpoint: its rules come before all else, for the fields that it knows.
+    pub profile: Option<HashProfile>,
+    /// The `hashAlgorithm` of the endpoint.
+    pub algorithm: Option<HashAlgorithm>,
+    /// Serves telephone numbers without a country code.
+    pub region: Option<Region>,
+    /// What is done with what looks hashed and is not registered so.
+    pub hashed_values: HashedValues,
+}
+
+/// What leaves the house for one value: the value itself or its hash. `None` when the receiver, by its profile, has no
+/// use for a value of this `kind` (identity type).
 ///
-/// `endpoint_default` is the `hashAlgorithm` of the destination endpoint.
-///
+/// Without a profile, or for a type that profiles do not know:
 /// - The publisher's values are hashes (`HASHED`): passed on as they are, never hashed twice.
 /// - The destination is `REQUIRED` or `HASHED` ("I hold hashes, send me hashes"): hashed by its algorithm, else by the
 ///   endpoint's default, else by SHA-256.
@@ -125,16 +174,30 @@ pub fn hash(
 ///   publisher's own algorithm comes before SHA-256.
 /// - Else clear text.
 ///
+/// What looks like a hash and is not registered as one is refused or passed on ([`HashedValues`]), never hashed again.
+///
 /// # Errors
 /// [`HashError`]: nothing may be sent for this value then.
 pub fn outbound<'v>(
+    kind: &str,
     value: &'v str,
     source: &HashingOf,
     destination: &HashingOf,
-    endpoint_default: Option<HashAlgorithm>,
-    region: Option<Region>,
+    terms: &Terms,
+) -> Result<Option<Cow<'v, str>>, HashError> {
+    if let (Some(profile), Some(field)) = (terms.profile, Field::of_type(kind)) {
+        return profile.outbound(field, value, source, terms);
+    }
+    let wanted = wanted(source, destination, terms.algorithm);
+    by_algorithm(value, source, wanted, terms).map(Some)
+}
+
+fn by_algorithm<'v>(
+    value: &'v str,
+    source: &HashingOf,
+    wanted: Option<HashAlgorithm>,
+    terms: &Terms,
 ) -> Result<Cow<'v, str>, HashError> {
-    let wanted = wanted(source, destination, endpoint_default);
     match (source.mode, wanted) {
         (_, None) => Ok(Cow::Borrowed(value)),
         (HashMode::Hashed, Some(wanted)) if source.algorithm == Some(wanted) => {
@@ -145,7 +208,17 @@ pub fn outbound<'v>(
             wanted,
         }),
         (HashMode::None | HashMode::Required, Some(wanted)) => {
-            hash(wanted, value, region).map(Cow::Owned)
+            // Ids may be any 32 digits; what is an address or a number never looks like a hash.
+            let found = looks_hashed(value).filter(|digest| {
+                wanted.cleans() || *digest == Digested::Sha256
+            });
+            match found {
+                Some(digest) => terms
+                    .hashed_values
+                    .judge(digest == wanted.digest())
+                    .map(|()| Cow::Borrowed(value)),
+                None => hash(wanted, value, terms.region).map(Cow::Owned),
+            }
         }
     }
 }
@@ -198,6 +271,19 @@ impl HashAlgorithm {
             Self::Sha256 => "SHA256",
             Self::EmailSha256 => "EMAIL_SHA256",
             Self::PhoneSha256 => "PHONE_SHA256",
+        }
+    }
+
+    /// Whether it brings a value into one form first.
+    const fn cleans(self) -> bool {
+        matches!(self, Self::EmailSha256 | Self::PhoneSha256)
+    }
+
+    const fn digest(self) -> Digested {
+        match self {
+            Self::Md5 => Digested::Md5,
+            Self::Sha1 => Digested::Sha1,
+            Self::Sha256 | Self::EmailSha256 | Self::PhoneSha256 => Digested::Sha256,
         }
     }
 

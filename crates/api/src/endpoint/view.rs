@@ -8,6 +8,7 @@ use model::endpoint::{
     ContactAttribute, MarketingDatabase, Ordering, PushForm, Role, ShareActions, Transfer,
 };
 use model::hashing::HashAlgorithm;
+use model::hashing::profile::HashProfile;
 use model::{DeploymentId, Endpoint, EndpointDefinition, IdentifierDefinition};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,6 +54,9 @@ pub(crate) struct DefinitionView {
     /// MD5, SHA1, SHA256, EMAIL_SHA256, PHONE_SHA256 or NONE: for values that must be hashed and name no algorithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     hash_algorithm: Option<&'static str>,
+    /// PLAIN, META, GOOGLE_CUSTOMER_MATCH, TIKTOK, SNAP, LINKEDIN or X: whose rules values follow that go to the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash_profile: Option<&'static str>,
     endpoint_types: EndpointTypes,
     #[serde(skip_serializing_if = "Option::is_none")]
     marketing_databases_definition: Option<Databases>,
@@ -226,6 +230,7 @@ impl DefinitionView {
             provider_name: definition.provider_name,
             url: definition.url,
             hash_algorithm: definition.hash_algorithm.map(HashAlgorithm::as_str),
+            hash_profile: definition.hash_profile.map(HashProfile::as_str),
             endpoint_types: EndpointTypes {
                 event: event.filter(|_| selection.wants_event()),
                 segment: segment.filter(|_| selection.wants_segment()),

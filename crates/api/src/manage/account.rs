@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use model::hashing::HashedValues;
 use model::{Account, AccountPolicy, Environment, RefusedEvents, Strictness};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,6 +37,9 @@ struct PolicyChange {
     /// Region (ISO 3166 alpha-2) of phone numbers without a country code; null: none.
     #[schemars(with = "Option<String>")]
     default_region: Option<Option<String>>,
+    /// `refuse` (default) or `pass`: values that look hashed where a destination wants a hash of them.
+    #[schemars(with = "Option<String>")]
+    hashed_values: Option<HashedValues>,
     /// Events that may be published in one second; null: as many as are taken.
     #[schemars(with = "Option<u64>")]
     max_events_per_second: Option<Option<u64>>,
@@ -83,6 +87,11 @@ impl FromBody for PolicyChange {
             "quarantine" => Some(RefusedEvents::Quarantine),
             _ => None,
         };
+        let hashed = |text: &str| match text {
+            "refuse" => Some(HashedValues::Refuse),
+            "pass" => Some(HashedValues::Pass),
+            _ => None,
+        };
         let cleared = fields.is_null("defaultRegion").then_some(None);
         let limit = |fields: &mut Fields<'_, '_>, name| {
             let cleared = fields.is_null(name).then_some(None);
@@ -92,6 +101,7 @@ impl FromBody for PolicyChange {
             strictness: fields.word("strictness", "`lenient` or `strict`", strictness),
             refused_events: fields.word("refusedEvents", "`reject` or `quarantine`", refused),
             default_region: fields.text("defaultRegion").map(Some).or(cleared),
+            hashed_values: fields.word("hashedValues", "`refuse` or `pass`", hashed),
             max_events_per_second: limit(fields, "maxEventsPerSecond"),
             max_events_per_day: limit(fields, "maxEventsPerDay"),
         })
@@ -104,6 +114,7 @@ impl PolicyChange {
             strictness: self.strictness.unwrap_or(policy.strictness),
             refused_events: self.refused_events.unwrap_or(policy.refused_events),
             default_region: self.default_region.unwrap_or(policy.default_region),
+            hashed_values: self.hashed_values.unwrap_or(policy.hashed_values),
             max_events_per_second: self
                 .max_events_per_second
                 .unwrap_or(policy.max_events_per_second),
@@ -129,6 +140,8 @@ struct PolicyView {
     #[schemars(with = "String")]
     refused_events: RefusedEvents,
     default_region: Option<String>,
+    #[schemars(with = "String")]
+    hashed_values: HashedValues,
     max_events_per_second: Option<u64>,
     max_events_per_day: Option<u64>,
 }
@@ -152,6 +165,7 @@ fn view(account: Account) -> AccountView {
             strictness: account.policy.strictness,
             refused_events: account.policy.refused_events,
             default_region: account.policy.default_region,
+            hashed_values: account.policy.hashed_values,
             max_events_per_second: account.policy.max_events_per_second,
             max_events_per_day: account.policy.max_events_per_day,
         },

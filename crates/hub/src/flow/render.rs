@@ -94,13 +94,14 @@ fn identifiers(
             algorithm: identifier.algorithm,
         };
         match hashing::outbound(
+            &identifier.kind,
             &identifier.value,
             &has,
             &wanted,
-            target.hash_algorithm,
-            target.region,
+            &target.terms,
         ) {
-            Ok(value) => {
+            Ok(None) => {}
+            Ok(Some(value)) => {
                 if !is_first {
                     out.push(b',');
                 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use engine::Tx;
 use http::Uri;
 use model::endpoint::{Ordering, PushForm, Transfer};
+use model::hashing::Terms;
 use model::region::Region;
 use model::{
     AccountId, AccountPolicy, Endpoint, EndpointId, Environment, IdentifierDefinition, Secret,
@@ -103,9 +104,8 @@ pub struct Target {
     pub webhook: Vec<signature::Secret>,
     /// By identity type in lower case: the destination's own definition. Empty: all identifiers, names as published.
     pub identifiers: HashMap<String, IdentifierDefinition>,
-    pub hash_algorithm: Option<model::hashing::HashAlgorithm>,
-    /// Region of phone numbers without a country code.
-    pub region: Option<Region>,
+    /// How it wants values hashed.
+    pub terms: Terms,
     /// Its account is one of pilot: what it answers is observed.
     pub is_pilot: bool,
     /// The receiver of a test drive: nobody is called.
@@ -150,11 +150,15 @@ impl Target {
                 .identifiers()
                 .map(|i| (i.kind.to_ascii_lowercase(), i.clone()))
                 .collect(),
-            hash_algorithm: definition.hash_algorithm,
-            region: policy
-                .default_region
-                .as_deref()
-                .and_then(|region| Region::parse(region).ok()),
+            terms: Terms {
+                profile: definition.hash_profile,
+                algorithm: definition.hash_algorithm,
+                region: policy
+                    .default_region
+                    .as_deref()
+                    .and_then(|region| Region::parse(region).ok()),
+                hashed_values: policy.hashed_values,
+            },
         })
     }
 }

@@ -13,6 +13,7 @@ use super::{
     ContactAttribute, EndpointDefinition, MarketingDatabase, Ordering, PushForm, Role, Roles,
     ShareActions, Transfer,
 };
+use crate::hashing::profile::HashProfile;
 use crate::hashing::{HashAlgorithm, HashMode};
 use crate::id::{ApplicationId, DeploymentId};
 use crate::identifier::IdentifierDefinition;
@@ -72,6 +73,7 @@ impl EndpointDefinition {
                 .unwrap_or_default(),
             url: url(&reader, &mut invalid),
             hash_algorithm: algorithm(&reader, &mut invalid),
+            hash_profile: profile(&reader, &mut invalid),
             roles: roles(&reader, form, &mut invalid),
             databases: databases(&reader, &mut invalid),
             notification_key: None,
@@ -210,6 +212,20 @@ fn algorithm(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<HashAlgorithm
         "hashAlgorithm",
         expected,
         |word| HashAlgorithm::parse(word.trim()),
+        invalid,
+    )
+}
+
+fn profile(reader: &Reader<'_>, invalid: &mut Invalid) -> Option<HashProfile> {
+    let text = reader.text("hashProfile", 40, invalid)?;
+    if text.trim().is_empty() || text.trim().eq_ignore_ascii_case("none") {
+        return None;
+    }
+    let expected = format!("{} or NONE", HashProfile::WORDS.replace(" or ", ", "));
+    reader.word(
+        "hashProfile",
+        &expected,
+        |word| HashProfile::parse(word.trim()),
         invalid,
     )
 }

@@ -11,6 +11,80 @@ fn of(mode: HashMode, algorithm: Option<HashAlgorithm>) -> HashingOf {
     HashingOf { mode, algorithm }
 }
 
+/// By algorithms alone.
+fn sent<'v>(
+    value: &'v str,
+    source: &HashingOf,
+    destination: &HashingOf,
+    algorithm: Option<HashAlgorithm>,
+) -> Result<Cow<'v, str>, HashError> {
+    let terms = Terms {
+        algorithm,
+        ..Terms::default()
+    };
+    let sent = outbound("email", value, source, destination, &terms)?;
+    Ok(sent.expect("without a profile everything is taken"))
+}
+
+#[test]
+fn what_looks_hashed_already_is_refused_or_passed_on_and_never_hashed() {
+    let digest = hash(EmailSha256, "tstark@ibm.com", None).expect("an address");
+    let md5 = hash(MD5, "tstark@ibm.com", None).expect("anything");
+    let pass = Terms {
+        hashed_values: HashedValues::Pass,
+        ..Terms::default()
+    };
+    let meta = Terms {
+        profile: Some(HashProfile::Meta),
+        ..pass
+    };
+    let required = of(HashMode::Required, Some(EmailSha256));
+    for terms in [Terms::default(), pass, meta] {
+        let outbound = |value| outbound("email", value, &HashingOf::default(), &required, &terms);
+        let expected = match terms.hashed_values {
+            HashedValues::Pass => Ok(Some(Cow::Borrowed(digest.as_str()))),
+            HashedValues::Refuse => Err(HashError::AlreadyHashed),
+        };
+        assert_eq!(outbound(&digest), expected, "{terms:?}");
+        // Of another kind: it would match nobody.
+        assert_eq!(outbound(&md5), Err(HashError::AlreadyHashed), "{terms:?}");
+    }
+    // An id may look like an MD5.
+    let id = of(HashMode::Required, Some(SHA256));
+    let hashed = outbound("cookie", &md5, &HashingOf::default(), &id, &Terms::default());
+    assert_eq!(
+        hashed,
+        Ok(Some(hash(SHA256, &md5, None).expect("anything").into()))
+    );
+}
+
+#[test]
+fn a_profile_comes_before_algorithms_for_the_fields_that_it_knows() {
+    let google = Terms {
+        profile: Some(HashProfile::GoogleCustomerMatch),
+        algorithm: Some(MD5),
+        ..Terms::default()
+    };
+    let send = |kind, value, source: HashingOf| {
+        let clear = HashingOf::default();
+        outbound(kind, value, &source, &clear, &google).map(|sent| sent.map(Cow::into_owned))
+    };
+    let clear = HashingOf::default();
+    let expected = hash(SHA256, "cloudysanfrancisco@gmail.com", None).expect("anything");
+    let address = "Cloudy.SanFrancisco+x@gmail.com";
+    assert_eq!(send("E-Mail", address, clear), Ok(Some(expected.clone())));
+    assert_eq!(send("gender", "f", clear), Ok(None), "no use for it");
+    assert_eq!(send("cookie", "c1", clear), Ok(Some("c1".to_owned())));
+    // Hashed without looking at dots: not what Google wants.
+    let by_address = of(HashMode::Hashed, Some(EmailSha256));
+    assert!(matches!(
+        send("email", &expected, by_address),
+        Err(HashError::AnotherForm { .. })
+    ));
+    let sha256 = of(HashMode::Hashed, Some(SHA256));
+    assert_eq!(send("email", &expected, sha256), Ok(Some(expected)));
+}
+
 #[test]
 fn published_vectors_come_out() {
     let table = [
@@ -167,7 +241,7 @@ fn clear_values_leave_as_the_destination_asks() {
             || value.to_owned(),
             |a| hash(a, value, None).expect("an address"),
         );
-        let sent = outbound(value, &clear, &destination, default, None).expect("an address");
+        let sent = sent(value, &clear, &destination, default).expect("an address");
         assert_eq!(sent, expect, "{destination:?} {default:?}");
         assert_eq!(
             matches!(sent, Cow::Borrowed(_)),
@@ -205,7 +279,7 @@ fn a_publisher_that_requires_hashing_never_leaves_in_clear() {
     for (algorithm, destination, default, expect) in table {
         let source = of(HashMode::Required, algorithm);
         let sent =
-            outbound("tstark@ibm.com", &source, &destination, default, None).expect("an address");
+            sent("tstark@ibm.com", &source, &destination, default).expect("an address");
         assert_eq!(
             sent,
             hash(expect, "tstark@ibm.com", None).expect("an address"),
@@ -224,30 +298,18 @@ fn a_hash_is_never_hashed_again() {
         of(HashMode::Hashed, Some(EmailSha256)),
     ] {
         assert_eq!(
-            outbound(value, &source, &destination, None, None),
+            sent(value, &source, &destination, None),
             Ok(Cow::Borrowed(value)),
             "{destination:?}"
         );
     }
     assert_eq!(
-        outbound(
-            value,
-            &source,
-            &of(HashMode::Required, None),
-            Some(EmailSha256),
-            None
-        ),
+        sent(value, &source, &of(HashMode::Required, None), Some(EmailSha256)),
         Ok(Cow::Borrowed(value))
     );
     // Nobody asked for anything: passed on, whatever it is.
     assert_eq!(
-        outbound(
-            value,
-            &of(HashMode::Hashed, None),
-            &HashingOf::default(),
-            Some(MD5),
-            None
-        ),
+        sent(value, &of(HashMode::Hashed, None), &HashingOf::default(), Some(MD5)),
         Ok(Cow::Borrowed(value))
     );
 }
@@ -277,13 +339,7 @@ fn hashes_of_the_wrong_kind_stay_at_home() {
         (None, of(HashMode::Required, Some(MD5)), None, MD5),
     ];
     for (has, destination, default, wanted) in table {
-        let error = outbound(
-            "ab",
-            &of(HashMode::Hashed, has),
-            &destination,
-            default,
-            None,
-        )
+        let error = sent("ab", &of(HashMode::Hashed, has), &destination, default)
         .expect_err("another algorithm");
         assert_eq!(error, HashError::AnotherAlgorithm { has, wanted });
         assert!(error.to_string().contains(wanted.as_str()), "{error}");

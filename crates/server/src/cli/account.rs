@@ -21,6 +21,7 @@ const ONE: View = View::One(&[
     ("strictness", "/policy/strictness"),
     ("refused events", "/policy/refusedEvents"),
     ("default region", "/policy/defaultRegion"),
+    ("hashed values", "/policy/hashedValues"),
 ]);
 const CREATED: View = View::Once(&[
     ("id", "/id"),
@@ -66,6 +67,9 @@ pub struct Choices {
     /// Region of phone numbers without a country code, such as DE; `none` for none.
     #[arg(long, value_name = "REGION")]
     default_region: Option<String>,
+    /// Whether values that look hashed where a hash is wanted are left out and reported, or passed on.
+    #[arg(long, value_parser = ["refuse", "pass"])]
+    hashed_values: Option<String>,
     /// Events that may be published in one second; `none` for as many as are taken.
     #[arg(long, value_name = "EVENTS", value_parser = limit)]
     max_events_per_second: Option<Value>,
@@ -95,6 +99,7 @@ impl Choices {
             ("strictness", self.strictness.map(Value::String)),
             ("refusedEvents", self.refused_events.map(Value::String)),
             ("defaultRegion", region),
+            ("hashedValues", self.hashed_values.map(Value::String)),
             ("maxEventsPerSecond", self.max_events_per_second),
             ("maxEventsPerDay", self.max_events_per_day),
         ];

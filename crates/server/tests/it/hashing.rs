@@ -110,6 +110,44 @@ async fn a_phone_that_is_none_is_left_out_and_counted() {
     assert!(hashed[0].1.len() == 64 && !hashed[0].1.contains("650253"));
 }
 
+/// The address and its digest are Google's own example.
+#[tokio::test]
+async fn a_profile_dresses_values_as_the_platform_publishes_it() {
+    let defined = json!([{ "name": "Email", "type": "email" }, { "name": "id", "type": "cookie" }]);
+    let published = json!([
+        { "name": "email", "value": "Cloudy.SanFrancisco+shopping@gmail.com" },
+        { "name": "cookie", "value": "c-1" },
+    ]);
+    let digest = "223ebda6f6889b1494551ba902d9d381daf2f642bae055888e96343d53e9f9c4";
+    let scene = Scene::start().await;
+    let more = json!({ "hashProfile": "google_customer_match" });
+    let sent = sent_to(&scene, more, defined, published).await;
+    assert_eq!(sent, pairs(&[("Email", digest), ("id", "c-1")]));
+}
+
+#[tokio::test]
+async fn what_looks_hashed_is_left_out_unless_the_account_lets_it_pass() {
+    let digest = "a806e1cd202da3d06370a69d09203da12115c39ed53798d34c661876f1244feb";
+    let defined = json!([
+        { "name": "mail", "type": "email", "hashMode": "REQUIRED", "hashAlgorithm": "EMAIL_SHA256" },
+        { "name": "id", "type": "cookie" },
+    ]);
+    let published = json!([
+        { "name": "email", "value": digest }, { "name": "cookie", "value": "c-1" },
+    ]);
+    let scene = Scene::start().await;
+    let refused = sent(&scene, defined.clone(), published.clone()).await;
+    assert_eq!(refused, pairs(&[("id", "c-1")]), "never hashed again");
+    assert_eq!(scene.hub.server.hub.metrics.unhashable.get(), 1);
+
+    let scene = Scene::start().await;
+    let path = format!("/manage/v1/accounts/{}", scene.account.id);
+    let change = json!({ "policy": { "hashedValues": "pass" } });
+    scene.hub.manage("PATCH", &path, change).await.expect(200);
+    let passed = sent(&scene, defined, published).await;
+    assert_eq!(passed, pairs(&[("mail", digest), ("id", "c-1")]));
+}
+
 #[tokio::test]
 async fn pull_destinations_are_served_alike() {
     let scene = Scene::start().await;
