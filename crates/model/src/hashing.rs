@@ -209,9 +209,8 @@ fn by_algorithm<'v>(
         }),
         (HashMode::None | HashMode::Required, Some(wanted)) => {
             // Ids may be any 32 digits; what is an address or a number never looks like a hash.
-            let found = looks_hashed(value).filter(|digest| {
-                wanted.cleans() || *digest == Digested::Sha256
-            });
+            let found =
+                looks_hashed(value).filter(|digest| wanted.cleans() || *digest == Digested::Sha256);
             match found {
                 Some(digest) => terms
                     .hashed_values

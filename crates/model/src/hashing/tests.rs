@@ -51,7 +51,13 @@ fn what_looks_hashed_already_is_refused_or_passed_on_and_never_hashed() {
     }
     // An id may look like an MD5.
     let id = of(HashMode::Required, Some(SHA256));
-    let hashed = outbound("cookie", &md5, &HashingOf::default(), &id, &Terms::default());
+    let hashed = outbound(
+        "cookie",
+        &md5,
+        &HashingOf::default(),
+        &id,
+        &Terms::default(),
+    );
     assert_eq!(
         hashed,
         Ok(Some(hash(SHA256, &md5, None).expect("anything").into()))
@@ -278,8 +284,7 @@ fn a_publisher_that_requires_hashing_never_leaves_in_clear() {
     ];
     for (algorithm, destination, default, expect) in table {
         let source = of(HashMode::Required, algorithm);
-        let sent =
-            sent("tstark@ibm.com", &source, &destination, default).expect("an address");
+        let sent = sent("tstark@ibm.com", &source, &destination, default).expect("an address");
         assert_eq!(
             sent,
             hash(expect, "tstark@ibm.com", None).expect("an address"),
@@ -304,12 +309,22 @@ fn a_hash_is_never_hashed_again() {
         );
     }
     assert_eq!(
-        sent(value, &source, &of(HashMode::Required, None), Some(EmailSha256)),
+        sent(
+            value,
+            &source,
+            &of(HashMode::Required, None),
+            Some(EmailSha256)
+        ),
         Ok(Cow::Borrowed(value))
     );
     // Nobody asked for anything: passed on, whatever it is.
     assert_eq!(
-        sent(value, &of(HashMode::Hashed, None), &HashingOf::default(), Some(MD5)),
+        sent(
+            value,
+            &of(HashMode::Hashed, None),
+            &HashingOf::default(),
+            Some(MD5)
+        ),
         Ok(Cow::Borrowed(value))
     );
 }
@@ -340,7 +355,7 @@ fn hashes_of_the_wrong_kind_stay_at_home() {
     ];
     for (has, destination, default, wanted) in table {
         let error = sent("ab", &of(HashMode::Hashed, has), &destination, default)
-        .expect_err("another algorithm");
+            .expect_err("another algorithm");
         assert_eq!(error, HashError::AnotherAlgorithm { has, wanted });
         assert!(error.to_string().contains(wanted.as_str()), "{error}");
     }

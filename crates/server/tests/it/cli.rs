@@ -86,7 +86,7 @@ async fn an_operator_sets_everything_up_on_the_command_line() {
     let policy = parsed(&hub, "account policy 1 --default-region DE").await;
     assert_eq!(
         policy["policy"],
-        json!({ "strictness": "strict", "refusedEvents": "reject", "defaultRegion": "DE",
+        json!({ "strictness": "strict", "refusedEvents": "reject", "defaultRegion": "DE", "hashedValues": "refuse",
                 "maxEventsPerSecond": null, "maxEventsPerDay": null })
     );
 

@@ -376,7 +376,7 @@ async fn a_policy_is_changed_member_by_member() {
     let path = format!("/accounts/{id}");
     let policy = |strictness: &str, region: Value| {
         json!({ "id": id, "name": "P", "environment": "pilot",
-                "policy": { "strictness": strictness, "refusedEvents": "reject", "defaultRegion": region,
+                "policy": { "strictness": strictness, "refusedEvents": "reject", "defaultRegion": region, "hashedValues": "refuse",
                             "maxEventsPerSecond": null, "maxEventsPerDay": null } })
     };
     assert_eq!(get(&hub, &path).await, policy("lenient", json!("DE")));
