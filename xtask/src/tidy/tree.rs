@@ -149,7 +149,8 @@ fn enter(folder: &Path, prefix: &str, texts: &mut Vec<(String, String)>) -> std:
             if !skipped(&name) {
                 enter(&entry.path(), &format!("{path}/"), texts)?;
             }
-        } else if !["Cargo.lock", ".git"].contains(&name.as_str())
+        } else if entry.file_type()?.is_file()
+            && !["Cargo.lock", ".git"].contains(&name.as_str())
             && let Ok(text) = String::from_utf8(fs::read(entry.path())?)
             && !text.contains('\0')
         {
