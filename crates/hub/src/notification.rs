@@ -19,6 +19,15 @@ use store::notification::Stated;
 use crate::outbox::Outgoing;
 use crate::{Actor, Error, Hub, Result, Scope};
 
+/// Whose word it is where an endpoint is told of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatedBy {
+    /// `PUT /v1/subscription/notification`.
+    Endpoint,
+    /// The onboarding of the application that it was made from.
+    Application,
+}
+
 /// What binds a sealed document to its endpoint.
 fn purpose(id: EndpointId) -> String {
     format!("notification {id}")
@@ -121,15 +130,20 @@ impl Hub {
         Ok(tx.commit().await?)
     }
 
-    /// Where and how an endpoint is told of changes; for people, [`NotificationTarget::shown`].
+    /// Where and how an endpoint is told of changes, and who stated it; for people, [`NotificationTarget::shown`].
     pub async fn notification(
         &self,
         scope: Scope,
         id: EndpointId,
-    ) -> Result<Option<NotificationTarget>> {
+    ) -> Result<Option<(NotificationTarget, StatedBy)>> {
         self.check_endpoint(scope, id)?;
         let mut tx = self.db.read().await?;
-        self.notification_target(&mut tx, scope, id).await
+        let by = match store::notification::get(&mut tx, scope, id).await? {
+            Stated::Document(_) | Stated::Stopped => StatedBy::Endpoint,
+            Stated::Nothing => StatedBy::Application,
+        };
+        let target = self.notification_target(&mut tx, scope, id).await?;
+        Ok(target.map(|target| (target, by)))
     }
 
     /// The same as others see it in their transaction.

@@ -3,11 +3,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use hub::notification::StatedBy;
 use model::notification::NotificationTarget;
 use model::{Authentication, EndpointId};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Answer;
 use super::input::{Id, Within};
@@ -23,17 +24,28 @@ struct NotificationView {
     notification_url: String,
     notification_key: Option<String>,
     notification_type: &'static str,
-    /// As it was stated; each secret is `********`.
+    /// `endpoint` (`PUT /v1/subscription/notification`) or `application` (its onboarding).
+    stated_by: &'static str,
+    /// As it was stated; each secret is `********`. Of an application only `authType`: the rest is its provider's.
     #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
     authentication: Option<Value>,
 }
 
-fn view(target: NotificationTarget) -> NotificationView {
+fn view((target, by): (NotificationTarget, StatedBy)) -> NotificationView {
+    let stated = target.authentication.as_ref();
+    let (stated_by, authentication) = match by {
+        StatedBy::Endpoint => ("endpoint", stated.map(Authentication::shown)),
+        StatedBy::Application => (
+            "application",
+            stated.map(|stated| json!({ "authType": stated.scheme().as_str() })),
+        ),
+    };
     NotificationView {
-        authentication: target.authentication.as_ref().map(Authentication::shown),
         notification_url: target.url,
         notification_key: target.key,
         notification_type: target.kind.as_str(),
+        stated_by,
+        authentication,
     }
 }
 

@@ -30,6 +30,7 @@ impl Verbs for Verb {
             ("key", "/notificationKey"),
             ("type", "/notificationType"),
             ("authentication", "/authentication/authType"),
+            ("stated by", "/statedBy"),
         ]);
         Ok(Request::get(path, view))
     }

@@ -403,7 +403,7 @@ async fn what_others_are_told_is_listed_shown_and_sent_again() {
     assert_eq!(
         shown,
         format!(
-            "url             {}\nkey             -\ntype            PUBLISHER_V1_1\nauthentication  APIKey\n",
+            "url             {}\nkey             -\ntype            PUBLISHER_V1_1\nauthentication  APIKey\nstated by       endpoint\n",
             receiver.url()
         )
     );
