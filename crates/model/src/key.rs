@@ -69,14 +69,20 @@ pub const KEY_BYTES_MAX: usize = 512;
 /// How many leading characters of a key are kept to be shown.
 pub const PREFIX_CHARS: usize = 8;
 
-/// A new key from 256 random bits: lower-case hex with a two-letter level mark, so that a leaked one is recognised.
+/// A new key from 256 random bits, with a two-letter level mark.
 pub fn compose(level: KeyLevel, random: [u8; 32]) -> Secret {
-    use std::fmt::Write as _;
-    let mut text = String::from(match level {
+    let mark = match level {
         KeyLevel::Account => "ra_",
         KeyLevel::Endpoint => "re_",
         KeyLevel::Event => "rv_",
-    });
+    };
+    marked(mark, random)
+}
+
+/// Lower-case hex of random bits behind a mark, so that a leaked one is recognised.
+pub fn marked(mark: &str, random: [u8; 32]) -> Secret {
+    use std::fmt::Write as _;
+    let mut text = String::from(mark);
     for byte in random {
         let _ = write!(text, "{byte:02x}");
     }

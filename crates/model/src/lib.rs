@@ -4,6 +4,7 @@
 //! tested with plain values. Called by every floor above; promises that anything parsed is bounded by its
 //! input and that nothing here panics on a stranger's bytes.
 
+pub mod access_token;
 pub mod account;
 pub mod application;
 pub mod authentication;
@@ -18,6 +19,7 @@ pub mod invalid;
 pub mod key;
 pub mod notification;
 pub mod partner;
+pub mod password;
 pub mod publisher;
 pub mod reader;
 pub mod record;

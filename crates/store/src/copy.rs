@@ -75,6 +75,11 @@ const TABLES: &[Table] = &[
     table("observation", &["account_id", "what", "outcome"]),
     table("test_drive", &["account_id"]),
     table("test_push", &["id"]),
+    table("person", &["id"]),
+    table("member", &["account_id", "person_id"]),
+    table("ticket", &["hash"]),
+    table("session", &["id"]),
+    table("access_token", &["id"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.
@@ -260,11 +265,12 @@ mod tests {
     use engine::Db;
 
     /// Tables that concern running processes, or the schema itself.
-    const NOT_COPIED: [&str; 5] = [
+    const NOT_COPIED: [&str; 6] = [
         "schema_additive",
         "schema_migration",
         "process",
         "shard_lease",
+        "sign_in_try",
         "registry_change",
     ];
 

@@ -4,6 +4,7 @@
 //! tenancy cannot be forgotten. Promises: SQL text is portable (SQLite, PostgreSQL), secrets are sealed before
 //! they get here ([`vault`]), and nothing here decides a rule.
 
+pub mod access_token;
 pub mod account;
 pub mod application;
 pub mod audit;
@@ -18,6 +19,7 @@ pub mod event_type;
 pub mod flow;
 pub mod key;
 pub mod lease;
+pub mod member;
 pub mod notice;
 pub mod notification;
 pub mod oauth;
@@ -31,10 +33,14 @@ pub mod quota;
 pub mod registration;
 pub mod schema_drift;
 pub mod sequence;
+pub mod session;
 pub mod setting;
+pub mod sign_in_try;
 pub mod subscription;
 pub mod supplier_key;
 pub mod test_drive;
+pub mod ticket;
+pub mod user;
 pub mod vault;
 
 use engine::{Db, DbError, Migration, Row, Tx};
@@ -93,6 +99,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0004_outbox",
         sql: include_str!("migrations/0004_outbox.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0005_users",
+        sql: include_str!("migrations/0005_users.sql"),
         is_additive: true,
     },
     Migration {
