@@ -24,6 +24,7 @@ mod failure;
 mod guard;
 pub mod mail;
 pub mod oauth;
+pub mod oidc;
 pub mod signature;
 mod url;
 

@@ -332,7 +332,7 @@ pub fn without(secrets: &[&str], text: String) -> String {
 }
 
 /// For a form: everything but letters, digits and `-._~` as `%XX`.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
