@@ -2,8 +2,7 @@
 
 use engine::Tx;
 use model::key::KeyLevel;
-use model::{Account, AccountPolicy, Environment, Secret};
-use store::audit::Audit;
+use model::{Account, AccountId, AccountPolicy, Environment, Secret};
 
 use crate::provider::check_name;
 use crate::{Actor, Error, Hub, Page, Result, Scope};
@@ -54,6 +53,19 @@ impl Hub {
         Ok(store::account::list(&mut tx, page).await?)
     }
 
+    /// Those of these accounts that there are; a page of them by id.
+    pub fn accounts_among(&self, ids: &[AccountId], page: Page) -> Vec<Account> {
+        let mut ids: Vec<_> = ids.iter().filter(|id| id.0 > page.after).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = ids.into_iter().filter_map(|id| self.registry.account(*id));
+        let limit = usize::try_from(page.limit).unwrap_or_default();
+        found
+            .map(|account| (*account).clone())
+            .take(limit)
+            .collect()
+    }
+
     pub fn account(&self, scope: Scope) -> Result<Account> {
         let account = self.registry.account(scope.0);
         account
@@ -86,12 +98,6 @@ impl Hub {
         account.policy = policy;
         self.registry.put_account(account.clone());
         Ok(account)
-    }
-
-    /// The audit trail of one account, or of everything.
-    pub async fn audit_trail(&self, scope: Option<Scope>, page: Page) -> Result<Vec<Audit>> {
-        let mut tx = self.db.read().await?;
-        Ok(store::audit::list(&mut tx, scope.map(|s| s.0), page).await?)
     }
 }
 

@@ -171,11 +171,10 @@ impl Hub {
         let (mut tx, turn) = self.begin_change().await?;
         let types = self.event_types(scope, endpoint)?;
         let mut event_type = pick(types, endpoint, registration, id, &which)?;
-        event_type.attributes = attributes;
+        let before = std::mem::replace(&mut event_type.attributes, attributes);
         store::event_type::upsert(&mut tx, scope, &event_type).await?;
         store::registration::forget_given(&mut tx, scope, &event_type).await?;
-        let detail =
-            serde_json::json!({ "code": event_type.code, "attributes": event_type.attributes });
+        let detail = serde_json::json!({ "code": event_type.code, "before": before, "after": event_type.attributes });
         self.audit(
             &mut tx,
             Some(scope),
@@ -204,7 +203,11 @@ impl Hub {
         let (mut tx, turn) = self.begin_change().await?;
         let types = self.event_types(scope, endpoint)?;
         let mut removed = false;
+        let mut before = Vec::new();
         for event_type in types.iter().filter(|t| t.code == code) {
+            before.push(serde_json::json!({
+                "id": event_type.id, "name": event_type.name, "attributes": event_type.attributes,
+            }));
             removed |= store::event_type::delete(&mut tx, scope, event_type.id).await?;
             // What its deployment gives is not given again.
             store::registration::put_given(&mut tx, scope, event_type, true).await?;
@@ -212,7 +215,7 @@ impl Hub {
         if !removed {
             return Ok(false);
         }
-        let detail = serde_json::json!({ "code": code });
+        let detail = serde_json::json!({ "code": code, "before": before });
         self.audit(
             &mut tx,
             Some(scope),

@@ -20,9 +20,7 @@ impl Hub {
         endpoint: Option<EndpointId>,
         level: KeyLevel,
     ) -> Result<(Key, Secret)> {
-        let mut random = [0u8; 32];
-        getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
-        let secret = key::compose(level, random);
+        let secret = key::compose(level, random()?);
         let shown = key::prefix(secret.expose());
         let hash = KeyHash::of(secret.expose());
         let key =
@@ -109,7 +107,9 @@ impl Hub {
             Some(scope),
             actor,
             ("key.revoke", format!("key {id}")),
-            serde_json::json!({}),
+            serde_json::json!({ "before": {
+                "level": key.level, "endpointId": key.endpoint, "prefix": key.prefix, "expiresAt": key.expires_at,
+            } }),
         )
         .await?;
         self.commit_change(tx, &turn, scope.0).await?;
@@ -126,6 +126,13 @@ impl Hub {
         self.flow_refresh(id);
         Ok(())
     }
+}
+
+/// What keys, sessions, tokens and tickets are made of.
+pub(crate) fn random() -> Result<[u8; 32]> {
+    let mut random = [0u8; 32];
+    getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(random)
 }
 
 /// Account keys are nobody's endpoint's; the other levels are always an endpoint's.

@@ -4,9 +4,11 @@
 //! Called by `api`, `console` and the command line, all through the same verbs. A verb is: rules, one transaction,
 //! audit, the registry brought up to date, a nudge. Knows nothing of HTTP servers, pages or arguments.
 
+pub mod access_token;
 pub mod account;
 pub mod actor;
 pub mod application;
+pub mod audit;
 pub mod authentication;
 pub mod dedupe;
 pub mod delivery;
@@ -20,11 +22,13 @@ pub mod flow;
 pub mod identity;
 pub mod key;
 pub mod mail;
+pub mod member;
 pub mod metrics;
 pub mod migrate;
 pub mod notice;
 pub mod notification;
 pub mod observation;
+pub mod oidc;
 pub mod options;
 pub mod outbox;
 pub mod partner;
@@ -35,10 +39,14 @@ pub mod quota;
 pub mod registration;
 pub mod registry;
 pub mod schema_drift;
+pub mod session;
 pub mod shard;
+pub mod sign_in;
 pub mod subscription;
 pub mod supplier_key;
 pub mod test_drive;
+pub mod ticket;
+pub mod user;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -50,13 +58,17 @@ use store::vault::Vault;
 pub use actor::{Actor, Origin, Who};
 pub use error::{Error, Result};
 pub use options::Options;
-pub use store::audit::Audit;
+pub use session::{Bearer, Via};
+pub use store::access_token::AccessToken;
+pub use store::audit::{Audit, AuditFilter};
 pub use store::delivery::{After, Attempt, Exception, ExceptionState};
 pub use store::key::Key;
+pub use store::member::Member;
 pub use store::notice::Notice;
 pub use store::outbox::{OutboxKind, OutboxRow};
 pub use store::quarantine::{QuarantineState, Quarantined};
 pub use store::schema_drift::SchemaDrift;
+pub use store::session::Session;
 pub use store::{Page, Scope};
 
 /// The right to change what the registry knows; ends when dropped, which is after the registry has the change.
@@ -101,6 +113,9 @@ pub struct Hub {
     known_version: AtomicI64,
     pub(crate) dedupe: dedupe::Dedupe,
     pub(crate) quotas: quota::Quotas,
+    pub(crate) hasher: sign_in::Hasher,
+    /// The issuer of the single sign-on, if there is one.
+    pub(crate) oidc: Option<outbound::oidc::Oidc>,
     pub(crate) drift: schema_drift::DriftBook,
     /// One promotion, and one beginning of a test drive, at a time.
     pub(crate) partnering: tokio::sync::Mutex<()>,
@@ -137,6 +152,8 @@ impl Hub {
             metrics,
             dedupe: dedupe::Dedupe::default(),
             quotas: quota::Quotas::default(),
+            hasher: sign_in::Hasher::default(),
+            oidc: oidc::provider(&options),
             drift: schema_drift::DriftBook::default(),
             partnering: tokio::sync::Mutex::default(),
             observed: observation::Observed::default(),
@@ -277,27 +294,6 @@ impl Hub {
             }
         }
         Ok(tx.commit().await?)
-    }
-
-    /// Adds to the audit trail, in the transaction of the change.
-    pub(crate) async fn audit(
-        &self,
-        tx: &mut engine::Tx,
-        scope: Option<Scope>,
-        actor: &Actor,
-        (action, subject): (&str, String),
-        detail: serde_json::Value,
-    ) -> Result<()> {
-        let entry = Audit {
-            id: 0,
-            account: scope.map(|s| s.0),
-            actor: actor.to_string(),
-            action: action.to_owned(),
-            subject,
-            detail: detail.to_string(),
-            created_at: self.now(),
-        };
-        Ok(store::audit::insert(tx, &entry).await?)
     }
 
     /// What keeps this process from serving, in sentences; empty when it is ready. Answers within a few seconds, also

@@ -19,6 +19,7 @@ pub struct Options {
     pub processes: ProcessOptions,
     /// The mail server; `None`: mails wait in the outbox until one is configured.
     pub mail: Option<outbound::mail::MailOptions>,
+    pub sign_in: SignInOptions,
     pub outbound: outbound::ClientOptions,
 }
 
@@ -98,6 +99,19 @@ pub struct ProcessOptions {
     pub follow_every: Duration,
 }
 
+/// How people come in.
+#[derive(Clone)]
+pub struct SignInOptions {
+    /// A session ends after this time, used or not: a day's work.
+    pub session: Duration,
+    /// An invitation is good for so long: a week, people are away.
+    pub invitation: Duration,
+    /// A ticket for a new password is good for so long: whoever asked is waiting for it.
+    pub reset: Duration,
+    /// Single sign-on, if there is one.
+    pub oidc: Option<crate::oidc::SignOnOptions>,
+}
+
 const HOUR: u64 = 3_600;
 const MIB: usize = 1 << 20;
 
@@ -143,6 +157,12 @@ impl Default for Options {
                 follow_every: Duration::from_millis(250),
             },
             mail: None,
+            sign_in: SignInOptions {
+                session: Duration::from_secs(12 * HOUR),
+                invitation: Duration::from_secs(7 * 24 * HOUR),
+                reset: Duration::from_secs(HOUR),
+                oidc: None,
+            },
             outbound: outbound::ClientOptions {
                 guard: outbound::Guard::default(),
                 connect_timeout: Duration::from_secs(5),

@@ -163,7 +163,7 @@ impl Hub {
             Some(scope),
             actor,
             (action, format!("quarantined event {id}")),
-            serde_json::json!({}),
+            serde_json::json!({ "before": { "state": "held" }, "after": { "state": state.as_str() } }),
         )
         .await?;
         Ok(tx.commit().await?)

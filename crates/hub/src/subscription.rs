@@ -189,6 +189,9 @@ impl Hub {
         let found = store::subscription::get(&mut tx, scope, id).await?;
         let mut subscription = found.ok_or_else(|| Error::not_found("subscription", id))?;
         let was_enabled = subscription.enabled;
+        let stands =
+            |s: &Subscription| serde_json::json!({ "enabled": s.enabled, "deleted": s.deleted });
+        let before = stands(&subscription);
         change(&mut subscription, self.here(scope.0).await?);
         store::subscription::update(&mut tx, scope, &subscription, self.now()).await?;
         self.audit(
@@ -196,7 +199,7 @@ impl Hub {
             Some(scope),
             actor,
             (action, format!("subscription {id}")),
-            serde_json::json!({}),
+            serde_json::json!({ "before": before, "after": stands(&subscription) }),
         )
         .await?;
         let told = match (subscription.deleted, was_enabled, subscription.enabled) {
