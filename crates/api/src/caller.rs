@@ -7,14 +7,16 @@
 //! member or an admin of it, or an operator. An account in which somebody has no role answers 404, as if it were not
 //! there; a role that is too small answers 403 and says which is needed.
 
+mod manage;
+
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use hub::{Actor, Origin, Scope};
+use hub::{Actor, Bearer, Origin, Scope};
 use model::key::{KEY_BYTES_MAX, KeyHash, KeyLevel};
-use model::{EndpointId, EndpointStatus};
+use model::{AccountId, EndpointId, EndpointStatus};
 
 use crate::ApiState;
 use crate::door::Level;
@@ -59,38 +61,95 @@ rights! {
     AccountPartner;
     /// Any user, or the operator: for calls that answer what the caller may see.
     User;
+    /// A user who has signed in; a token is not enough, so that none can make others or outlive itself.
+    Session;
     /// Nobody in particular.
     Public;
 }
 
 /// A caller with the right `L`.
 pub(crate) struct Caller<L> {
+    who: Who,
     scope: Option<Scope>,
-    endpoint: Option<EndpointId>,
     origin: Option<Origin>,
     _right: PhantomData<L>,
 }
 
+/// What a caller turned out to be.
+enum Who {
+    Nobody,
+    Operator,
+    User(Box<Bearer>),
+    Endpoint(EndpointId),
+    Account(AccountId),
+}
+
 impl<L> Caller<L> {
-    /// The account on whose behalf the call is made. Handlers of operators and of the public have none.
-    pub(crate) fn scope(&self) -> Scope {
-        self.scope.unwrap_or(Scope(model::AccountId(0)))
+    fn new(who: Who, scope: Option<Scope>, origin: Option<Origin>) -> Self {
+        Self {
+            who,
+            scope,
+            origin,
+            _right: PhantomData,
+        }
     }
 
+    /// The account on whose behalf the call is made. Handlers of `/manage/v1` have it from their path.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope.unwrap_or(Scope(AccountId(0)))
+    }
+
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Who it is, for the verbs.
     pub(crate) fn actor(&self) -> Actor {
-        let actor = match (self.endpoint, self.scope) {
-            (Some(endpoint), _) => Actor::endpoint(endpoint),
-            (None, Some(scope)) => Actor::account(scope.0),
-            (None, None) => Actor::OPERATOR,
+        let actor = match &self.who {
+            Who::Endpoint(id) => Actor::endpoint(*id),
+            Who::Account(id) => Actor::account(*id),
+            Who::User(bearer) => bearer.actor(),
+            Who::Operator | Who::Nobody => Actor::OPERATOR,
         };
         actor.from(self.origin.clone())
     }
+
+    /// The user, unless it is the bearer of the operator token.
+    pub(crate) fn user(&self) -> Option<&Bearer> {
+        match &self.who {
+            Who::User(bearer) => Some(bearer),
+            _ => None,
+        }
+    }
+
+    /// May do everything everywhere.
+    pub(crate) fn is_operator(&self) -> bool {
+        match &self.who {
+            Who::Operator => true,
+            Who::User(bearer) => bearer.is_operator(),
+            _ => false,
+        }
+    }
 }
+
+impl Caller<Session> {
+    /// The one who has signed in.
+    pub(crate) fn bearer(&self) -> Result<&Bearer, Problem> {
+        self.user().ok_or_else(|| forbidden(NO_PERSON))
+    }
+}
+
+/// The operator token opens doors, and is nobody who has a password.
+const NO_PERSON: &str =
+    "this needs a session, which begins with signing in; the operator token is no person";
 
 impl Caller<EndpointOrAccountKey> {
     /// The endpoint, if it was an endpoint's key.
     pub(crate) fn endpoint(&self) -> Option<EndpointId> {
-        self.endpoint
+        match self.who {
+            Who::Endpoint(id) => Some(id),
+            _ => None,
+        }
     }
 }
 
@@ -104,13 +163,16 @@ impl OneEndpoint for EventKey {}
 impl<L: OneEndpoint> Caller<L> {
     /// The endpoint whose key was sent.
     pub(crate) fn endpoint(&self) -> EndpointId {
-        self.endpoint.unwrap_or(EndpointId(0))
+        match self.who {
+            Who::Endpoint(id) => id,
+            _ => EndpointId(0),
+        }
     }
 
     /// The endpoint in the path must be the key's own. Another of the account is forbidden; one of another account
     /// answers like one that does not exist.
     pub(crate) fn own(&self, state: &ApiState, id: EndpointId) -> Result<EndpointId, Problem> {
-        if self.endpoint == Some(id) {
+        if self.endpoint() == id {
             return Ok(id);
         }
         state.hub.endpoint(self.scope(), id)?;
@@ -125,12 +187,7 @@ impl<L: Right> FromRequestParts<ApiState> for Caller<L> {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let origin = origin::of(parts, &state.shared.options.trusted_proxies);
         if L::LEVEL == Level::Public {
-            return Ok(Self {
-                scope: None,
-                endpoint: None,
-                origin,
-                _right: PhantomData,
-            });
+            return Ok(Self::new(Who::Nobody, None, origin));
         }
         let key = match bearer(&parts.headers)? {
             Some(key) => key,
@@ -143,7 +200,12 @@ impl<L: Right> FromRequestParts<ApiState> for Caller<L> {
                 ));
             }
         };
-        admit(state, L::LEVEL, &key, origin)
+        let (who, scope) = if L::LEVEL.is_manage() {
+            (manage::admit(parts, state, L::LEVEL, &key).await?, None)
+        } else {
+            admit(state, L::LEVEL, &key)?
+        };
+        Ok(Self::new(who, scope, origin))
     }
 }
 
@@ -187,28 +249,12 @@ fn query_key(parts: &Parts) -> Option<String> {
         .filter(|key| !key.is_empty())
 }
 
-fn admit<L>(
-    state: &ApiState,
-    wanted: Level,
-    key: &str,
-    origin: Option<Origin>,
-) -> Result<Caller<L>, Problem> {
+/// By a key of the published API.
+fn admit(state: &ApiState, wanted: Level, key: &str) -> Result<(Who, Option<Scope>), Problem> {
     if key.len() > KEY_BYTES_MAX {
         return Err(forbidden("the key is not known here"));
     }
     let hash = KeyHash::of(key);
-    if wanted.is_manage() {
-        return if hash == state.shared.operator {
-            Ok(Caller {
-                scope: None,
-                endpoint: None,
-                origin,
-                _right: PhantomData,
-            })
-        } else {
-            Err(forbidden("this is not the operator token"))
-        };
-    }
     let hub = &state.hub;
     let entry = hub
         .registry()
@@ -247,10 +293,9 @@ fn admit<L>(
             )));
         }
     }
-    Ok(Caller {
-        scope: Some(Scope(entry.account)),
-        endpoint: entry.endpoint,
-        origin,
-        _right: PhantomData,
-    })
+    let who = match entry.endpoint {
+        Some(id) => Who::Endpoint(id),
+        None => Who::Account(entry.account),
+    };
+    Ok((who, Some(Scope(entry.account))))
 }

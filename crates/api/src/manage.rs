@@ -5,6 +5,7 @@
 //! `{"items":[…],"next":…}`, where `next` goes into `?after=` for the following page and is null on the last one; a
 //! removal answers `true`. Ids are numbers, times RFC 3339. The addresses of both environments serve all of it.
 
+mod access_token;
 mod account;
 mod audit;
 mod delivery;
@@ -12,18 +13,22 @@ mod endpoint;
 mod event;
 mod input;
 mod key;
+mod member;
 mod notice;
 mod notification;
+mod oidc;
 mod outbox;
 mod page;
 mod partner;
 mod provider;
 mod quarantine;
 mod schema_drift;
+mod session;
 mod status;
 mod subscription;
 mod supplier_key;
 mod test_drive;
+mod user;
 
 use axum::Json;
 use schemars::JsonSchema;
@@ -53,6 +58,11 @@ pub(crate) fn routes(door: &mut Door) {
     schema_drift::routes(door);
     notice::routes(door);
     audit::routes(door);
+    session::routes(door);
+    oidc::routes(door);
+    access_token::routes(door);
+    user::routes(door);
+    member::routes(door);
 }
 
 /// A violation, as answers show it.

@@ -11,8 +11,9 @@ use super::Answer;
 use super::input::{Body, Fields, FromBody, Within};
 use super::page::{List, Params, paged};
 use crate::ApiState;
-use crate::caller::{AccountAdmin, AccountPartner, Caller, Operator};
+use crate::caller::{AccountAdmin, AccountPartner, Caller, Operator, User};
 use crate::door::{About, Door};
+use crate::problem::{Kind, Problem};
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -220,13 +221,19 @@ async fn create(
 }
 
 async fn list(
-    _caller: Caller<Operator>,
+    caller: Caller<User>,
     State(state): State<ApiState>,
     mut params: Params,
 ) -> Answer<List<AccountView>> {
     let paging = params.paging();
     params.finish()?;
-    let accounts = state.hub.accounts(paging.page()).await?;
+    let accounts = match caller.user().and_then(hub::Bearer::accounts) {
+        Some(roles) => {
+            let ids: Vec<_> = roles.iter().map(|(id, _)| *id).collect();
+            state.hub.accounts_among(&ids, paging.page())
+        }
+        None => state.hub.accounts(paging.page()).await?,
+    };
     Ok(Json(paging.list(accounts, |a| a.id.0, view)))
 }
 
@@ -244,7 +251,13 @@ async fn change(
     Within(scope): Within,
     Body(change): Body<AccountChange>,
 ) -> Answer<AccountView> {
-    let policy = change.policy.apply(state.hub.account(scope)?.policy);
+    let before = state.hub.account(scope)?.policy;
+    let policy = change.policy.apply(before.clone());
+    let limits = |policy: &AccountPolicy| (policy.max_events_per_second, policy.max_events_per_day);
+    if limits(&policy) != limits(&before) && !caller.is_operator() {
+        let why = "how many events an account may publish is for operators to change";
+        return Err(Problem::new(Kind::Forbidden, why));
+    }
     let account = state
         .hub
         .account_set_policy(&caller.actor(), scope, policy)

@@ -16,8 +16,8 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId,
-    SubscriptionId, SupplierKeyId,
+    AccountId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, Secret,
+    SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
 
@@ -70,6 +70,9 @@ path_ids! {
     ProviderId "providerId",
     SupplierKeyId "supplierKeyId",
     PartnerId "partnerId",
+    UserId "userId",
+    SessionId "sessionId",
+    TokenId "tokenId",
 }
 
 /// An id in the path. One that cannot be an id is not found, like one that is nobody's.
@@ -184,6 +187,17 @@ impl<'v, 'i> Fields<'v, 'i> {
         self.known(name);
         self.reader
             .required_text(name, TEXT_CHARS_MAX, self.invalid)
+    }
+
+    /// A text that is not shown again; it may be longer than others and is never trimmed.
+    pub(super) fn required_secret(&mut self, name: &'static str) -> Option<Secret> {
+        /// No password or token is longer; in characters.
+        const SECRET_CHARS_MAX: usize = 4_096;
+        self.known(name);
+        let text = self
+            .reader
+            .required_text(name, SECRET_CHARS_MAX, self.invalid)?;
+        Some(Secret::new(text))
     }
 
     pub(super) fn flag(&mut self, name: &'static str) -> Option<bool> {
