@@ -4,15 +4,18 @@
 //! (`remote`), what people read (`table`), what programs read (`--json`, the answer as it came) and what is said when it
 //! is refused. Exit codes: 0 done, 1 refused or out of reach, 2 not said properly. Called by `main`.
 
+mod access_token;
 mod account;
 mod audit;
 mod delivery;
 mod event;
 mod key;
+mod member;
 mod notice;
 mod notification;
 mod outbox;
 mod partner;
+mod password;
 mod provider;
 mod quarantine;
 mod registration;
@@ -23,6 +26,7 @@ mod subscription;
 mod supplier_key;
 mod table;
 mod test_drive;
+mod user;
 mod view;
 
 use std::process::ExitCode;
@@ -72,6 +76,14 @@ pub enum Command {
     Notice(Noun<notice::Verb>),
     /// Who changed what.
     Audit(Noun<audit::Verb>),
+    /// People who use the exchange, and oneself.
+    User(Noun<user::Verb>),
+    /// Who has which role in an account.
+    Member(Noun<member::Verb>),
+    /// One's own personal access tokens.
+    Token(Noun<access_token::Verb>),
+    /// One's own sessions.
+    Session(Noun<access_token::SessionVerb>),
     /// The exchange at a glance.
     Status(status::Status),
 }
@@ -112,6 +124,8 @@ struct Request {
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
     view: View,
+    /// Whoever has no token may say it too.
+    is_public: bool,
 }
 
 impl Request {
@@ -122,6 +136,14 @@ impl Request {
             query: Vec::new(),
             body: None,
             view,
+            is_public: false,
+        }
+    }
+
+    fn public(self) -> Self {
+        Self {
+            is_public: true,
+            ..self
         }
     }
 
@@ -172,7 +194,7 @@ trait Verbs {
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error(
-        "there is no operator token: give one with --token or in RIALTO_OPERATOR_TOKEN (the server printed it at its first start)"
+        "there is no token: give the operator token (the server printed it at its first start), or one of yours (`rialto user sign-in`), with --token or in RIALTO_OPERATOR_TOKEN"
     )]
     NoToken,
     #[error("`{0}` cannot be the address of a server: write it as http://host:port")]
@@ -241,6 +263,10 @@ pub async fn run(command: Command) -> ExitCode {
         Command::SchemaDrift(noun) => split(noun),
         Command::Notice(noun) => split(noun),
         Command::Audit(noun) => split(noun),
+        Command::User(noun) => split(noun),
+        Command::Member(noun) => split(noun),
+        Command::Token(noun) => split(noun),
+        Command::Session(noun) => split(noun),
         Command::Status(status) => status.split(),
     };
     match done(&remote, request).await {
@@ -259,7 +285,7 @@ fn split<V: Subcommand + Verbs>(noun: Noun<V>) -> (Remote, Result<Request, CliEr
 async fn done(remote: &Remote, request: Result<Request, CliError>) -> Result<(), CliError> {
     let request = request?;
     let answer = remote.call(&request).await?;
-    let text = if remote.is_json() {
+    let text = if remote.is_json() && !matches!(request.view, View::Raw) {
         format!("{answer:#}\n")
     } else {
         request.view.show(&answer)

@@ -4,6 +4,7 @@
 mod engines;
 mod human;
 mod mail;
+mod sign_in;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use toml::{Table, Value};
 pub use engines::{BlobsEngine, DbEngine, EnginesSection, LogEngine, ProcessesSection, Role};
 pub use human::{Bytes, Duration, duration};
 pub use mail::{MailSection, Security};
+pub use sign_in::{OidcSection, SignInSection};
 
 /// The manual.
 pub const DEFAULT: &str = include_str!("../../../rialto.default.toml");
@@ -51,6 +53,8 @@ pub struct Config {
     pub dedupe: DedupeSection,
     pub collect: CollectSection,
     pub mail: MailSection,
+    pub sign_in: SignInSection,
+    pub oidc: OidcSection,
     pub telemetry: Telemetry,
     /// From `RIALTO_OPERATOR_TOKEN` only: secrets do not belong in files that are shared.
     #[serde(skip)]
@@ -192,6 +196,7 @@ impl Config {
         config.operator_token = secret("RIALTO_OPERATOR_TOKEN").map(Secret::new);
         config.secret_key = secret("RIALTO_SECRET_KEY").map(Secret::new);
         config.mail.read_password()?;
+        config.oidc.read_secret()?;
         Ok(config)
     }
 
@@ -203,6 +208,7 @@ impl Config {
         let mut warnings =
             engines::check(&self.engines, &self.processes).map_err(ConfigError::Senseless)?;
         warnings.extend(mail::check(&self.mail).map_err(ConfigError::Senseless)?);
+        warnings.extend(sign_in::check(&self.oidc).map_err(ConfigError::Senseless)?);
         self.server.check().map_err(ConfigError::Senseless)?;
         Ok(warnings)
     }
@@ -277,6 +283,7 @@ impl Config {
                 follow_every: self.processes.follow_every.0,
             },
             mail: self.mail.options(),
+            sign_in: self.sign_in.options(&self.oidc),
             outbound,
         }
     }
@@ -430,6 +437,9 @@ mod tests {
         assert_eq!(said.retention.log_bytes_max, done.retention.log_bytes_max);
         assert_eq!(said.dedupe.event_window, done.dedupe.event_window);
         assert_eq!(said.outbound.connect_timeout, done.outbound.connect_timeout);
+        assert_eq!(said.sign_in.session, done.sign_in.session);
+        assert_eq!(said.sign_in.invitation, done.sign_in.invitation);
+        assert_eq!(said.sign_in.reset, done.sign_in.reset);
         assert!(!said.outbound.guard.allow_private);
     }
 

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use outbound::{Answer, Call, Client, ClientOptions, Guard};
 use serde_json::Value;
 
+use super::view::View;
 use super::{CliError, Request};
 
 /// Longer than any verb takes; a large replay looks through the whole log.
@@ -28,7 +29,7 @@ pub(super) struct Remote {
         value_name = "URL"
     )]
     server: String,
-    /// The operator token.
+    /// The operator token, or the token of a session or of one's own.
     #[arg(
         long,
         global = true,
@@ -58,7 +59,7 @@ impl Remote {
         let call = Call {
             method: request.method.clone(),
             uri: self.uri(server, request)?,
-            headers: self.headers()?,
+            headers: self.headers(request.is_public)?,
             body: request
                 .body
                 .as_ref()
@@ -67,6 +68,10 @@ impl Remote {
             response_bytes_max: ANSWER_BYTES_MAX,
         };
         let answer = client.send(call).await.map_err(unreachable)?;
+        if matches!(request.view, View::Raw) && answer.status.is_success() {
+            let text = String::from_utf8_lossy(&answer.body);
+            return Ok(Value::String(text.into_owned()));
+        }
         let body = serde_json::from_slice(&answer.body);
         let body: Value = body.map_err(|_| CliError::NotOurs(server.to_owned()))?;
         if answer.status.is_success() {
@@ -90,14 +95,16 @@ impl Remote {
             .ok_or_else(|| CliError::Server(self.server.clone()))
     }
 
-    fn headers(&self) -> Result<HeaderMap, CliError> {
-        let token = self.token.as_deref().filter(|token| !token.is_empty());
-        let token = token.ok_or(CliError::NoToken)?;
-        let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
-        let mut bearer = bearer.map_err(|_| CliError::NoToken)?;
-        bearer.set_sensitive(true);
+    fn headers(&self, is_public: bool) -> Result<HeaderMap, CliError> {
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer);
+        if !is_public {
+            let token = self.token.as_deref().filter(|token| !token.is_empty());
+            let token = token.ok_or(CliError::NoToken)?;
+            let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+            let mut bearer = bearer.map_err(|_| CliError::NoToken)?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(headers)
     }

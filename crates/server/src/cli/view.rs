@@ -29,6 +29,8 @@ pub(super) enum View {
     OneWith(&'static [Column], Part),
     /// Something that is shown this once: its lines, and a word about that.
     Once(&'static [Column]),
+    /// As it came: it is no JSON.
+    Raw,
     /// It was done; this says so.
     Sentence(&'static str),
 }
@@ -49,6 +51,7 @@ impl View {
                 let lines = one(columns, answer);
                 format!("{lines}Keep the key: it is shown this once.\n")
             }
+            Self::Raw => answer.as_str().unwrap_or_default().to_owned(),
             Self::Sentence(sentence) => format!("{sentence}\n"),
         }
     }
