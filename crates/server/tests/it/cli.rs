@@ -4,6 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::harness::people::PASSWORD;
 use crate::harness::{Receiver, TOKEN, TestHub, event};
 
 /// What a command came to.
@@ -236,7 +237,7 @@ async fn the_overview_and_the_lists_of_what_happened_are_shown() {
     );
     let out = text(&hub, "audit list").await;
     assert!(
-        out.contains("operator  account.create   account 1\n"),
+        out.contains("  operator  -     -     account.create   account 1 "),
         "{out}"
     );
     for words in [
@@ -427,4 +428,60 @@ async fn what_others_are_told_is_listed_shown_and_sent_again() {
     assert_eq!(out, "id     1\nstate  waiting\n");
     hub.settle().await;
     assert_eq!(parsed(&hub, "outbox show 1").await["state"], "sent");
+}
+
+#[tokio::test]
+async fn people_are_invited_and_come_in_on_the_command_line() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await.id;
+    let words = format!("user invite ada@example.com --name Ada --account {account} --role viewer");
+    let invited = parsed(&hub, &words).await;
+    let ticket = invited["invitation"].as_str().expect("a ticket");
+    let password = || Some(format!("{PASSWORD}\n"));
+    let accept = format!("user accept --ticket {ticket} --json");
+    let accepted = rialto_with(hub.http.url(""), &accept, password()).await;
+    assert_eq!((accepted.code, accepted.err.as_str()), (0, ""));
+    let sign_in = "user sign-in ada@example.com --json";
+    let signed_in = rialto_with(hub.http.url(""), sign_in, password()).await;
+    let session: Value = serde_json::from_str(&signed_in.out).expect("JSON");
+    let token = session["token"].as_str().expect("a token");
+
+    let me = text(&hub, &format!("user me --token {token}")).await;
+    assert!(
+        me.contains("ada@example.com") && me.contains("viewer"),
+        "{me}"
+    );
+    let words =
+        format!("token create ci --scopes read,account:{account} --expires 12h --token {token}");
+    let made = parsed(&hub, &words).await;
+    let scopes = json!(["read", format!("account:{account}")]);
+    assert_eq!(
+        (&made["scopes"], made["token"].is_string()),
+        (&scopes, true)
+    );
+    let listed = text(&hub, &format!("token list --token {token}")).await;
+    assert!(listed.contains("ci") && listed.contains("rp_"), "{listed}");
+    text(&hub, &format!("member role --account {account} 1 admin")).await;
+    let members = text(&hub, &format!("member list --account {account}")).await;
+    assert!(
+        members.contains("ada@example.com  Ada   admin"),
+        "{members}"
+    );
+    let sessions = text(&hub, &format!("session list --token {token}")).await;
+    assert!(
+        sessions.contains("127.0.0.1") && sessions.contains("rialto-cli/"),
+        "{sessions}"
+    );
+
+    let trail = text(&hub, "audit export --format csv --action session").await;
+    assert!(
+        trail.starts_with("id,createdAt,") && trail.contains("session.open"),
+        "{trail}"
+    );
+    text(&hub, "user disable 1").await;
+    let refused = rialto(&hub, &format!("user me --token {token}")).await;
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    text(&hub, "user reset ada@example.com").await;
+    text(&hub, "user remove 1").await;
+    assert_eq!(text(&hub, "user list").await, "There are none.\n");
 }

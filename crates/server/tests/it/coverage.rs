@@ -60,14 +60,14 @@ fn expected(level: Level, brings: Brings) -> Option<u16> {
 const LEVELS: [KeyLevel; 3] = [KeyLevel::Account, KeyLevel::Endpoint, KeyLevel::Event];
 
 /// An account with an endpoint, and a key of each level.
-struct Shop {
-    account: TestAccount,
+pub(crate) struct Shop {
+    pub(crate) account: TestAccount,
     endpoint: TestEndpoint,
     event_key: String,
 }
 
 impl Shop {
-    async fn open(hub: &TestHub, environment: Environment) -> Self {
+    pub(crate) async fn open(hub: &TestHub, environment: Environment) -> Self {
         let account = hub
             .account_in(environment, model::AccountPolicy::default())
             .await;
@@ -116,7 +116,7 @@ impl Shop {
     }
 
     /// The path of a route with this shop's ids.
-    fn path(&self, route: &RouteInfo) -> String {
+    pub(crate) fn path(&self, route: &RouteInfo) -> String {
         let fill = |part: &str| match part
             .strip_prefix('{')
             .and_then(|part| part.strip_suffix('}'))
@@ -131,6 +131,7 @@ impl Shop {
                 "keyId" | "subscriptionId" | "quarantineId" | "providerId" | "outboxId"
                 | "supplierKeyId" | "partnerId",
             ) => "4711".to_owned(),
+            Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("*code") => "no/thing".to_owned(),
             Some(other) => panic!(

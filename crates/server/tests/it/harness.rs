@@ -4,6 +4,8 @@ mod binary;
 mod curl;
 mod http;
 pub(crate) mod mix;
+pub(crate) mod oidc;
+pub(crate) mod people;
 mod process;
 mod raw;
 mod receiver;

@@ -6,6 +6,7 @@
 mod harness;
 
 mod application;
+mod audit;
 mod backup;
 mod body;
 mod browser;
@@ -34,6 +35,7 @@ mod mail;
 mod manage;
 mod migrate;
 mod notification;
+mod oidc;
 mod openapi;
 mod order;
 #[cfg(feature = "distributed")]
@@ -48,9 +50,11 @@ mod quarantine;
 mod readme;
 mod replay;
 mod retention;
+mod roles;
 mod secrets;
 mod send;
 mod serve;
 mod shutdown;
 mod stored;
 mod test_drive;
+mod user;
