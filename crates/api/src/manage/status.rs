@@ -21,6 +21,8 @@ struct Overview {
     ready: bool,
     /// What is missing, in sentences.
     missing: Vec<String>,
+    /// Mails leave; without a mail server they wait in the outbox.
+    mail_server: bool,
     /// Committed batches that have not been routed yet.
     router_lag_batches: u64,
     /// Documents at all destinations.
@@ -112,6 +114,7 @@ async fn overview(_caller: Caller<Operator>, State(state): State<ApiState>) -> A
         version: env!("CARGO_PKG_VERSION"),
         ready: missing.is_empty(),
         missing,
+        mail_server: state.hub.has_mail_server(),
         router_lag_batches: state.hub.router_lag(),
         waiting,
         retrying,

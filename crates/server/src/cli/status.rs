@@ -11,6 +11,7 @@ const VIEW: View = View::OneWith(
         ("version", "/version"),
         ("ready", "/ready"),
         ("missing", "/missing"),
+        ("mail server", "/mailServer"),
         ("batches to route", "/routerLagBatches"),
         ("waiting", "/waiting"),
         ("retrying", "/retrying"),

@@ -3,6 +3,7 @@
 //! every answer.
 
 mod notifications;
+mod people;
 
 use std::path::Path;
 
@@ -58,7 +59,8 @@ impl Walk {
             &self.pilot
         };
         let body = (!body.is_null()).then_some(body);
-        let answer = http.json(method, path, Some(key), body).await;
+        let key = Some(key).filter(|key| !key.is_empty());
+        let answer = http.json(method, path, key, body).await;
         for (name, value) in &answer.headers {
             self.answers.push(format!("{name}: {value:?}"));
         }
@@ -119,7 +121,11 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// An account of pilot with endpoints whose credentials are planted, and pushes that are refused by a receiver which
 /// repeats all that it was sent.
-async fn endpoints(walk: &mut Walk, secrets: &mut Secrets, receiver: &Receiver) {
+async fn endpoints(
+    walk: &mut Walk,
+    secrets: &mut Secrets,
+    receiver: &Receiver,
+) -> Value {
     let providers = json!({ "name": "Acme" });
     walk.manage("POST", "/providers", providers).await;
     let body = json!({ "name": "Shop", "environment": "pilot" });
@@ -258,6 +264,7 @@ async fn endpoints(walk: &mut Walk, secrets: &mut Secrets, receiver: &Receiver) 
         "key"
     };
     secrets.made("rotated key", &rotated, name);
+    account["id"].clone()
 }
 
 /// More destinations, that fetch; a scheme of notifications each.
@@ -352,7 +359,8 @@ async fn planted_secrets_are_found_nowhere() {
         pilot: process.pilot(),
         answers: Vec::new(),
     };
-    endpoints(&mut walk, &mut secrets, &receiver).await;
+    let account = endpoints(&mut walk, &mut secrets, &receiver).await;
+    people::walk(&mut walk, &mut secrets, &account, &smtp).await;
     mails(&mut walk, &mut secrets, &smtp).await;
     walk.manage("GET", "/audit?limit=1000", Value::Null).await;
     let (_, metrics) = walk.call("GET", "/metrics", TOKEN, Value::Null).await;
