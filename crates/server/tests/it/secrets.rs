@@ -121,11 +121,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// An account of pilot with endpoints whose credentials are planted, and pushes that are refused by a receiver which
 /// repeats all that it was sent.
-async fn endpoints(
-    walk: &mut Walk,
-    secrets: &mut Secrets,
-    receiver: &Receiver,
-) -> Value {
+async fn endpoints(walk: &mut Walk, secrets: &mut Secrets, receiver: &Receiver) -> Value {
     let providers = json!({ "name": "Acme" });
     walk.manage("POST", "/providers", providers).await;
     let body = json!({ "name": "Shop", "environment": "pilot" });

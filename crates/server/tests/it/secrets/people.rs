@@ -37,15 +37,16 @@ pub(super) async fn walk(walk: &mut Walk, secrets: &mut Secrets, account: &Value
 
     let sign_in = |password: &str| json!({ "email": EMAIL, "password": password });
     let sessions = "/manage/v1/sessions";
-    assert_eq!(walk.call("POST", sessions, "", sign_in(&wrong)).await.0, 403);
+    assert_eq!(
+        walk.call("POST", sessions, "", sign_in(&wrong)).await.0,
+        403
+    );
     let body = json!({ "email": [EMAIL], "password": { "is": wrong } });
     assert_eq!(walk.call("POST", sessions, "", body).await.0, 400);
     let (_, opened) = walk.show("POST", sessions, "", sign_in(&chosen)).await;
     let session = secrets.made("session", &opened, "token");
     let body = json!({ "name": "ci", "scopes": ["read"], "expiresInSeconds": 3600 });
-    let (status, made) = walk
-        .show("POST", "/manage/v1/tokens", &session, body)
-        .await;
+    let (status, made) = walk.show("POST", "/manage/v1/tokens", &session, body).await;
     assert_eq!(status, 200, "{made}");
     let token = secrets.made("personal token", &made, "token");
     for (path, key) in [
@@ -63,7 +64,8 @@ pub(super) async fn walk(walk: &mut Walk, secrets: &mut Secrets, account: &Value
 
     smtp.take();
     let body = json!({ "email": EMAIL });
-    walk.call("POST", "/manage/v1/passwords/reset", "", body).await;
+    walk.call("POST", "/manage/v1/passwords/reset", "", body)
+        .await;
     let reset = ticket(secrets, smtp).await;
     assert_eq!(password(walk, &reset, &next).await, 200);
     walk.manage("GET", "/users", Value::Null).await;
