@@ -19,6 +19,7 @@ mod health;
 mod manage;
 mod notification;
 mod observe;
+mod onboarding;
 mod openapi;
 mod origin;
 mod problem;
@@ -144,6 +145,7 @@ fn door() -> door::Door {
     application::routes(&mut door);
     deployment::routes(&mut door);
     notification::routes(&mut door);
+    onboarding::routes(&mut door);
     manage::routes(&mut door);
     door
 }

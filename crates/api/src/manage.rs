@@ -7,6 +7,7 @@
 
 mod access_token;
 mod account;
+mod application;
 mod audit;
 mod delivery;
 mod endpoint;
@@ -22,6 +23,7 @@ mod page;
 mod partner;
 mod provider;
 mod quarantine;
+mod registration;
 mod schema_drift;
 mod session;
 mod status;
@@ -47,6 +49,8 @@ pub(crate) fn routes(door: &mut Door) {
     partner::routes(door);
     test_drive::routes(door);
     key::routes(door);
+    application::routes(door);
+    registration::routes(door);
     endpoint::routes(door);
     subscription::routes(door);
     event::routes(door);

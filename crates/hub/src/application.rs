@@ -32,10 +32,10 @@ impl Hub {
         scope: Scope,
         body: &Value,
     ) -> Result<Application> {
-        let definition = EndpointDefinition::parse_application(body)?;
         self.account(scope)?;
         let mut tx = self.db.begin().await?;
-        self.check_definition(&mut tx, &definition).await?;
+        self.check_application(&mut tx, body, Invalid::default())
+            .await?;
         let count = store::application::count(&mut tx, scope).await?;
         if count >= APPLICATIONS_MAX {
             let message = format!(
@@ -86,11 +86,10 @@ impl Hub {
         body: &Value,
         run: Run,
     ) -> Result<(Application, Vec<Effect>)> {
-        let definition = EndpointDefinition::parse_application(body)?;
-        check_id(body, id)?;
         let (mut tx, turn) = self.begin_change().await?;
         let before = own(&mut tx, scope, id).await?;
-        self.check_definition(&mut tx, &definition).await?;
+        self.check_application(&mut tx, body, check_id(body, id))
+            .await?;
         let after = Application {
             document: kept(body),
             updated_at: self.now(),
@@ -157,6 +156,21 @@ impl Hub {
             .await?;
         Ok(tx.commit().await?)
     }
+
+    /// Every violation of the document at once, after those that were found already.
+    async fn check_application(
+        &self,
+        tx: &mut Tx,
+        body: &Value,
+        found: Invalid,
+    ) -> Result<EndpointDefinition> {
+        let (definition, mut invalid) = Invalid::split(EndpointDefinition::parse_application(body));
+        for violation in found.violations {
+            invalid.push(violation);
+        }
+        self.check_definition(tx, body, &mut invalid).await?;
+        Ok(invalid.join(definition)?)
+    }
 }
 
 /// What is kept of a document: what was sent, but for members that have a meaning of their own in answers (clients tell
@@ -171,18 +185,18 @@ pub(crate) fn kept(body: &Value) -> Value {
 }
 
 /// Whoever reads an application and sends it back sends its id too: it must be this one.
-fn check_id(body: &Value, id: ApplicationId) -> Result<()> {
+fn check_id(body: &Value, id: ApplicationId) -> Invalid {
     let said = match &body["id"] {
-        Value::Null => return Ok(()),
+        Value::Null => return Invalid::default(),
         Value::String(text) => text.parse().ok(),
         other => other.as_i64(),
     };
     if said == Some(id.0) {
-        return Ok(());
+        return Invalid::default();
     }
     let message =
         format!("is not {id}, the application that the path names; an id does not change");
-    Err(Invalid::one("/id", "id", message).into())
+    Invalid::one("/id", "id", message)
 }
 
 pub(crate) async fn own(tx: &mut Tx, scope: Scope, id: ApplicationId) -> Result<Application> {

@@ -304,6 +304,6 @@ pub(crate) async fn deployment(
     found.ok_or_else(|| Error::not_found("deployment", id))
 }
 
-fn subject((application, id): Which<'_>) -> String {
+pub(crate) fn subject((application, id): Which<'_>) -> String {
     format!("deployment {id} of application {application}")
 }

@@ -1,10 +1,10 @@
 //! Endpoints: registered by a user (a key), described by the provider (`PUT /v1/endpoint`), enabled, disabled, failed,
 //! deleted.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use engine::Tx;
-use model::endpoint::Role;
 use model::invalid::shown;
 use model::key::KeyLevel;
 use model::{Endpoint, EndpointDefinition, EndpointId, EndpointStatus, Invalid, Secret};
@@ -13,7 +13,7 @@ use store::endpoint::Sealed;
 
 use crate::registry::{Secrets, purpose};
 use crate::subscription::hold;
-use crate::{Actor, Error, Hub, Page, Result, Scope};
+use crate::{Actor, Error, Hub, Key, Page, Result, Scope};
 
 /// Longest failure reason, in **bytes** (the published API says so).
 pub const REASON_BYTES_MAX: usize = 512;
@@ -33,17 +33,7 @@ impl Hub {
     ) -> Result<(Endpoint, Secret)> {
         self.account(scope)?;
         let (mut tx, turn) = self.begin_change().await?;
-        let endpoint = store::endpoint::insert(&mut tx, scope, self.now()).await?;
-        let (key, secret) = self
-            .key_issue(&mut tx, scope, Some(endpoint.id), KeyLevel::Endpoint)
-            .await?;
-        self.put_webhook_secrets(
-            &mut tx,
-            scope,
-            endpoint.id,
-            &[outbound::signature::generate_secret()],
-        )
-        .await?;
+        let (endpoint, key, secret) = self.endpoint_insert(&mut tx, scope).await?;
         let subject = format!("endpoint {}", endpoint.id);
         self.audit(
             &mut tx,
@@ -62,6 +52,22 @@ impl Hub {
         Ok((endpoint, secret))
     }
 
+    /// A new endpoint with its key and signing secret, in a transaction. The caller makes it known once that has committed.
+    pub(crate) async fn endpoint_insert(
+        &self,
+        tx: &mut Tx,
+        scope: Scope,
+    ) -> Result<(Endpoint, Key, Secret)> {
+        let endpoint = store::endpoint::insert(tx, scope, self.now()).await?;
+        let (key, secret) = self
+            .key_issue(tx, scope, Some(endpoint.id), KeyLevel::Endpoint)
+            .await?;
+        let signing = [outbound::signature::generate_secret()];
+        self.put_webhook_secrets(tx, scope, endpoint.id, &signing)
+            .await?;
+        Ok((endpoint, key, secret))
+    }
+
     /// The provider describes the endpoint, or describes it anew: it is ACTIVE from now on. What it does not state, it
     /// takes from the application that it names or was registered from.
     pub async fn endpoint_define(
@@ -74,11 +80,16 @@ impl Hub {
         let _halt = self.halt_router(scope.0).await;
         let (mut tx, turn) = self.begin_change().await?;
         let made_from = self.made_from(&mut tx, scope, id, body).await?;
-        let definition = match &made_from {
-            None => EndpointDefinition::parse(body)?,
-            Some(made_from) => made_from.define(body)?,
+        let whole = match &made_from {
+            None => Cow::Borrowed(body),
+            Some(made_from) => Cow::Owned(made_from.overlay(body)),
         };
-        self.check_definition(&mut tx, &definition).await?;
+        let (definition, mut invalid) = Invalid::split(EndpointDefinition::parse(&whole));
+        self.check_definition(&mut tx, &whole, &mut invalid).await?;
+        let mut definition = invalid.join(definition)?;
+        if let Some(made_from) = &made_from {
+            (definition.application_id, definition.deployment_id) = made_from.ids();
+        }
         let here = self.here(scope.0).await?;
         let change = |endpoint: &mut Endpoint| {
             endpoint.status = EndpointStatus::Active;
@@ -103,46 +114,39 @@ impl Hub {
         Ok(endpoint)
     }
 
-    /// What depends on more than the document itself: the provider is known, the URLs may be called.
+    /// What depends on more than the document itself: the provider is known, the URLs may be called. Read tolerantly, so
+    /// that all violations are told together with those of the parser.
     pub(crate) async fn check_definition(
         &self,
         tx: &mut Tx,
-        definition: &EndpointDefinition,
+        body: &Value,
+        invalid: &mut Invalid,
     ) -> Result<()> {
-        let mut invalid = Invalid::default();
-        let name = &definition.provider_name;
-        if store::provider::by_name(tx, name).await?.is_none() {
+        const URLS: [&str; 5] = [
+            "/url",
+            "/endpointTypes/event/source/url",
+            "/endpointTypes/event/destination/url",
+            "/endpointTypes/segment/source/url",
+            "/endpointTypes/segment/destination/url",
+        ];
+        if let Some(name) = body["providerName"]
+            .as_str()
+            .filter(|n| !n.trim().is_empty())
+            && store::provider::by_name(tx, name).await?.is_none()
+        {
             let message = format!(
                 "no provider is named {}: use the name that the operator registered",
                 shown(name)
             );
             invalid.add("/providerName", "unknown-provider", message);
         }
-        let roles = &definition.roles;
-        let url = |role: &Option<Role>| role.as_ref().and_then(|role| role.url.clone());
-        let urls = [
-            ("/url", definition.url.clone()),
-            ("/endpointTypes/event/source/url", url(&roles.event_source)),
-            (
-                "/endpointTypes/event/destination/url",
-                url(&roles.event_destination),
-            ),
-            (
-                "/endpointTypes/segment/source/url",
-                url(&roles.segment_source),
-            ),
-            (
-                "/endpointTypes/segment/destination/url",
-                url(&roles.segment_destination),
-            ),
-        ];
-        for (pointer, url) in urls {
-            // A kindness: what counts is the check when dialling, after the name is resolved.
-            if let Some(Err(failure)) = url.map(|url| self.client.check(&url)) {
-                invalid.add(pointer, "url", failure.to_string());
+        for pointer in URLS {
+            let url = body.pointer(pointer).and_then(Value::as_str);
+            if let Some(url) = url.map(str::trim).filter(|url| !url.is_empty()) {
+                self.check_url(pointer, url, invalid);
             }
         }
-        Ok(invalid.or(())?)
+        Ok(())
     }
 
     /// Enables or disables; `false` when it is so already. What is published while it is disabled is not its; what

@@ -29,6 +29,7 @@ pub mod notice;
 pub mod notification;
 pub mod observation;
 pub mod oidc;
+pub mod onboarding;
 pub mod options;
 pub mod outbox;
 pub mod partner;

@@ -155,7 +155,8 @@ impl Hub {
     ) -> Result<Option<NotificationTarget>> {
         let target = match store::notification::get(tx, scope, id).await? {
             Stated::Document(sealed) => Some(self.notification_open(id, &sealed)?),
-            Stated::Nothing | Stated::Stopped => None,
+            Stated::Nothing => self.onboarding_notification(tx, scope, id).await?,
+            Stated::Stopped => None,
         };
         Ok(target.map(|mut target| {
             if target.key.is_none() {

@@ -73,6 +73,22 @@ impl Invalid {
         self.violations.is_empty()
     }
 
+    /// What was read, and what was found wrong so far: for who goes on looking.
+    pub fn split<T>(read: Result<T, Self>) -> (Option<T>, Self) {
+        match read {
+            Ok(value) => (Some(value), Self::default()),
+            Err(invalid) => (None, invalid),
+        }
+    }
+
+    /// What was read with [`Invalid::split`], when nothing was found wrong since either.
+    pub fn join<T>(self, read: Option<T>) -> Result<T, Self> {
+        match read {
+            Some(value) if self.is_empty() => Ok(value),
+            _ => Err(self),
+        }
+    }
+
     /// `Ok(value)` when nothing was found wrong.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() {

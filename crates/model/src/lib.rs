@@ -18,6 +18,7 @@ pub mod identifier;
 pub mod invalid;
 pub mod key;
 pub mod notification;
+pub mod onboarding;
 pub mod partner;
 pub mod password;
 pub mod publisher;
@@ -40,6 +41,7 @@ pub use id::{
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};
+pub use onboarding::Onboarding;
 pub use publisher::Publisher;
 pub use secret::Secret;
 pub use subscription::Subscription;

@@ -6,6 +6,7 @@
 
 mod access_token;
 mod account;
+mod application;
 mod audit;
 mod delivery;
 mod event;
@@ -51,6 +52,8 @@ pub enum Command {
     TestDrive(Noun<test_drive::Verb>),
     /// Customers of the exchange.
     Account(Noun<account::Verb>),
+    /// Applications: products that their providers define once.
+    Application(Noun<application::Verb>),
     /// Endpoints: products, connected on behalf of an account.
     #[command(visible_alias = "endpoint")]
     Registration(Noun<registration::Verb>),
@@ -159,6 +162,14 @@ impl Request {
         }
     }
 
+    fn put(path: impl Into<String>, body: Value, view: View) -> Self {
+        let request = Self::new(Method::PUT, path, view);
+        Self {
+            body: Some(body),
+            ..request
+        }
+    }
+
     fn patch(path: impl Into<String>, body: Value, view: View) -> Self {
         let request = Self::new(Method::PATCH, path, view);
         Self {
@@ -188,6 +199,21 @@ trait Verbs {
     /// # Errors
     /// A sentence, when what was said cannot become a request (a file that cannot be read).
     fn request(self) -> Result<Request, CliError>;
+}
+
+/// JSON of a file, or (`-`) of the standard input.
+fn read_json(path: String) -> Result<Value, CliError> {
+    let text = if path == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(&path)
+    };
+    match text {
+        Err(source) => Err(CliError::File { path, source }),
+        Ok(text) => {
+            serde_json::from_str(&text).map_err(|source| CliError::NotJson { path, source })
+        }
+    }
 }
 
 /// Why a command was not done.
@@ -251,6 +277,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Partner(noun) => split(noun),
         Command::TestDrive(noun) => split(noun),
         Command::Account(noun) => split(noun),
+        Command::Application(noun) => split(noun),
         Command::Registration(noun) => split(noun),
         Command::Key(noun) => split(noun),
         Command::Subscription(noun) => split(noun),

@@ -91,6 +91,50 @@ pub async fn delete(
     Ok(())
 }
 
+/// How accounts are taken on: the document as it is shown, and the one with its secrets, sealed.
+#[derive(Debug, Clone)]
+pub struct SealedOnboarding {
+    pub shown: serde_json::Value,
+    pub sealed: Vec<u8>,
+}
+
+/// Puts it in the place of the one before, or takes that away.
+pub async fn put_onboarding(
+    tx: &mut Tx,
+    scope: Scope,
+    (application, id): (ApplicationId, &DeploymentId),
+    onboarding: Option<SealedOnboarding>,
+) -> Result<()> {
+    let sql = "UPDATE deployment SET onboarding = $4, onboarding_secrets = $5
+               WHERE account_id = $1 AND application_id = $2 AND id = $3";
+    let mut params = key(scope, application, id).to_vec();
+    params.push(onboarding.as_ref().map(|one| to_json(&one.shown)).into());
+    params.push(onboarding.map(|one| one.sealed).into());
+    tx.execute(sql, &params).await?;
+    Ok(())
+}
+
+pub async fn onboarding(
+    tx: &mut Tx,
+    scope: Scope,
+    (application, id): (ApplicationId, &DeploymentId),
+) -> Result<Option<SealedOnboarding>> {
+    let sql = "SELECT onboarding, onboarding_secrets FROM deployment
+               WHERE account_id = $1 AND application_id = $2 AND id = $3";
+    let Some(row) = first(tx, sql, &key(scope, application, id)).await? else {
+        return Ok(None);
+    };
+    let shown: Option<String> = row.get("onboarding")?;
+    let sealed: Option<Vec<u8>> = row.get("onboarding_secrets")?;
+    match shown.zip(sealed) {
+        None => Ok(None),
+        Some((shown, sealed)) => Ok(Some(SealedOnboarding {
+            shown: from_json("onboarding", &shown)?,
+            sealed,
+        })),
+    }
+}
+
 /// Registers, or updates the registration with the same code, namespace, version and type; answers its id.
 pub async fn put_event_type(
     tx: &mut Tx,

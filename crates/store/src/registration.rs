@@ -5,7 +5,9 @@
 
 use engine::{Row, Tx, Value};
 use jiff::Timestamp;
-use model::{AccountId, ApplicationId, DeploymentId, EndpointId, EventType, RegistrationType};
+use model::{
+    AccountId, ApplicationId, DeploymentId, EndpointId, EventType, OutboxId, RegistrationType,
+};
 
 use crate::deployment::deployment_id;
 use crate::{Result, Scope, first, from_json, to_json, word};
@@ -74,6 +76,42 @@ pub async fn get(tx: &mut Tx, scope: Scope, endpoint: EndpointId) -> Result<Opti
         .await?
         .map(|row| read(&row))
         .transpose()
+}
+
+/// Keeps what a user answered, sealed, and the call to the provider, if one is made.
+pub async fn put_answers(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: EndpointId,
+    (answers, connect): (Vec<u8>, Option<OutboxId>),
+) -> Result<()> {
+    let sql = "UPDATE registration SET answers = $3, connect_id = $4 WHERE account_id = $1 AND endpoint_id = $2";
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.0),
+        Value::from(answers),
+        Value::from(connect.map(|id| id.0)),
+    ];
+    tx.execute(sql, &params).await?;
+    Ok(())
+}
+
+/// What [`put_answers`] kept.
+pub async fn answers(
+    tx: &mut Tx,
+    scope: Scope,
+    endpoint: EndpointId,
+) -> Result<(Option<Vec<u8>>, Option<OutboxId>)> {
+    let sql =
+        "SELECT answers, connect_id FROM registration WHERE account_id = $1 AND endpoint_id = $2";
+    let params = [Value::from(scope.0.0), Value::from(endpoint.0)];
+    match first(tx, sql, &params).await? {
+        None => Ok((None, None)),
+        Some(row) => {
+            let connect: Option<i64> = row.get("connect_id")?;
+            Ok((row.get("answers")?, connect.map(OutboxId)))
+        }
+    }
 }
 
 /// The endpoints of whatever account that are made from an application, deleted ones left out.

@@ -1,4 +1,4 @@
-//! `/manage/v1/accounts/{accountId}/registrations` and `…/endpoints`: what users do with endpoints.
+//! `/manage/v1/accounts/{accountId}/endpoints`: what users do with endpoints, once they are registered (`registration`).
 
 use axum::Json;
 use axum::extract::State;
@@ -13,27 +13,12 @@ use serde_json::Value;
 use super::Answer;
 use super::input::{Body, Fields, FromBody, Id, Within};
 use super::page::{List, Params, paged};
+use super::registration::MadeFromView;
 use super::status::StandingView;
 use crate::ApiState;
 use crate::caller::{AccountMember, AccountViewer, Caller};
 use crate::door::{About, Door};
 use crate::problem::Problem;
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct Registration {}
-
-impl FromBody for Registration {
-    fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        for name in ["applicationId", "deploymentId", "values"] {
-            if fields.is_given(name) {
-                let message = "there are no applications yet: register with `{}` and let the provider describe the endpoint";
-                fields.refuse(name, "unknown-application", message);
-            }
-        }
-        Some(Self {})
-    }
-}
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -50,15 +35,6 @@ impl FromBody for Enable {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct NewEndpoint {
-    endpoint_id: i64,
-    /// Shown this once.
-    endpoint_key: String,
-    status: &'static str,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
 struct EndpointView {
     id: i64,
     /// Empty until the provider has described the endpoint.
@@ -71,6 +47,8 @@ struct EndpointView {
     /// Why the provider could not set it up.
     failure_reason: Option<String>,
     definition: DefinitionView,
+    /// The application that it was made from, and how the call to its provider went.
+    made_from: Option<MadeFromView>,
     standing: StandingView,
     #[schemars(with = "String")]
     created_at: Timestamp,
@@ -154,6 +132,8 @@ async fn view(hub: &Hub, endpoint: Endpoint) -> Result<EndpointView, Problem> {
         }
         _ => None,
     };
+    let scope = Scope(endpoint.account);
+    let made_from = hub.endpoint_made_from(scope, endpoint.id).await?;
     Ok(EndpointView {
         id: endpoint.id.0,
         name: endpoint.definition.name.clone(),
@@ -162,6 +142,7 @@ async fn view(hub: &Hub, endpoint: Endpoint) -> Result<EndpointView, Problem> {
         disabled_reason: endpoint.disabled_reason,
         failure_reason,
         definition: definition(endpoint.definition),
+        made_from: made_from.map(MadeFromView::from),
         standing: StandingView::of(hub.standing(endpoint.id)),
         created_at: endpoint.created_at,
         updated_at: endpoint.updated_at,
@@ -171,12 +152,6 @@ async fn view(hub: &Hub, endpoint: Endpoint) -> Result<EndpointView, Problem> {
 const ENDPOINT: &str = "/manage/v1/accounts/{accountId}/endpoints/{endpointId}";
 
 pub(super) fn routes(door: &mut Door) {
-    let about = About::new("Register an endpoint; its key is shown this once");
-    door.post(
-        "/manage/v1/accounts/{accountId}/registrations",
-        register,
-        about.body::<Registration>().answers::<NewEndpoint>(),
-    );
     let about = paged(About::new("Endpoints, deleted ones included"));
     door.get(
         "/manage/v1/accounts/{accountId}/endpoints",
@@ -206,20 +181,6 @@ pub(super) fn routes(door: &mut Door) {
         rotate_secret,
         about.answers::<Secrets>(),
     );
-}
-
-async fn register(
-    caller: Caller<AccountMember>,
-    State(state): State<ApiState>,
-    Within(scope): Within,
-    Body(Registration {}): Body<Registration>,
-) -> Answer<NewEndpoint> {
-    let (endpoint, key) = state.hub.endpoint_register(&caller.actor(), scope).await?;
-    Ok(Json(NewEndpoint {
-        endpoint_id: endpoint.id.0,
-        endpoint_key: key.expose().to_owned(),
-        status: endpoint.status.as_str(),
-    }))
 }
 
 async fn list(

@@ -16,7 +16,7 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, Secret,
+    AccountId, ApplicationId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, Secret,
     SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
@@ -61,6 +61,7 @@ macro_rules! path_ids {
 
 path_ids! {
     AccountId "accountId",
+    ApplicationId "applicationId",
     EndpointId "endpointId",
     SubscriptionId "subscriptionId",
     KeyId "keyId",
@@ -158,7 +159,9 @@ impl<'v, 'i> Fields<'v, 'i> {
     }
 
     fn known(&mut self, name: &'static str) {
-        self.known.push(name);
+        if !self.known.contains(&name) {
+            self.known.push(name);
+        }
     }
 
     pub(super) fn refuse(&mut self, name: &str, code: &str, message: impl Into<String>) {
@@ -303,6 +306,30 @@ impl<'v, 'i> Fields<'v, 'i> {
             }
         }
         values
+    }
+
+    /// Whatever stands there, unless absent or null.
+    pub(super) fn value(&mut self, name: &'static str) -> Option<&'v Value> {
+        self.known(name);
+        self.reader.get(name)
+    }
+
+    /// An object of whatever members.
+    pub(super) fn map(&mut self, name: &'static str) -> Option<serde_json::Map<String, Value>> {
+        let value = self.value(name)?;
+        match value {
+            Value::Object(members) if members.len() <= ENTRIES_MAX => Some(members.clone()),
+            Value::Object(members) => {
+                let message = format!("{} entries; at most {ENTRIES_MAX} are taken", members.len());
+                self.refuse(name, "too-many", message);
+                None
+            }
+            other => {
+                let message = format!("expected an object, found {}", type_name(other));
+                self.refuse(name, "type", message);
+                None
+            }
+        }
     }
 
     /// A map of texts to texts; empty when absent.

@@ -1,14 +1,13 @@
 //! `rialto quarantine …`
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 use model::{AccountId, EndpointId, QuarantineId};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::view::{Column, Part, View};
-use super::{CliError, Paging, Request, Verbs, Whose};
+use super::{CliError, Paging, Request, Verbs, Whose, read_json};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -136,7 +135,7 @@ impl Verbs for Verb {
             Self::Repair { whose, id, file } => {
                 let path = format!("{}/repair", path(whose.account, id));
                 let view = View::One(&[("published", "/accepted"), ("as", "/publicationId")]);
-                Request::post(path, read(file)?, view)
+                Request::post(path, read_json(file)?, view)
             }
             Self::Map(map) => {
                 let names = |pairs: Vec<_>| pairs.into_iter().collect::<BTreeMap<String, String>>();
@@ -151,22 +150,5 @@ impl Verbs for Verb {
                 Request::delete(path(whose.account, id), "The event is given up.")
             }
         })
-    }
-}
-
-/// JSON of a file, or of the standard input.
-fn read(path: String) -> Result<Value, CliError> {
-    let text = if path == "-" {
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        read.map(|_| text)
-    } else {
-        std::fs::read_to_string(&path)
-    };
-    match text {
-        Err(source) => Err(CliError::File { path, source }),
-        Ok(text) => {
-            serde_json::from_str(&text).map_err(|source| CliError::NotJson { path, source })
-        }
     }
 }

@@ -2,11 +2,11 @@
 
 use clap::Subcommand;
 use http::Method;
-use model::{AccountId, EndpointId};
+use model::{AccountId, ApplicationId, DeploymentId, EndpointId};
 use serde_json::json;
 
 use super::view::{Column, View};
-use super::{CliError, Paging, Request, Verbs, Whose};
+use super::{CliError, Paging, Request, Verbs, Whose, read_json};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -25,6 +25,11 @@ const ONE: View = View::One(&[
     ("enabled", "/enabled"),
     ("disabled because", "/disabledReason"),
     ("failed because", "/failureReason"),
+    ("application", "/madeFrom/applicationName"),
+    ("deployment", "/madeFrom/deploymentId"),
+    ("call to its provider", "/madeFrom/connect/state"),
+    ("made so often", "/madeFrom/connect/attempts"),
+    ("made again", "/madeFrom/connect/nextAttemptAt"),
     ("provider", "/definition/providerName"),
     ("url", "/definition/url"),
     ("publishes events", "/definition/eventSource/transfer"),
@@ -52,6 +57,18 @@ pub enum Verb {
     Create {
         #[command(flatten)]
         whose: Whose,
+        /// The application that it is made from (`rialto application list`).
+        #[arg(long, value_name = "ID")]
+        application: Option<ApplicationId>,
+        /// One of the application's deployments, when it has several.
+        #[arg(long, value_name = "ID", requires = "application")]
+        deployment: Option<DeploymentId>,
+        /// An answer to a prompt; others on this machine may see it, so passwords go into a file.
+        #[arg(long = "value", value_name = "NAME=VALUE", value_parser = answer, requires = "application")]
+        values: Vec<(String, String)>,
+        /// JSON with more answers, by their names; `-` reads the standard input.
+        #[arg(long, value_name = "PATH", requires = "application")]
+        values_file: Option<String>,
     },
     /// List endpoints, deleted ones included.
     List {
@@ -98,6 +115,13 @@ pub enum Verb {
     },
 }
 
+fn answer(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write the prompt's name, `=`, and the answer".to_owned()),
+    }
+}
+
 fn path(account: AccountId, id: EndpointId) -> String {
     format!("/accounts/{account}/endpoints/{id}")
 }
@@ -109,9 +133,27 @@ fn enable(account: AccountId, id: EndpointId, enabled: bool) -> Request {
 impl Verbs for Verb {
     fn request(self) -> Result<Request, CliError> {
         Ok(match self {
-            Self::Create { whose } => {
+            Self::Create {
+                whose,
+                application,
+                deployment,
+                values,
+                values_file,
+            } => {
                 let path = format!("/accounts/{}/registrations", whose.account);
-                Request::post(path, json!({}), CREATED)
+                let mut body = json!({});
+                if let Some(application) = application {
+                    let mut answers = match values_file {
+                        Some(file) => read_json(file)?,
+                        None => json!({}),
+                    };
+                    if let Some(answers) = answers.as_object_mut() {
+                        answers
+                            .extend(values.into_iter().map(|(name, value)| (name, value.into())));
+                    }
+                    body = json!({ "applicationId": application, "deploymentId": deployment, "values": answers });
+                }
+                Request::post(path, body, CREATED)
             }
             Self::List { whose, paging } => {
                 let path = format!("/accounts/{}/endpoints", whose.account);

@@ -105,11 +105,18 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
-            let cells: Vec<String> = items.iter().map(|item| cell(Some(item))).collect();
+            let cells: Vec<String> = items.iter().map(|item| cell(Some(named(item)))).collect();
             cells.join(", ")
         }
         Some(value @ Value::Object(_)) => value.to_string(),
     }
+}
+
+/// A thing in a list is shown by its name, or what it has instead.
+fn named(item: &Value) -> &Value {
+    let names = ["name", "pointer", "code", "id"].iter();
+    let mut known = names.filter_map(|name| item.get(name));
+    known.next().unwrap_or(item)
 }
 
 /// To the standard output; a reader that went away has read enough.

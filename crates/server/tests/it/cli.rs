@@ -8,18 +8,18 @@ use crate::harness::people::PASSWORD;
 use crate::harness::{Receiver, TOKEN, TestHub, event};
 
 /// What a command came to.
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs the binary with these words, separated by spaces, beside the hub.
-async fn rialto(hub: &TestHub, words: &str) -> Done {
+pub(crate) async fn rialto(hub: &TestHub, words: &str) -> Done {
     rialto_with(hub.http.url(""), words, None).await
 }
 
-async fn rialto_with(server: String, words: &str, input: Option<String>) -> Done {
+pub(crate) async fn rialto_with(server: String, words: &str, input: Option<String>) -> Done {
     let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
     let run = move || -> std::io::Result<Output> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rialto"))

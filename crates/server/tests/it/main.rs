@@ -36,6 +36,7 @@ mod manage;
 mod migrate;
 mod notification;
 mod oidc;
+mod onboarding;
 mod openapi;
 mod order;
 #[cfg(feature = "distributed")]

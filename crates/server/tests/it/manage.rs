@@ -594,21 +594,6 @@ async fn an_endpoint_is_disabled_enabled_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_registration_for_an_application_is_refused_until_there_are_applications() {
-    let scene = Scene::start().await;
-    let body = json!({ "applicationId": 1, "deploymentId": 2, "values": {} });
-    assert_eq!(
-        scene.refused("POST", "/registrations", body).await,
-        (
-            400,
-            ["/applicationId", "/deploymentId", "/values"]
-                .map(str::to_owned)
-                .to_vec()
-        )
-    );
-}
-
-#[tokio::test]
 async fn a_signing_secret_is_shown_and_rotated_with_the_one_before() {
     let scene = Scene::start().await;
     let path = format!("/endpoints/{}/webhooksecret", scene.crm.id);
