@@ -250,6 +250,7 @@ impl Hub {
                 "accountId": account.id,
                 "accountName": account.name,
                 "environment": account.environment,
+                "baseUrl": self.base_url(account.environment),
                 "extraFields": answered.extra_fields,
             });
             let outgoing = Outgoing::Connect {

@@ -47,6 +47,7 @@ impl Acme {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests pass literals")]
     pub(crate) fn document(&self, authentication: Value) -> Value {
         json!({
             "onboardingType": "DIRECTCONNECT", "instructions": "Wait a minute.", "connectUrl": format!("{}/connect", self.server.url()),
@@ -163,11 +164,7 @@ async fn secrets_come_back_as_masks_and_masks_keep_them() {
             shown,
             "a mask sent back keeps the secret"
         );
-        assert!(
-            !crate::onboarding::everything_stored(&acme)
-                .await
-                .contains("planted-secret")
-        );
+        assert!(!everything_stored(&acme).await.contains("planted-secret"));
         let mut moved = shown;
         moved["connectUrl"] = "http://127.0.0.1:1/connect".into();
         let (status, pointers) = acme.refused(moved).await;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
 use model::retry::{Verdict, verdict};
-use model::{Authentication, OutboxId, Secret};
+use model::{Authentication, EndpointStatus, OutboxId, Secret};
 use outbound::mail::Mail;
 use outbound::oauth::without;
 use outbound::{Answer, Call, Failure, signature};
@@ -80,8 +80,13 @@ impl Hub {
                 url,
                 authentication,
                 body,
-                ..
+                endpoint,
             } => {
+                // Its provider has answered otherwise, or nobody wants it any more.
+                let entry = self.registry.endpoint(endpoint);
+                if entry.is_none_or(|one| one.endpoint.status != EndpointStatus::Pending) {
+                    return Ok(Ended::Unwanted);
+                }
                 let post = Post {
                     url: &url,
                     authentication: authentication.as_ref(),
@@ -177,6 +182,8 @@ impl Hub {
             let stated = post.authentication.map(Authentication::secrets);
             let mut secrets = stated.unwrap_or_default();
             secrets.extend(signed_in.iter().map(|done| done.authorization.credential()));
+            // What a connect call hands over.
+            secrets.extend(post.body["endpointKey"].as_str());
             return Ok(ended(result, (at, self.now()), &secrets));
         }
     }

@@ -198,7 +198,8 @@ async fn the_provider_is_called_and_completes_the_registration() {
         calls[0].json(),
         json!({
             "version": "1", "endpointId": endpoint.id, "endpointKey": endpoint.key, "applicationId": customer.acme.application, "deploymentId": "mail",
-            "accountId": customer.account.id, "accountName": "Shop", "environment": "production", "extraFields": { "region": "eu", "tenant": 12 },
+            "accountId": customer.account.id, "accountName": "Shop", "environment": "production",
+            "baseUrl": hub.server.hub.base_url(model::Environment::Production), "extraFields": { "region": "eu", "tenant": 12 },
         })
     );
     let shown = customer.shown(&endpoint).await;
@@ -208,6 +209,8 @@ async fn the_provider_is_called_and_completes_the_registration() {
     );
     assert_eq!(shown["madeFrom"]["applicationName"], "Mailer");
     assert_eq!(shown["madeFrom"]["connect"]["history"][0]["status"], 200);
+
+    assert_eq!(calls[0].json()["baseUrl"], hub.http.url(""));
 
     // With the key that it was sent, and no more than what is its own.
     let told = calls[0].json();
@@ -527,4 +530,40 @@ async fn it_is_all_said_on_the_command_line_too() {
         "{}",
         done.err
     );
+}
+
+#[tokio::test]
+async fn nobody_is_called_any_more_once_the_provider_has_answered_or_the_user_has_given_up() {
+    let customer = Customer::start(|acme| acme.document(basic())).await;
+    let (hub, server) = (&customer.acme.provider.hub, &customer.acme.server);
+    server.answer_status(503);
+    let completed = customer.register(customer.answers()).await;
+    let given_up = customer.register(customer.answers()).await;
+    hub.settle().await;
+    assert_eq!(server.take().len(), 2);
+    assert_eq!(
+        customer
+            .acme
+            .provider
+            .define(&completed, json!({}))
+            .await
+            .status,
+        200
+    );
+    let deleted = customer
+        .manage(
+            "DELETE",
+            &format!("/endpoints/{}", given_up.id),
+            Value::Null,
+        )
+        .await;
+    assert_eq!(deleted.status, 200);
+    hub.pass(Duration::from_secs(3_600)).await;
+    assert_eq!(server.count(), 0);
+    for endpoint in [completed, given_up] {
+        assert_eq!(
+            customer.shown(&endpoint).await["madeFrom"]["connect"]["state"],
+            "dropped"
+        );
+    }
 }
