@@ -12,8 +12,8 @@ use model::application::{self, Named};
 use model::invalid::{Invalid, shown};
 use model::onboarding::{Answered, Onboarding, OnboardingType, Prompt};
 use model::{
-    Application, ApplicationId, Authentication, Deployment, DeploymentId, Endpoint, EndpointId,
-    EventType, OutboxId, Secret,
+    Account, Application, ApplicationId, Authentication, Deployment, DeploymentId, Endpoint,
+    EndpointId, EventType, OutboxId, Secret,
 };
 use serde_json::{Map, Value, json};
 use store::outbox::OutboxRow;
@@ -237,30 +237,15 @@ impl Hub {
             created_at: endpoint.created_at,
         };
         store::registration::put(&mut tx, scope, &registration).await?;
-        let mut connect = None;
-        if let (OnboardingType::DirectConnect, Some(url)) =
-            (onboarding.kind, onboarding.connect_url)
-        {
-            let body = json!({
-                "version": CONNECT_VERSION,
-                "endpointId": endpoint.id,
-                "endpointKey": secret.expose(),
-                "applicationId": new.application,
-                "deploymentId": deployment,
-                "accountId": account.id,
-                "accountName": account.name,
-                "environment": account.environment,
-                "baseUrl": self.base_url(account.environment),
-                "extraFields": answered.extra_fields,
-            });
-            let outgoing = Outgoing::Connect {
-                endpoint: endpoint.id,
-                url,
-                authentication: answered.authentication.clone(),
-                body,
-            };
-            connect = Some(self.outbox_put(&mut tx, Some(scope), &outgoing).await?);
-        }
+        let about = (&account, new.application, deployment.as_ref());
+        let connect = self
+            .put_connect(
+                &mut tx,
+                about,
+                (&endpoint, &secret),
+                (&onboarding, &answered),
+            )
+            .await?;
         self.put_answers(
             &mut tx,
             scope,
@@ -283,6 +268,40 @@ impl Hub {
         self.registry.put_key(&key);
         self.outbox_nudge();
         Ok((endpoint, secret))
+    }
+
+    /// Puts the call to the provider into the outbox, if one is to be made.
+    async fn put_connect(
+        &self,
+        tx: &mut Tx,
+        (account, application, deployment): (&Account, ApplicationId, Option<&DeploymentId>),
+        (endpoint, key): (&Endpoint, &Secret),
+        (onboarding, answered): (&Onboarding, &Answered),
+    ) -> Result<Option<OutboxId>> {
+        let is_direct = onboarding.kind == OnboardingType::DirectConnect;
+        let Some(url) = onboarding.connect_url.clone().filter(|_| is_direct) else {
+            return Ok(None);
+        };
+        let body = json!({
+            "version": CONNECT_VERSION,
+            "endpointId": endpoint.id,
+            "endpointKey": key.expose(),
+            "applicationId": application,
+            "deploymentId": deployment,
+            "accountId": account.id,
+            "accountName": account.name,
+            "environment": account.environment,
+            "baseUrl": self.base_url(account.environment),
+            "extraFields": answered.extra_fields,
+        });
+        let outgoing = Outgoing::Connect {
+            endpoint: endpoint.id,
+            url,
+            authentication: answered.authentication.clone(),
+            body,
+        };
+        let scope = Some(Scope(account.id));
+        self.outbox_put(tx, scope, &outgoing).await.map(Some)
     }
 
     /// Whose application it is that the account chose.
