@@ -2,6 +2,7 @@
 //! registration.
 
 use hub::application::{Effect, TypeChange};
+use model::difference::{Difference, difference};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -64,14 +65,30 @@ impl From<Effect> for EffectView {
             let shown = |definition| {
                 serde_json::to_value(DefinitionView::whole(definition)).unwrap_or_default()
             };
-            differ("", shown(before), shown(after), &mut changes);
+            changes = difference(&shown(before), &shown(after));
         }
         let types = effect.event_types.iter();
         Self {
             endpoint_id: effect.endpoint.0,
             account_id: effect.account.0,
-            changes,
+            changes: changes.into_iter().map(Change::from).collect(),
             event_types: types.map(TypeChangeView::from).collect(),
+        }
+    }
+}
+
+impl From<Difference> for Change {
+    fn from(difference: Difference) -> Self {
+        use model::difference::Change as Kind;
+        let (before, after) = match difference.change {
+            Kind::Added(after) => (Value::Null, after),
+            Kind::Removed(before) => (before, Value::Null),
+            Kind::Changed { before, after } => (before, after),
+        };
+        Self {
+            pointer: difference.pointer,
+            before,
+            after,
         }
     }
 }
@@ -91,63 +108,5 @@ impl From<&TypeChange> for TypeChangeView {
                 _ => Vec::new(),
             },
         }
-    }
-}
-
-/// The members that differ: objects, and lists of the same length, are looked into.
-fn differ(pointer: &str, before: Value, after: Value, changes: &mut Vec<Change>) {
-    match (before, after) {
-        (before, after) if before == after => {}
-        (Value::Object(mut before), Value::Object(after)) => {
-            for (name, after) in after {
-                let was = before.remove(&name).unwrap_or_default();
-                differ(&below(pointer, &name), was, after, changes);
-            }
-            for (name, was) in before {
-                differ(&below(pointer, &name), was, Value::Null, changes);
-            }
-        }
-        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
-            for (i, (was, is)) in before.into_iter().zip(after).enumerate() {
-                differ(&below(pointer, &i.to_string()), was, is, changes);
-            }
-        }
-        (before, after) => changes.push(Change {
-            pointer: pointer.to_owned(),
-            before,
-            after,
-        }),
-    }
-}
-
-fn below(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", model::invalid::token(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn each_member_that_differs_is_named() {
-        let before = json!({ "a": 1, "b": { "c": [1, { "d": 2 }], "gone": true }, "list": [1], "same": null });
-        let after = json!({ "a": 1, "b": { "c": [1, { "d": 3 }], "n/w": "x" }, "list": [1, 2], "same": null });
-        let mut changes = Vec::new();
-        differ("", before, after, &mut changes);
-        let told: Vec<Value> = changes
-            .iter()
-            .map(|change| json!([change.pointer, change.before, change.after]))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                json!(["/b/c/1/d", 2, 3]),
-                json!(["/b/n~1w", null, "x"]),
-                json!(["/b/gone", true, null]),
-                json!(["/list", [1], [1, 2]]),
-            ]
-        );
     }
 }

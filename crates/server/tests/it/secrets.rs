@@ -3,6 +3,7 @@
 //! every answer.
 
 mod notifications;
+mod onboarding;
 mod people;
 
 use std::path::Path;
@@ -357,6 +358,8 @@ async fn planted_secrets_are_found_nowhere() {
     };
     let account = endpoints(&mut walk, &mut secrets, &receiver).await;
     people::walk(&mut walk, &mut secrets, &account, &smtp).await;
+    endpoints(&mut walk, &mut secrets, &receiver).await;
+    onboarding::onboarding(&mut walk, &mut secrets).await;
     mails(&mut walk, &mut secrets, &smtp).await;
     walk.manage("GET", "/audit?limit=1000", Value::Null).await;
     let (_, metrics) = walk.call("GET", "/metrics", TOKEN, Value::Null).await;
