@@ -16,8 +16,8 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, ApplicationId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, Secret,
-    SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
+    AccountId, ApplicationId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId,
+    QuarantineId, Secret, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
 
