@@ -358,7 +358,6 @@ async fn planted_secrets_are_found_nowhere() {
     };
     let account = endpoints(&mut walk, &mut secrets, &receiver).await;
     people::walk(&mut walk, &mut secrets, &account, &smtp).await;
-    endpoints(&mut walk, &mut secrets, &receiver).await;
     onboarding::onboarding(&mut walk, &mut secrets).await;
     mails(&mut walk, &mut secrets, &smtp).await;
     walk.manage("GET", "/audit?limit=1000", Value::Null).await;

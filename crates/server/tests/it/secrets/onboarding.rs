@@ -46,7 +46,7 @@ pub(super) async fn onboarding(walk: &mut Walk, secrets: &mut Secrets) {
     let bad = json!({ "authType": "APIKey", "APIKey": format!("{refused}\n") });
     assert_eq!(walk.call("PUT", &path, &key, direct(bad)).await.0, 400);
     let registrations = format!("/manage/v1{of_account}/registrations");
-    let mut register = async |walk: &mut Walk, secrets: &mut Secrets, values: Value| {
+    let register = async |walk: &mut Walk, secrets: &mut Secrets, values: Value| {
         let body = json!({ "applicationId": application["id"], "values": values });
         let (status, made) = walk.show("POST", &registrations, TOKEN, body).await;
         assert_eq!(status, 200, "{made}");
