@@ -3,12 +3,14 @@
 //! A change reaches every endpoint that was made from the application, in the same transaction ([`effects`]).
 
 mod effects;
+mod made;
 
 use engine::Tx;
 use model::{Application, ApplicationId, EndpointDefinition, Invalid, Visibility};
 use serde_json::Value;
 
 pub use effects::{Effect, TypeChange};
+pub use made::Made;
 
 use crate::{Actor, Error, Hub, Page, Result, Scope};
 

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use hub::application::Run;
+use hub::application::{Made, Run};
 use hub::registration::{Choice, DeploymentChoice};
+use jiff::Timestamp;
 use model::onboarding::Prompt;
 use model::{Application, ApplicationId, DeploymentId, Visibility};
 use schemars::JsonSchema;
@@ -77,6 +78,32 @@ struct ApplicationDetail {
     document: Value,
 }
 
+/// An endpoint that some account made from the application: that it is there, and how it stands.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct MadeView {
+    endpoint_id: i64,
+    account_id: i64,
+    deployment_id: Option<String>,
+    status: &'static str,
+    enabled: bool,
+    #[schemars(with = "String")]
+    since: Timestamp,
+}
+
+impl From<Made> for MadeView {
+    fn from(made: Made) -> Self {
+        Self {
+            endpoint_id: made.endpoint.0,
+            account_id: made.account.0,
+            deployment_id: made.deployment.map(|id| id.to_string()),
+            status: made.status.as_str(),
+            enabled: made.enabled,
+            since: made.since,
+        }
+    }
+}
+
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Show {
@@ -141,6 +168,8 @@ fn choice(scope: hub::Scope, choice: Choice) -> (ChoiceView, Value) {
 const ALL: &str = "/manage/v1/accounts/{accountId}/applications";
 const ONE: &str = "/manage/v1/accounts/{accountId}/applications/{applicationId}";
 
+const MADE: &str = "/manage/v1/accounts/{accountId}/applications/{applicationId}/endpoints";
+
 pub(super) fn routes(door: &mut Door) {
     let about = About::new(
         "The applications that the account may choose, its own and public ones, and what is asked of who registers",
@@ -165,6 +194,10 @@ pub(super) fn routes(door: &mut Door) {
         "Delete an application with its deployments; 400 while endpoints are made from it",
     );
     door.delete(ONE, delete, about.answers::<bool>());
+    let about = paged(About::new(
+        "The endpoints of all accounts that are made from one's own application: that they are there, and how they stand",
+    ));
+    door.get(MADE, made, about.answers::<List<MadeView>>());
 }
 
 async fn list(
@@ -222,6 +255,26 @@ async fn get(
     Id(id): Id<ApplicationId>,
 ) -> Answer<ApplicationDetail> {
     detail(&state, scope, id).await
+}
+
+async fn made(
+    _caller: Caller<AccountPartner>,
+    State(state): State<ApiState>,
+    Within(scope): Within,
+    Id(id): Id<ApplicationId>,
+    mut params: Params,
+) -> Answer<List<MadeView>> {
+    let paging = params.paging();
+    params.finish()?;
+    let made = state
+        .hub
+        .application_endpoints(scope, id, paging.page())
+        .await?;
+    Ok(Json(paging.list(
+        made,
+        |one| one.endpoint.0,
+        MadeView::from,
+    )))
 }
 
 async fn create(

@@ -50,6 +50,15 @@ const EFFECTS: View = View::OneWith(
     },
 );
 
+const MADE: &[Column] = &[
+    ("ENDPOINT", "/endpointId"),
+    ("ACCOUNT", "/accountId"),
+    ("DEPLOYMENT", "/deploymentId"),
+    ("STATUS", "/status"),
+    ("ENABLED", "/enabled"),
+    ("SINCE", "/since"),
+];
+
 #[derive(Subcommand)]
 pub enum Verb {
     /// List the applications that an account may choose: its own and public ones.
@@ -97,6 +106,14 @@ pub enum Verb {
         whose: Whose,
         id: ApplicationId,
     },
+    /// List the endpoints of all accounts that are made from an application of one's own.
+    Endpoints {
+        #[command(flatten)]
+        whose: Whose,
+        id: ApplicationId,
+        #[command(flatten)]
+        paging: Paging,
+    },
     /// Delete an application that no endpoint is made from.
     Delete {
         #[command(flatten)]
@@ -136,6 +153,10 @@ impl Verbs for Verb {
                 let view = if dry_run { EFFECTS } else { ONE };
                 Request::put(one(whose.account, id), read_json(file)?, view)
                     .query("dryRun", dry_run.then_some(true))
+            }
+            Self::Endpoints { whose, id, paging } => {
+                let path = format!("{}/endpoints", one(whose.account, id));
+                Request::get(path, View::List(MADE)).paged(paging)
             }
             Self::Publish { whose, id } => show(whose.account, id, "PUBLIC"),
             Self::Withdraw { whose, id } => show(whose.account, id, "PRIVATE"),

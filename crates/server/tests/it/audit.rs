@@ -109,6 +109,7 @@ async fn every_call_that_changes_something_leaves_an_entry() {
     };
     exchange(&mut walk).await;
     applications(&mut walk).await;
+    own_applications(&mut walk).await;
     partners(&mut walk).await;
     people(&mut walk).await;
 
@@ -374,6 +375,14 @@ async fn applications(walk: &mut Walk) {
     let route = format!("POST {deployments}/{{deploymentId}}/eventtype");
     walk.call(&route, &[&application, &deployment], by, sends_mail())
         .await;
+    let onboarding = format!("{deployments}/{{deploymentId}}/onboarding");
+    let body = json!({ "onboardingType": "DIRECTCONNECT", "connectURL": "http://127.0.0.1:9/connect",
+                       "authentication": { "authType": "APIKey", "apikey": PLANTED } });
+    let ids: [&dyn std::fmt::Display; 2] = [&application, &deployment];
+    walk.call(&format!("PUT {onboarding}"), &ids, by, body)
+        .await;
+    walk.call(&format!("DELETE {onboarding}"), &ids, by, Value::Null)
+        .await;
     let route = format!("DELETE {deployments}/{{deploymentId}}/eventtype/{{code}}");
     walk.call(
         &route,
@@ -392,6 +401,23 @@ async fn applications(walk: &mut Walk) {
         Value::Null,
     )
     .await;
+}
+
+/// The same by an account's own people.
+async fn own_applications(walk: &mut Walk) {
+    let account = walk.hub.account().await.id;
+    let all = "/manage/v1/accounts/{accountId}/applications";
+    let one = format!("{all}/{{applicationId}}");
+    let new = walk
+        .by_operator(&format!("POST {all}"), &[&account], mailer())
+        .await;
+    let ids: [&dyn std::fmt::Display; 2] = [&account, &new["id"]];
+    walk.by_operator(&format!("PUT {one}"), &ids, mailer())
+        .await;
+    let body = json!({ "visibility": "PUBLIC" });
+    walk.by_operator(&format!("PATCH {one}"), &ids, body).await;
+    walk.by_operator(&format!("DELETE {one}"), &ids, Value::Null)
+        .await;
 }
 
 /// A partner is taken on and promoted, another is declined.

@@ -244,3 +244,53 @@ async fn a_list_of_accounts_has_those_that_one_belongs_to() {
         .await;
     assert_eq!(created.status, 403);
 }
+
+/// A provider sees that its product is used, and by nobody what for.
+#[tokio::test]
+async fn a_partner_sees_the_endpoints_made_from_its_own_applications() {
+    let provider = crate::application::Provider::start().await;
+    let id = provider.application(crate::application::mailer()).await;
+    provider
+        .ok("PUT", &format!("/{id}/PUBLIC"), Value::Null)
+        .await;
+    let customer = provider.customer().await;
+    let body = serde_json::json!({ "name": "Customer's mailer", "applicationId": id });
+    let endpoint = provider.endpoint(&customer, body).await;
+    let hub = &provider.hub;
+    let own = provider.account.id;
+    let ada = hub.person("ada@example.com", &[(own, Role::Partner)]).await;
+    let path = format!("/accounts/{own}/applications/{id}");
+    assert_eq!(ada.ok("GET", &path, Value::Null).await["own"], true);
+    let made = ada
+        .ok("GET", &format!("{path}/endpoints"), Value::Null)
+        .await;
+    let expected = serde_json::json!({ "items": [{
+        "endpointId": endpoint.id, "accountId": customer.id, "deploymentId": null,
+        "status": "ACTIVE", "enabled": true, "since": "2026-03-02T12:00:00Z",
+    }], "next": null });
+    assert_eq!(made, expected);
+    for (method, path, status) in [
+        ("GET", format!("/accounts/{own}/endpoints"), 403),
+        ("GET", format!("/accounts/{own}/events"), 403),
+        ("PUT", path.clone(), 403),
+        ("GET", format!("/accounts/{}/endpoints", customer.id), 404),
+        (
+            "GET",
+            format!("/accounts/{}/applications/{id}/endpoints", customer.id),
+            404,
+        ),
+    ] {
+        let answer = ada.manage(method, &path, Value::Null).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    }
+    // A public application is seen by the customer's people, and not who else uses it.
+    let bob = hub
+        .person("bob@example.com", &[(customer.id, Role::Admin)])
+        .await;
+    let path = format!("/accounts/{}/applications/{id}", customer.id);
+    assert_eq!(bob.ok("GET", &path, Value::Null).await["own"], false);
+    let hidden = bob
+        .manage("GET", &format!("{path}/endpoints"), Value::Null)
+        .await;
+    assert_eq!(hidden.status, 404, "{}", hidden.text());
+}
