@@ -113,9 +113,18 @@ impl Hub {
         let Some(stored) = store::deployment::onboarding(tx, owner, which).await? else {
             return Ok(None);
         };
-        let clear = self.vault.open(&purpose(which), &stored.sealed)?;
-        let clear: Value = serde_json::from_slice(&clear).map_err(Error::internal)?;
+        let clear = self.onboarding_clear(which, &stored)?;
         Ok(Some(Onboarding::parse(&clear).map_err(Error::internal)?))
+    }
+
+    /// The document as it was sent.
+    pub(crate) fn onboarding_clear(
+        &self,
+        which: Which<'_>,
+        stored: &SealedOnboarding,
+    ) -> Result<Value> {
+        let clear = self.vault.open(&purpose(which), &stored.sealed)?;
+        serde_json::from_slice(&clear).map_err(Error::internal)
     }
 
     /// Where the provider is told of the subscriptions of an endpoint that was made from its deployment, if it wants to

@@ -1,7 +1,7 @@
 //! Promotion: what was certified in pilot goes to production, as a difference that somebody has reviewed.
 //!
-//! Both sides are written as one document, under the numbers of pilot: applications with their visibility, deployments and
-//! event types. What differs is shown by JSON pointer; the digest of pilot's document says what was looked at, and only
+//! Both sides are written as one document, under the numbers of pilot: applications with their visibility, deployments,
+//! event types and onboarding, whose secrets are masked and compared in clear. What differs is shown by JSON pointer; the digest of pilot's document says what was looked at, and only
 //! that is promoted. The copy is made by the verbs of applications, one after the other, so endpoints follow as always;
 //! one that fails in between leaves a smaller difference, and promoting again does the rest.
 
@@ -37,18 +37,30 @@ pub struct Review {
 /// The applications of an account, each as a document, under the numbers of pilot.
 type Applications = BTreeMap<ApplicationId, Value>;
 
+/// An onboarding document with its secrets, by the number of pilot and the deployment.
+type Onboardings = BTreeMap<(ApplicationId, DeploymentId), Value>;
+
 /// Both sides, and which application became which.
 struct Sides {
     pilot: Applications,
     production: Applications,
     pairs: BTreeMap<ApplicationId, ApplicationId>,
+    /// Of pilot.
+    onboardings: Onboardings,
+    /// Of all that is sealed in pilot: a secret that changed is another pilot, though nobody sees how.
+    sealed: Sha256,
 }
+
+/// How an onboarding's secrets are written: whether they are those of pilot.
+const AS_IN_PILOT: &str = "as in pilot";
+const OTHERS: &str = "others than in pilot";
 
 impl Sides {
     fn review(&self) -> Review {
         let (pilot, production) = (document(&self.pilot), document(&self.production));
+        let digest = self.sealed.clone().chain_update(pilot.to_string());
         Review {
-            digest: hex(&Sha256::digest(pilot.to_string())),
+            digest: hex(&digest.finalize()),
             differences: difference(&production, &pilot),
         }
     }
@@ -166,15 +178,41 @@ impl Hub {
             pilot: Applications::new(),
             production: Applications::new(),
             pairs,
+            onboardings: Onboardings::new(),
+            sealed: Sha256::new(),
         };
         for application in store::application::list(tx, Scope(pilot), ALL).await? {
-            let written = written(tx, Scope(pilot), application.id).await?;
-            sides.pilot.extend(written.map(|w| (application.id, w)));
+            let id = application.id;
+            let Some(mut written) = written(tx, Scope(pilot), id).await? else {
+                continue;
+            };
+            for name in with_onboarding(&written) {
+                let which = (id, &name);
+                let stored = store::deployment::onboarding(tx, Scope(pilot), which).await?;
+                let Some(stored) = stored else { continue };
+                let clear = self.onboarding_clear(which, &stored)?;
+                sides.sealed.update(&stored.sealed);
+                written["deployments"][name.as_str()]["onboardingSecrets"] = json!(AS_IN_PILOT);
+                sides.onboardings.insert((id, name), clear);
+            }
+            sides.pilot.insert(id, written);
         }
         if let Some(production) = partner.production {
-            for (of_pilot, id) in &sides.pairs {
-                let written = written(tx, Scope(production), *id).await?;
-                sides.production.extend(written.map(|w| (*of_pilot, w)));
+            let production = Scope(production);
+            for (of_pilot, id) in sides.pairs.clone() {
+                let Some(mut written) = written(tx, production, id).await? else {
+                    continue;
+                };
+                for name in with_onboarding(&written) {
+                    let which = (id, &name);
+                    let stored = store::deployment::onboarding(tx, production, which).await?;
+                    let Some(stored) = stored else { continue };
+                    let clear = self.onboarding_clear(which, &stored)?;
+                    let is_same = sides.onboardings.get(&(of_pilot, name.clone())) == Some(&clear);
+                    let secrets = if is_same { AS_IN_PILOT } else { OTHERS };
+                    written["deployments"][name.as_str()]["onboardingSecrets"] = json!(secrets);
+                }
+                sides.production.insert(of_pilot, written);
             }
         }
         Ok(sides)
@@ -215,6 +253,8 @@ impl Hub {
             let nothing = json!({});
             let there = there.unwrap_or(&nothing);
             self.copy_deployments(actor, (production, id), there, wanted)
+                .await?;
+            self.copy_onboardings(actor, (production, id), (there, wanted), (*of_pilot, sides))
                 .await?;
             let visibility = wanted["visibility"].as_str().and_then(Visibility::parse);
             self.application_set_visibility(actor, production, id, visibility.unwrap_or_default())
@@ -300,6 +340,47 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// With their secrets: the product was certified with them.
+    async fn copy_onboardings(
+        &self,
+        actor: &Actor,
+        (scope, application): (Scope, ApplicationId),
+        (there, wanted): (&Value, &Value),
+        (of_pilot, sides): (ApplicationId, &Sides),
+    ) -> Result<()> {
+        for (name, wanted) in &members(wanted, "deployments") {
+            let Ok(id) = DeploymentId::parse(&json!(name)) else {
+                continue;
+            };
+            let which = (application, &id);
+            let there = &there["deployments"][name.as_str()];
+            let is_same = |part: &str| there.get(part) == wanted.get(part);
+            if is_same("onboarding") && is_same("onboardingSecrets") {
+                continue;
+            }
+            match sides.onboardings.get(&(of_pilot, id.clone())) {
+                Some(clear) => {
+                    self.onboarding_put(actor, scope, which, clear).await?;
+                }
+                None => self.onboarding_delete(actor, scope, which).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The deployments that have one.
+fn with_onboarding(written: &Value) -> Vec<DeploymentId> {
+    let all = members(written, "deployments");
+    let having = all
+        .iter()
+        .filter(|(_, one)| one.get("onboarding").is_some());
+    having
+        .filter_map(|(name, _)| DeploymentId::parse(&json!(name)).ok())
+        .collect()
+}
+
 /// An application with all that hangs on it; `None` if somebody deleted it.
 async fn written(tx: &mut Tx, scope: Scope, id: ApplicationId) -> Result<Option<Value>> {
     let Some(application) = store::application::get(tx, scope, id).await? else {
@@ -312,7 +393,11 @@ async fn written(tx: &mut Tx, scope: Scope, id: ApplicationId) -> Result<Option<
             types.insert(name_of(&one), event_type(&one));
         }
         let document = without_id(deployment.document);
-        let one = json!({ "document": document, "eventTypes": types });
+        let mut one = json!({ "document": document, "eventTypes": types });
+        let which = (id, &deployment.id);
+        if let Some(onboarding) = store::deployment::onboarding(tx, scope, which).await? {
+            one["onboarding"] = onboarding.shown;
+        }
         deployments.insert(deployment.id.as_str().to_owned(), one);
     }
     Ok(Some(json!({

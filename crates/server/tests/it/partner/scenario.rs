@@ -62,6 +62,12 @@ fn product(url: &str) -> Value {
     product
 }
 
+/// Accounts are taken on by a call to the partner, which is signed in to with tokens of a real token server.
+fn onboarding(provider: &Receiver, tokens: &TokenServer) -> Value {
+    json!({ "onboardingType": "DIRECTCONNECT", "connectUrl": format!("{}/connect", provider.url()),
+            "authentication": tokens.authentication() })
+}
+
 /// Everything that a review asks for, done or done wrongly first.
 async fn everything(office: &Office, path: &str, partner: &Partner, receiver: &Receiver) {
     // 403: the account's key is not the endpoint's. 400: no name. Then as it should be.
@@ -126,6 +132,8 @@ async fn everything(office: &Office, path: &str, partner: &Partner, receiver: &R
 async fn from_a_request_to_an_event_in_production() {
     let office = Office::start().await;
     let receiver = Receiver::start().await;
+    let (provider, tokens) = (Receiver::start().await, TokenServer::start().await);
+    tokens.guard(&provider);
     let path = office.request().await;
     let (account, account_key) = office.nominate(&path).await;
 
@@ -185,6 +193,11 @@ async fn from_a_request_to_an_event_in_production() {
             json!({ "id": "mails", "name": "Mails" }),
         ),
         ("POST", "/deployment/mails/eventtype", sends_mail()),
+        (
+            "PUT",
+            "/deployment/mails/onboarding",
+            onboarding(&provider, &tokens),
+        ),
         ("PUT", "/PUBLIC", Value::Null),
     ] {
         let path = format!("/v1/application/{id}{below}");
@@ -204,7 +217,15 @@ async fn from_a_request_to_an_event_in_production() {
     assert!(mails[0].text().contains("Ready for Rialto"));
 
     let key = promoted(&office, &path).await;
-    in_production(&office, &receiver, &key).await;
+    in_production(&office, (&receiver, &provider), &key).await;
+    other_secrets(
+        &office,
+        &path,
+        &partner,
+        id,
+        &onboarding(&provider, &tokens),
+    )
+    .await;
     later_changes(&office, &path, &partner, id, &key).await;
 
     let history = office
@@ -215,7 +236,7 @@ async fn from_a_request_to_an_event_in_production() {
     assert_eq!(
         steps,
         [
-            "request", "nominate", "review", "certify", "promote", "promote"
+            "request", "nominate", "review", "certify", "promote", "promote", "promote"
         ]
     );
 }
@@ -249,7 +270,7 @@ async fn promoted(office: &Office, path: &str) -> String {
 }
 
 /// A customer takes the product and gets an event.
-async fn in_production(office: &Office, receiver: &Receiver, key: &str) {
+async fn in_production(office: &Office, (receiver, provider): (&Receiver, &Receiver), key: &str) {
     let http = &office.hub.http;
     let applications = http.get("/v1/application", key).await.json();
     let application = applications[0]["id"].clone();
@@ -258,40 +279,32 @@ async fn in_production(office: &Office, receiver: &Receiver, key: &str) {
     let body = json!({ "name": "Customer", "environment": "production" });
     let customer = office.manage("POST", "/accounts", body).await["id"].clone();
     let register = format!("/accounts/{customer}/registrations");
-    let registered = office.manage("POST", &register, json!({})).await;
-    let endpoint_key = registered["endpointKey"].as_str().expect("a key");
-    let body = json!({ "name": "Mailer for the customer", "applicationId": application, "deploymentId": "mails" });
+    let body = json!({ "applicationId": application, "deploymentId": "mails", "values": {} });
+    let registered = office.manage("POST", &register, body).await;
+    assert_eq!(registered["status"], "PENDING");
+    office.hub.settle().await;
+    // The partner is called, signed in to with a token, and completes the registration with the key that it is told.
+    let connects = provider.requests();
+    let connect = connects.last().expect("it is called");
+    assert!(
+        connect
+            .header("authorization")
+            .starts_with("Bearer access-")
+    );
+    let connect = connect.json();
+    let endpoint_key = connect["endpointKey"].as_str().expect("a key");
+    assert_eq!(registered["endpointKey"], endpoint_key);
+    let body = json!({ "name": "Mailer for the customer" });
     let defined = http
         .json("PUT", "/v1/endpoint", Some(endpoint_key), Some(body))
         .await;
     assert_eq!(defined.status, 200, "{}", defined.text());
 
-    // The product wants to be told of subscriptions, and is signed in to with tokens.
-    let (tokens, told) = (TokenServer::start().await, Receiver::start().await);
-    tokens.guard(&told);
-    let body = json!({ "notificationURL": told.url(), "notificationKey": "k", "authentication": tokens.authentication() });
-    let wanted = http
-        .json(
-            "PUT",
-            "/v1/subscription/notification",
-            Some(endpoint_key),
-            Some(body),
-        )
-        .await;
-    assert_eq!(wanted.status, 200, "{}", wanted.text());
     let body = json!({ "publisherEndpointId": registered["endpointId"], "eventCode": "emailSend",
                        "destinationEndpointId": registered["endpointId"] });
     office
         .manage("POST", &format!("/accounts/{customer}/subscriptions"), body)
         .await;
-    office.hub.settle().await;
-    let notified = told.requests();
-    assert_eq!(notified[0].json()["changeType"], "Add");
-    assert!(
-        notified[0]
-            .header("authorization")
-            .starts_with("Bearer access-")
-    );
     let before = receiver.count();
     let published = http
         .json("POST", "/v1/event", Some(endpoint_key), Some(opened(5)))
@@ -301,6 +314,31 @@ async fn in_production(office: &Office, receiver: &Receiver, key: &str) {
     let received = receiver.requests();
     assert_eq!(received.len(), before + 1);
     assert_eq!(received[before].json()["provider"], "Northwind");
+}
+
+/// A secret that changes in pilot is a difference, though nobody sees what it is.
+async fn other_secrets(office: &Office, path: &str, partner: &Partner, id: i64, document: &Value) {
+    let mut document = document.clone();
+    document["authentication"]["refreshToken"] = json!("PlantedInPilot");
+    let onboarding = format!("/v1/application/{id}/deployment/mails/onboarding");
+    let put = partner
+        .call_with(&partner.account_key, "PUT", &onboarding, document)
+        .await;
+    assert_eq!(put.status, 200, "{}", put.text());
+    let difference = format!("{path}/difference");
+    let review = office.manage("GET", &difference, Value::Null).await;
+    assert_eq!(
+        review["differences"],
+        json!([{ "pointer": format!("/applications/{id}/deployments/mails/onboardingSecrets"), "change": "changed",
+                 "before": "others than in pilot", "after": "as in pilot" }])
+    );
+    assert!(!review.to_string().contains("PlantedInPilot"));
+    let body = json!({ "digest": review["digest"] });
+    office
+        .manage("POST", &format!("{path}/promote"), body)
+        .await;
+    let left = office.manage("GET", &difference, Value::Null).await;
+    assert_eq!(left["differences"], json!([]));
 }
 
 /// What changes in pilot afterwards is reviewed and promoted in the same way.
