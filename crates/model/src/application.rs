@@ -89,12 +89,13 @@ impl Named {
 }
 
 /// What a registration may state of its own, and what is kept of it.
-const STATED: [&str; 8] = [
+const STATED: [&str; 9] = [
     "name",
     "description",
     "providerName",
     "url",
     "hashAlgorithm",
+    "hashProfile",
     "endpointTypes",
     "marketingDatabasesDefinition",
     "notificationKey",
@@ -141,10 +142,15 @@ fn says(value: &Value) -> bool {
 }
 
 fn put_over(base: &mut Value, stated: &Value) {
-    let (Value::Object(base), Value::Object(stated)) = (&mut *base, stated) else {
+    let Value::Object(stated) = stated else {
         *base = stated.clone();
         return;
     };
+    // Also where there was none: what says nothing in it is not there.
+    if !base.is_object() {
+        *base = Value::Object(Map::new());
+    }
+    let Value::Object(base) = base else { return };
     let states_transfer = TRANSFER
         .iter()
         .any(|name| stated.get(*name).is_some_and(says));

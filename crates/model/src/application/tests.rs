@@ -313,6 +313,29 @@ fn fuzz_any_document_is_taken_or_refused_with_sentences() {
 }
 
 #[test]
+fn a_hash_profile_is_taken_from_the_application_unless_the_endpoint_states_one() {
+    let application = json!({ "displayName": "Ads", "providerName": "Acme", "hashProfile": "META",
+        "endpointTypes": { "event": { "source": { "enabled": true } } } });
+    for (stated, expected) in [
+        (json!({}), "META"),
+        (json!({ "hashProfile": "snap" }), "SNAP"),
+    ] {
+        let definition = define(&application, &stated, (ApplicationId(3), None));
+        let profile = definition.expect("sound").hash_profile.expect("a profile");
+        assert_eq!(profile.as_str(), expected);
+    }
+}
+
+/// Found by the test below.
+#[test]
+fn what_says_nothing_in_an_object_that_only_the_endpoint_has_is_not_there() {
+    let stated = json!({ "endpointTypes": { "event": { "source": { "enabled": true, "producerType": null } } } });
+    let whole = overlay(&json!({ "displayName": "Mailer" }), &stated);
+    let source = json!({ "enabled": true });
+    assert_eq!(whole["endpointTypes"]["event"]["source"], source);
+}
+
+#[test]
 fn fuzz_an_overlay_is_the_same_from_what_is_remembered() {
     fuzzing::run(
         &(
