@@ -3,18 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use hub::Scope;
 use hub::publish::Published;
+use model::Environment;
 use model::partner::Form;
 use model::partner::checklist::Outcome;
-use model::{EndpointId, Environment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ApiState;
 use crate::body::Payload;
-use crate::caller::{Caller, EndpointKey, EventKey};
+use crate::caller::{Caller, EndpointKey, EventKey, OneEndpoint};
 use crate::door::{About, Door};
 use crate::problem::Problem;
 
@@ -72,13 +71,7 @@ async fn publish(
     payload: Payload,
 ) -> Result<Json<PublishedAnswer>, Problem> {
     payload.expect_json()?;
-    take(
-        &state,
-        (caller.scope(), caller.endpoint()),
-        &headers,
-        &payload,
-    )
-    .await
+    take(&state, &caller, &headers, &payload).await
 }
 
 /// Beacons send `text/plain`, because anything else would need a preflight.
@@ -91,18 +84,12 @@ async fn publish_from_browser(
     if payload.media != "text/plain" {
         payload.expect_json()?;
     }
-    take(
-        &state,
-        (caller.scope(), caller.endpoint()),
-        &headers,
-        &payload,
-    )
-    .await
+    take(&state, &caller, &headers, &payload).await
 }
 
-async fn take(
+async fn take<L: OneEndpoint>(
     state: &ApiState,
-    (scope, endpoint): (Scope, EndpointId),
+    caller: &Caller<L>,
     headers: &HeaderMap,
     payload: &Payload,
 ) -> Result<Json<PublishedAnswer>, Problem> {
@@ -120,10 +107,13 @@ async fn take(
         accepted,
         quarantined,
         publication,
-    } = state.hub.publish(endpoint, &payload.bytes, key).await?;
+    } = state
+        .hub
+        .publish(caller.endpoint(), &payload.bytes, key)
+        .await?;
     if state.environment == Environment::Pilot {
         let form = format!("publish {}", Form::of(&payload.bytes).as_str());
-        state.hub.observe(scope.0, &form, Outcome::Done);
+        state.hub.observe(caller.scope().0, &form, Outcome::Done);
     }
     Ok(Json(PublishedAnswer {
         accepted,

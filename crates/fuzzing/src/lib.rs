@@ -3,6 +3,8 @@
 //! Usually such a test tries a few hundred inputs. With `RIALTO_FUZZ_SECONDS` set (`cargo xtask fuzz` does) it goes on
 //! with fresh seeds until its time is up; a failure prints the smallest input that shows it. Only tests use this crate.
 
+pub mod documents;
+
 use std::time::{Duration, Instant};
 
 use proptest::strategy::Strategy;

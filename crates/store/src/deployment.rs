@@ -5,10 +5,9 @@
 use engine::{Row, Tx, Value};
 use model::{
     AccountId, ApplicationId, Deployment, DeploymentId, EndpointId, EventType, EventTypeId,
-    RegistrationType,
 };
 
-use crate::{Result, Scope, StoreError, first, from_json, sequence, to_json, word};
+use crate::{Result, Scope, StoreError, event_type, first, from_json, sequence, to_json};
 
 const COLUMNS: &str = "application_id, id, account_id, document, created_at, updated_at";
 const TYPE_COLUMNS: &str =
@@ -149,17 +148,8 @@ pub async fn put_event_type(
                name = excluded.name, description = excluded.description, attributes = excluded.attributes
                RETURNING id";
     let mut params = key(scope, application, id).to_vec();
-    params.extend([
-        Value::from(number),
-        Value::from(event_type.code.as_str()),
-        Value::from(event_type.name.as_str()),
-        Value::from(event_type.description.clone()),
-        Value::from(event_type.namespace.as_str()),
-        Value::from(event_type.version),
-        Value::from(event_type.registration.as_str()),
-        Value::from(to_json(&event_type.attributes)),
-        Value::from(event_type.is_custom),
-    ]);
+    params.push(number.into());
+    params.extend(event_type::described(event_type));
     let rows = tx.rows(sql, &params).await?;
     let number = rows.first().map_or(Ok(number), |row| row.get("id"))?;
     Ok(EventTypeId(number))
@@ -231,21 +221,7 @@ fn read(row: &Row) -> Result<Deployment> {
     })
 }
 
+/// Its endpoint is nobody.
 fn read_type(row: &Row) -> Result<EventType> {
-    Ok(EventType {
-        id: EventTypeId(row.get("id")?),
-        endpoint: EndpointId(0),
-        code: row.get("code")?,
-        name: row.get("name")?,
-        description: row.get("description")?,
-        namespace: row.get("namespace")?,
-        version: row.get("version")?,
-        registration: word(
-            "registration type",
-            &row.get::<String>("registration")?,
-            RegistrationType::parse,
-        )?,
-        attributes: from_json("event type attributes", &row.get::<String>("attributes")?)?,
-        is_custom: row.get("is_custom")?,
-    })
+    event_type::read_of(EndpointId(0), row)
 }

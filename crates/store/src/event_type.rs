@@ -7,6 +7,20 @@ use crate::{Page, Result, Scope, from_json, sequence, to_json, word};
 
 const COLUMNS: &str = "id, endpoint_id, code, name, description, namespace, version, registration, attributes, is_custom";
 
+/// What an event type is, in the order of the columns of the tables that hold such: `code` to `is_custom`.
+pub(crate) fn described(event_type: &EventType) -> [Value; 8] {
+    [
+        Value::from(event_type.code.as_str()),
+        Value::from(event_type.name.as_str()),
+        Value::from(event_type.description.clone()),
+        Value::from(event_type.namespace.as_str()),
+        Value::from(event_type.version),
+        Value::from(event_type.registration.as_str()),
+        Value::from(to_json(&event_type.attributes)),
+        Value::from(event_type.is_custom),
+    ]
+}
+
 /// Registers, or updates the registration with the same code, namespace, version and type; answers its id.
 /// `event_type.id` is ignored.
 pub async fn upsert(tx: &mut Tx, scope: Scope, event_type: &EventType) -> Result<EventTypeId> {
@@ -16,19 +30,12 @@ pub async fn upsert(tx: &mut Tx, scope: Scope, event_type: &EventType) -> Result
                ON CONFLICT (endpoint_id, code, namespace, version, registration) DO UPDATE SET
                name = excluded.name, description = excluded.description, attributes = excluded.attributes
                RETURNING id";
-    let params = [
+    let mut params = vec![
         Value::from(id),
         Value::from(scope.0.0),
         Value::from(event_type.endpoint.0),
-        Value::from(event_type.code.as_str()),
-        Value::from(event_type.name.as_str()),
-        Value::from(event_type.description.clone()),
-        Value::from(event_type.namespace.as_str()),
-        Value::from(event_type.version),
-        Value::from(event_type.registration.as_str()),
-        Value::from(to_json(&event_type.attributes)),
-        Value::from(event_type.is_custom),
     ];
+    params.extend(described(event_type));
     let rows = tx.rows(sql, &params).await?;
     let id = rows.first().map_or(Ok(id), |row| row.get("id"))?;
     Ok(EventTypeId(id))
@@ -64,20 +71,26 @@ pub async fn delete(tx: &mut Tx, scope: Scope, id: EventTypeId) -> Result<bool> 
 }
 
 fn read(row: &Row) -> Result<EventType> {
+    read_of(EndpointId(row.get("endpoint_id")?), row)
+}
+
+/// The event type of a row, whose endpoint is `endpoint`.
+pub(crate) fn read_of(endpoint: EndpointId, row: &Row) -> Result<EventType> {
     Ok(EventType {
         id: EventTypeId(row.get("id")?),
-        endpoint: EndpointId(row.get("endpoint_id")?),
+        endpoint,
         code: row.get("code")?,
         name: row.get("name")?,
         description: row.get("description")?,
         namespace: row.get("namespace")?,
         version: row.get("version")?,
-        registration: word(
-            "registration type",
-            &row.get::<String>("registration")?,
-            RegistrationType::parse,
-        )?,
+        registration: registration(row)?,
         attributes: from_json("event type attributes", &row.get::<String>("attributes")?)?,
         is_custom: row.get("is_custom")?,
     })
+}
+
+pub(crate) fn registration(row: &Row) -> Result<RegistrationType> {
+    let text: String = row.get("registration")?;
+    word("registration type", &text, RegistrationType::parse)
 }

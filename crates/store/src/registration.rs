@@ -10,7 +10,7 @@ use model::{
 };
 
 use crate::deployment::deployment_id;
-use crate::{Result, Scope, first, from_json, to_json, word};
+use crate::{Result, Scope, event_type, first, from_json, to_json};
 
 /// An endpoint that is made from an application.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,11 +143,7 @@ pub async fn given(tx: &mut Tx, scope: Scope, endpoint: EndpointId) -> Result<Ve
             code: row.get("code")?,
             namespace: row.get("namespace")?,
             version: row.get("version")?,
-            registration: word(
-                "registration type",
-                &row.get::<String>("registration")?,
-                RegistrationType::parse,
-            )?,
+            registration: event_type::registration(&row)?,
             is_removed: row.get("is_removed")?,
         });
     }

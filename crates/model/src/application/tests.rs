@@ -196,8 +196,8 @@ fn what_is_wrong_together_is_told_by_its_place() {
 }
 
 /// Members of the documents, and others, with anything in any place.
-fn document() -> impl Strategy<Value = Value> {
-    let names = vec![
+fn document() -> impl Strategy<Value = Value> + Clone {
+    const NAMES: &[&str] = &[
         "displayName",
         "name",
         "providerName",
@@ -230,41 +230,22 @@ fn document() -> impl Strategy<Value = Value> {
         "id",
         "other",
     ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        "\\PC{0,8}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "push",
-            "pull",
-            "https://a.example.com",
-            "EMAIL_SHA256",
-            "REPLACE",
-            "email",
-            "true",
-            ""
-        ])
-        .prop_map(Value::from),
+    const TEXTS: &[&str] = &[
+        "push",
+        "pull",
+        "https://a.example.com",
+        "EMAIL_SHA256",
+        "REPLACE",
+        "email",
+        "true",
+        "",
     ];
-    leaf.prop_recursive(6, 96, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((prop::sample::select(names.clone()), inner), 0..10).prop_map(
-                |members| members
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect::<Map<_, _>>()
-                    .into()
-            ),
-        ]
-    })
+    fuzzing::documents::json(NAMES, TEXTS)
 }
 
 /// A sound document with a few members replaced by anything.
 fn changed() -> impl Strategy<Value = Value> {
-    let places = vec![
+    const PLACES: &[&str] = &[
         "/displayName",
         "/providerName",
         "/url",
@@ -276,15 +257,7 @@ fn changed() -> impl Strategy<Value = Value> {
         "/marketingDatabasesDefinition/marketingDatabases",
         "/marketingDatabasesDefinition/marketingDatabases/0/identifiers/0",
     ];
-    prop::collection::vec((prop::sample::select(places), document()), 0..3).prop_map(|changes| {
-        let mut body = plain();
-        for (place, value) in changes {
-            if let Some(member) = body.pointer_mut(place) {
-                *member = value;
-            }
-        }
-        body
-    })
+    fuzzing::documents::changed(plain(), PLACES, document())
 }
 
 #[test]

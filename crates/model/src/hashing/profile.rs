@@ -436,22 +436,22 @@ impl fmt::Display for Digested {
 /// characters of Base64 and a `=`.
 pub fn looks_hashed(value: &str) -> Option<Digested> {
     let value = value.trim();
-    let is_hex = |byte: u8| byte.is_ascii_hexdigit();
-    let one_case = !(value.bytes().any(|b| b.is_ascii_uppercase())
-        && value.bytes().any(|b| b.is_ascii_lowercase()));
-    // A long number is a number.
-    let has_letter = value.bytes().any(|b| b.is_ascii_alphabetic());
-    if value.bytes().all(is_hex) && one_case && has_letter {
-        return match value.len() {
-            32 => Some(Digested::Md5),
-            40 => Some(Digested::Sha1),
-            64 => Some(Digested::Sha256),
-            _ => None,
-        };
-    }
-    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/-_".contains(&b);
-    let digest = value.strip_suffix('=')?;
-    (digest.len() == 43 && digest.bytes().all(is_base64)).then_some(Digested::Sha256)
+    // Hardly any value has one of these lengths, so most are not looked at.
+    let digest = match value.len() {
+        32 => Digested::Md5,
+        40 => Digested::Sha1,
+        64 => Digested::Sha256,
+        44 => {
+            let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/-_".contains(&b);
+            let is_digest = value.strip_suffix('=')?.bytes().all(is_base64);
+            return is_digest.then_some(Digested::Sha256);
+        }
+        _ => return None,
+    };
+    let has = |is: fn(&u8) -> bool| value.as_bytes().iter().any(is);
+    // Letters of one case: a long number is a number.
+    let one_case = has(u8::is_ascii_uppercase) != has(u8::is_ascii_lowercase);
+    (one_case && value.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digest)
 }
 
 #[cfg(test)]

@@ -260,8 +260,8 @@ fn who_only_instructs_asks_for_what_notifications_need() {
 }
 
 /// Members of the document, and others, with anything in any place.
-fn anything() -> impl Strategy<Value = Value> {
-    let names = vec![
+fn anything() -> impl Strategy<Value = Value> + Clone {
+    const NAMES: &[&str] = &[
         "onboardingType",
         "instructions",
         "connectUrl",
@@ -289,7 +289,7 @@ fn anything() -> impl Strategy<Value = Value> {
         "type",
         "other",
     ];
-    let words = vec![
+    const TEXTS: &[&str] = &[
         "DIRECTCONNECT",
         "INSTRUCTIONSONLY",
         "Basic",
@@ -305,30 +305,12 @@ fn anything() -> impl Strategy<Value = Value> {
         "PUBLISHER_V1_3",
         "",
     ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        "\\PC{0,8}".prop_map(Value::from),
-        prop::sample::select(words).prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 64, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((prop::sample::select(names.clone()), inner), 0..10).prop_map(
-                |members| members
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect::<Map<_, _>>()
-                    .into()
-            ),
-        ]
-    })
+    fuzzing::documents::json(NAMES, TEXTS)
 }
 
 /// A sound document with some members replaced by anything.
 fn changed() -> impl Strategy<Value = Value> {
-    let places = vec![
+    const PLACES: &[&str] = &[
         "/onboardingType",
         "/connectUrl",
         "/includeSubscriptionNotifications",
@@ -343,15 +325,7 @@ fn changed() -> impl Strategy<Value = Value> {
         "/extraFields/1/value",
         "/extraFields/1/type",
     ];
-    prop::collection::vec((prop::sample::select(places), anything()), 0..3).prop_map(|changes| {
-        let mut body = direct();
-        for (place, value) in changes {
-            if let Some(member) = body.pointer_mut(place) {
-                *member = value;
-            }
-        }
-        body
-    })
+    fuzzing::documents::changed(direct(), PLACES, anything())
 }
 
 #[test]

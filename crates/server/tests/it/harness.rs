@@ -5,6 +5,7 @@ mod curl;
 mod http;
 pub(crate) mod mix;
 pub(crate) mod oidc;
+pub(crate) mod page;
 pub(crate) mod people;
 mod process;
 mod raw;

@@ -4,58 +4,16 @@
 //! copy out of a mail is put where the guide has a word for it.
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use services::Smtp;
 
-use crate::harness::wait;
+use crate::harness::{page, wait};
 use crate::partner::series;
 
 const PLACEHOLDER: &str = "the-key-of-the-second-mail";
 /// Mails until there is a key: longer than anything on the way takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The insides of the blocks after `<!-- guide -->`.
-fn commands() -> String {
-    let page = include_str!("../../../../docs/partner-guide.md");
-    let (_, guide) = page
-        .split_once("<!-- guide -->")
-        .expect("the guide is marked");
-    let mut script = String::new();
-    let mut within = false;
-    for line in guide.lines() {
-        if line.starts_with("```") {
-            within = line == "```bash";
-        } else if within {
-            script.push_str(line);
-            script.push('\n');
-        }
-    }
-    script
-}
-
-fn run(script: &str, directory: &Path, mail_port: u16) -> Output {
-    let rialto = Path::new(env!("CARGO_BIN_EXE_rialto"))
-        .parent()
-        .expect("it is in a directory");
-    let mut path = vec![rialto.to_owned()];
-    path.extend(std::env::split_paths(
-        &std::env::var_os("PATH").unwrap_or_default(),
-    ));
-    Command::new("bash")
-        .args(["-eu", "-o", "pipefail", "-c", script])
-        .current_dir(directory)
-        .env(
-            "PATH",
-            std::env::join_paths(path).expect("it was a path before"),
-        )
-        .env("RIALTO_MAIL_SERVER", "127.0.0.1")
-        .env("RIALTO_MAIL_PORT", mail_port.to_string())
-        .env("RIALTO_MAIL_SECURITY", "none")
-        .output()
-        .expect("bash starts")
-}
 
 /// Waits for the two mails and puts the key of the second where the commands look for it.
 async fn read_mail(smtp: &Smtp, key: &Path) {
@@ -72,31 +30,22 @@ async fn read_mail(smtp: &Smtp, key: &Path) {
 async fn the_partner_guide_runs_as_it_is_written() {
     let smtp = Smtp::start().await.expect("a port");
     let directory = tempfile::tempdir().expect("a directory");
-    let mut script = commands();
-    for address in ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:9000"] {
-        assert!(script.contains(address), "the guide uses {address}");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let free = free.local_addr().expect("it is bound").to_string();
-        script = script.replace(address, &free);
-    }
+    let guide = include_str!("../../../../docs/partner-guide.md");
+    let script = page::script(guide, "<!-- guide -->", &[]);
     assert!(script.contains(PLACEHOLDER));
     let key = "$(until [ -s key ]; do sleep 0.1; done; cat key)";
-    script = script.replace(PLACEHOLDER, key);
-    // Whatever happens, nothing of it is left running.
-    script.insert_str(0, "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n");
+    let script = script.replace(PLACEHOLDER, key);
 
-    let (port, place) = (smtp.port(), directory.path().to_owned());
-    let running = tokio::task::spawn_blocking(move || run(&script, &place, port));
+    let place = directory.path().to_owned();
+    let mail = [
+        ("RIALTO_MAIL_SERVER", "127.0.0.1".to_owned()),
+        ("RIALTO_MAIL_PORT", smtp.port().to_string()),
+        ("RIALTO_MAIL_SECURITY", "none".to_owned()),
+    ];
+    let running = tokio::task::spawn_blocking(move || page::run(&script, &place, &mail));
     read_mail(&smtp, &directory.path().join("key")).await;
     let output = running.await.expect("it ends");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}\n{said}\n{complained}",
-        output.status
-    );
-    for expected in [
+    let expected = [
         "certified",
         "promoted",
         "Ready for Rialto",
@@ -108,10 +57,6 @@ async fn the_partner_guide_runs_as_it_is_written() {
         "\"status\":400",
         "\"status\":409",
         "\"status\":404",
-    ] {
-        assert!(
-            said.contains(expected),
-            "the guide shows {expected}:\n{said}\n{complained}"
-        );
-    }
+    ];
+    page::shows(&output, &expected);
 }

@@ -605,38 +605,26 @@ fn the_list_of_violations_is_bounded() {
 
 /// JSON of any shape, with the names that registrations have.
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        "(push|pull|NONE|SHA256|https://a|.{0,20})".prop_map(Value::from),
+    const NAMES: &[&str] = &[
+        "name",
+        "type",
+        "url",
+        "providerName",
+        "endpointTypes",
+        "event",
+        "segment",
+        "source",
+        "destination",
+        "enabled",
+        "marketingDatabasesDefinition",
+        "marketingDatabases",
+        "identifiers",
+        "attributes",
+        "hashMode",
+        "id",
     ];
-    let name = prop_oneof![
-        Just("name"),
-        Just("type"),
-        Just("url"),
-        Just("providerName"),
-        Just("endpointTypes"),
-        Just("event"),
-        Just("segment"),
-        Just("source"),
-        Just("destination"),
-        Just("enabled"),
-        Just("marketingDatabasesDefinition"),
-        Just("marketingDatabases"),
-        Just("identifiers"),
-        Just("attributes"),
-        Just("hashMode"),
-        Just("id"),
-    ];
-    leaf.prop_recursive(6, 64, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::hash_map(name.clone().prop_map(str::to_owned), inner, 0..8)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
+    const TEXTS: &[&str] = &["push", "pull", "NONE", "SHA256", "https://a"];
+    fuzzing::documents::json(NAMES, TEXTS)
 }
 
 proptest! {
