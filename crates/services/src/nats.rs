@@ -265,7 +265,7 @@ impl NatsCluster {
     /// # Errors
     /// If it does not run.
     pub fn pause(&self, node: usize) -> io::Result<()> {
-        self.process(node)?.signal("STOP")
+        self.process(node)?.halt()
     }
 
     /// Lets a paused node go on.

@@ -9,6 +9,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a process may take to notice that it is halted.
+const HALTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the guard runs: `$1` is the server, `$2` its directory. Signals of the terminal reach the guard too; it stays.
 const GUARD: &str = r#"trap "" INT TERM HUP; read -r _; kill -9 "$1"; sleep 0.2; rm -rf -- "$2""#;
@@ -52,6 +56,33 @@ impl Process {
     /// Whether it has not ended by itself.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.server.try_wait(), Ok(None))
+    }
+
+    /// Halts it, and returns once none of its threads runs any more.
+    pub(crate) fn halt(&self) -> io::Result<()> {
+        self.signal("STOP")?;
+        let until = Instant::now() + HALTED_WITHIN;
+        while !self.is_halted()? {
+            if Instant::now() > until {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "it goes on"));
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn is_halted(&self) -> io::Result<bool> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            let stat = std::fs::read_to_string(thread?.path().join("stat"))?;
+            // The state stands behind the name, which is in parentheses and may hold anything.
+            let state = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next());
+            if state != Some('T') {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Sends it the signal of this name (`STOP`, `CONT`, `INT`, …).

@@ -327,10 +327,8 @@ async fn a_server_may_die_in_the_middle_of_a_batch() {
     }
     goes_on(&mut loads).await;
     nats.pause().expect("runs");
-    assert!(matches!(
-        logs[0].latest().await,
-        Err(LogError::Unavailable(_))
-    ));
+    let asked = logs[0].latest().await;
+    assert!(matches!(asked, Err(LogError::Unavailable(_))), "{asked:?}");
     nats.resume().expect("runs");
     goes_on(&mut loads).await;
     let [a, b] = loads;
