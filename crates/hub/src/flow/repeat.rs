@@ -54,6 +54,11 @@ impl Hub {
             .filter(|met| met.body.is_none())
             .map(|met| met.digest)
             .collect();
+        // Memory before the store: keys move from here to there with a checkpoint, which may happen meanwhile. Looked for
+        // the other way round, one that moves is in neither.
+        let Some(recent) = self.flow.recent(shard, &met) else {
+            return Ok(Repeats::default());
+        };
         let mut tx = self.db.read().await?;
         let mut first: HashMap<Digest16, u64> = HashMap::new();
         for key in store::dedupe::events(&mut tx, &events, begin).await? {
@@ -73,10 +78,11 @@ impl Hub {
             return Ok(Repeats::default());
         };
         for met in &met {
-            let known = held.recent.get(&met.digest).copied();
+            let known = recent.get(&met.digest).copied();
+            let again = held.recent.get(&met.digest).copied();
             let stored = first.get(&met.digest).copied();
             // A position in the store may be that of the repeat, whose claim ended first.
-            let earliest = [known, stored, Some(met.position)]
+            let earliest = [known, again, stored, Some(met.position)]
                 .into_iter()
                 .flatten()
                 .min();
@@ -85,6 +91,18 @@ impl Hub {
             first.insert(met.digest, earliest);
         }
         Ok(left_out(batches, &first))
+    }
+}
+
+impl super::Flow {
+    /// Where those of these keys were met first that no checkpoint has saved yet; `None` if the shard is not held.
+    fn recent(&self, shard: Shard, met: &[Met]) -> Option<HashMap<Digest16, u64>> {
+        let state = self.state();
+        let held = state.held.get(&shard)?;
+        let found = met
+            .iter()
+            .filter_map(|met| Some((met.digest, *held.recent.get(&met.digest)?)));
+        Some(found.collect())
     }
 }
 
