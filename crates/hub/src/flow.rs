@@ -1,4 +1,4 @@
-//! The work that runs by itself: route, push, pack, collect, notify, retire, and the checkpoint that saves where they stand.
+//! The work that runs by itself: route, push, pack, collect, notify, jobs, retire, and the checkpoint that saves where they stand.
 //!
 //! ```text
 //! log ──route──▶ pending set of each destination ──push──▶ subscriber        (first attempts, then retries)
@@ -15,14 +15,17 @@ mod call;
 mod checkpoint;
 mod collect;
 mod destination;
+mod jobs;
 mod lanes;
 mod marks;
 mod notify;
 mod order;
 mod pack;
 mod pending;
+mod privacy;
 mod push;
 mod read;
+mod refresh;
 mod render;
 mod repeat;
 mod retire;
@@ -30,6 +33,7 @@ mod route;
 mod run;
 mod schedule;
 mod standing;
+mod syndicate;
 mod tenure;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -46,6 +50,7 @@ use store::event_file::EventFile;
 use tokio::sync::{Notify, watch};
 
 pub use collect::CollectReport;
+pub use jobs::{JobRun, JobsReport, Slice, SliceError};
 pub use notify::NotifyReport;
 pub use pack::PackReport;
 pub(crate) use pack::blob_key;
@@ -80,6 +85,8 @@ pub struct Flow {
     collecting: tokio::sync::Mutex<HashSet<EndpointId>>,
     /// What of the outbox is being sent.
     notify: notify::Senders,
+    /// Which jobs are being worked on.
+    jobs: jobs::Workers,
     /// What was seen of others' leases. Only one look at them at a time.
     pub(crate) leasing: tokio::sync::Mutex<Beats>,
     /// Until when, by the clock's watch, what is held may be worked on; `None`: for good.
@@ -193,6 +200,7 @@ impl Flow {
             packing: tokio::sync::Mutex::new(()),
             collecting: tokio::sync::Mutex::default(),
             notify: notify::Senders::default(),
+            jobs: jobs::Workers::default(),
             leasing: tokio::sync::Mutex::default(),
             live_until: Mutex::default(),
             held: watch::Sender::new(0),

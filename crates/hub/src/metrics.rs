@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::job::JobCategory;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,10 +17,12 @@ use store::delivery::Attempt;
 use store::outbox::OutboxState;
 
 use crate::Hub;
+use crate::flow::{Slice, SliceError};
 
 type Count = Counter<u64, AtomicU64>;
 type ByDestination = Family<[(&'static str, String); 1], Gauge>;
 type ByResult = Family<[(&'static str, String); 1], Count>;
+type BySlice = Family<[(&'static str, &'static str); 2], Count>;
 
 /// Upper bounds in seconds: from a commit on fast storage to a receiver's timeout.
 const SECONDS: [f64; 16] = [
@@ -54,6 +57,9 @@ pub struct Metrics {
     attempts: ByResult,
     /// Attempts to tell others what is in the outbox, by what became of the entry.
     told: ByResult,
+    /// Slices of jobs, by category and by how they ended.
+    slices: BySlice,
+    slice: Histogram,
     pub publish: Histogram,
     pub commit: Histogram,
     pub checkpoint: Histogram,
@@ -94,6 +100,8 @@ impl Metrics {
             damaged: Count::default(),
             attempts: ByResult::default(),
             told: ByResult::default(),
+            slices: BySlice::default(),
+            slice: histogram(),
             publish: histogram(),
             commit: histogram(),
             checkpoint: histogram(),
@@ -122,6 +130,24 @@ impl Metrics {
     pub(crate) fn told(&self, state: OutboxState) {
         let result = state.as_str().to_owned();
         self.told.get_or_create(&[("result", result)]).inc();
+    }
+
+    pub(crate) fn sliced(
+        &self,
+        category: JobCategory,
+        outcome: &Result<Slice, SliceError>,
+        took: Duration,
+    ) {
+        let result = match outcome {
+            Ok(Slice::More) => "more",
+            Ok(Slice::Done) => "done",
+            Ok(_) => "waiting",
+            Err(SliceError::Failed(_)) => "failed",
+            Err(_) => "again",
+        };
+        let labels = [("category", category.as_str()), ("result", result)];
+        self.slices.get_or_create(&labels).inc();
+        self.slice.observe(took.as_secs_f64());
     }
 
     pub(crate) fn inside(&self, now: Timestamp, published_at: Timestamp) {
@@ -212,6 +238,11 @@ impl Metrics {
             "Attempts to send what is in the outbox, by what became of the entry",
             self.told.clone(),
         );
+        registry.register(
+            "job_slices",
+            "Slices of jobs, by category and by how they ended",
+            self.slices.clone(),
+        );
         let histograms = [
             (
                 "publish_seconds",
@@ -224,6 +255,7 @@ impl Metrics {
                 "Checkpoints of the flow",
                 &self.checkpoint,
             ),
+            ("job_slice_seconds", "Slices of jobs", &self.slice),
             ("push_seconds", "Calls to push destinations", &self.push),
             (
                 "inside_seconds",

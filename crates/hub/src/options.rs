@@ -16,6 +16,7 @@ pub struct Options {
     pub retention: RetentionOptions,
     pub dedupe: DedupeOptions,
     pub collect: CollectOptions,
+    pub jobs: JobOptions,
     pub processes: ProcessOptions,
     /// The mail server; `None`: mails wait in the outbox until one is configured.
     pub mail: Option<outbound::mail::MailOptions>,
@@ -84,6 +85,20 @@ pub struct CollectOptions {
     pub file_bytes_max: usize,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobOptions {
+    /// Jobs that work at once in one process, one of each account at most: slices are short, so few are enough.
+    pub slices_max: usize,
+    /// Jobs of one account that have not ended.
+    pub open_max: u64,
+    /// Largest file that can be uploaded for a job, in bytes as they are when they are unpacked.
+    pub upload_bytes_max: u64,
+    /// Ended jobs and their files are kept this long: long enough to read a report after the holidays.
+    pub keep: Duration,
+    /// A job that waits for somebody (data, a download, an answer) fails after this time.
+    pub patience: Duration,
+}
+
 /// How this process gets on with others that share its engines.
 #[derive(Clone)]
 pub struct ProcessOptions {
@@ -149,6 +164,13 @@ impl Default for Options {
             collect: CollectOptions {
                 every: Duration::from_secs(60),
                 file_bytes_max: 64 * MIB,
+            },
+            jobs: JobOptions {
+                slices_max: 4,
+                open_max: 1_000,
+                upload_bytes_max: 16 << 30,
+                keep: Duration::from_secs(30 * 24 * HOUR),
+                patience: Duration::from_secs(7 * 24 * HOUR),
             },
             processes: ProcessOptions {
                 is_shared: false,

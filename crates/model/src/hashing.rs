@@ -237,7 +237,8 @@ fn wanted(
     }
 }
 
-fn hex(digest: &[u8]) -> String {
+/// Lower-case hex.
+pub fn hex(digest: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     digest
         .iter()

@@ -9,6 +9,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod segment;
+
+pub use segment::SegmentId;
+
 /// Largest numeric id: what a double holds exactly.
 pub const NUMERIC_ID_MAX: i64 = (1 << 53) - 1;
 
@@ -71,6 +75,10 @@ numeric_ids! {
     OutboxId;
     /// A client id and secret that a provider gave to the operator.
     SupplierKeyId;
+    /// Work that is done in steps: one run of a share, a refresh, a privacy request.
+    JobId;
+    /// That an audience of one endpoint goes to another.
+    ShareId;
 }
 
 /// A deployment (feature) of an application, within that application: a word or number of its provider's own, or a number

@@ -16,6 +16,7 @@ pub mod hashing;
 pub mod id;
 pub mod identifier;
 pub mod invalid;
+pub mod job;
 pub mod key;
 pub mod notification;
 pub mod onboarding;
@@ -35,9 +36,9 @@ pub use deployment::Deployment;
 pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
-    AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, KeyId,
-    OutboxId, PartnerId, ProviderId, QuarantineId, SessionId, SubscriptionId, SupplierKeyId,
-    TokenId, UserId, X1Id,
+    AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, JobId,
+    KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, SegmentId, SessionId, ShareId,
+    SubscriptionId, SupplierKeyId, TokenId, UserId, X1Id,
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};

@@ -52,6 +52,7 @@ pub struct Config {
     pub retention: RetentionSection,
     pub dedupe: DedupeSection,
     pub collect: CollectSection,
+    pub jobs: JobsSection,
     pub mail: MailSection,
     pub sign_in: SignInSection,
     pub oidc: OidcSection,
@@ -145,6 +146,16 @@ pub struct CollectSection {
     pub file_bytes_max: Bytes,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobsSection {
+    pub slices_max: usize,
+    pub open_max: u64,
+    pub upload_bytes_max: Bytes,
+    pub keep: Duration,
+    pub patience: Duration,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -225,8 +236,8 @@ impl Config {
     /// What the hub takes from this.
     pub fn hub_options(&self) -> hub::Options {
         use hub::options::{
-            CollectOptions, DedupeOptions, DeliveryOptions, FileOptions, ProcessOptions,
-            RetentionOptions,
+            CollectOptions, DedupeOptions, DeliveryOptions, FileOptions, JobOptions,
+            ProcessOptions, RetentionOptions,
         };
         let delivery = &self.delivery;
         let guard = outbound::Guard {
@@ -275,6 +286,13 @@ impl Config {
             collect: CollectOptions {
                 every: self.collect.every.0,
                 file_bytes_max: self.collect.file_bytes_max.0,
+            },
+            jobs: JobOptions {
+                slices_max: self.jobs.slices_max,
+                open_max: self.jobs.open_max,
+                upload_bytes_max: self.jobs.upload_bytes_max.0 as u64,
+                keep: self.jobs.keep.0,
+                patience: self.jobs.patience.0,
             },
             processes: ProcessOptions {
                 is_shared: self.engines.is_shared(),

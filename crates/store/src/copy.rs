@@ -80,6 +80,8 @@ const TABLES: &[Table] = &[
     table("ticket", &["hash"]),
     table("session", &["id"]),
     table("access_token", &["id"]),
+    table("job", &["id"]),
+    table("data_file", &["job_id", "name"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

@@ -10,6 +10,7 @@ pub mod application;
 pub mod audit;
 pub mod change;
 pub mod copy;
+pub mod data_file;
 pub mod dedupe;
 pub mod delivery;
 pub mod deployment;
@@ -17,6 +18,7 @@ pub mod endpoint;
 pub mod event_file;
 pub mod event_type;
 pub mod flow;
+pub mod job;
 pub mod key;
 pub mod lease;
 pub mod member;
@@ -109,6 +111,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0006_partners",
         sql: include_str!("migrations/0006_partners.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0007_jobs",
+        sql: include_str!("migrations/0007_jobs.sql"),
         is_additive: true,
     },
 ];

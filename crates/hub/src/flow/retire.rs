@@ -24,6 +24,7 @@ pub struct RetireReport {
     pub expired: u64,
     pub keys: u64,
     pub files: u64,
+    pub jobs: u64,
 }
 
 /// Documents given up, by destination.
@@ -45,6 +46,7 @@ impl Hub {
         trimmed?;
         self.drop_deleted().await?;
         self.warn_of_backlogs().await?;
+        report.jobs = self.retire_jobs().await?;
         let mut tx = self.db.begin().await?;
         self.forget_quotas(&mut tx).await?;
         self.forget_told(&mut tx).await?;

@@ -16,6 +16,8 @@ use crate::{Hub, Result};
 const PACK_EVERY: Duration = Duration::from_secs(1);
 /// How often the outbox is looked at for what is due again, or was put there by another process.
 const NOTIFY_EVERY: Duration = Duration::from_secs(1);
+/// How often jobs are looked at whose time has come, or that another process has put there.
+const JOBS_EVERY: Duration = Duration::from_secs(1);
 /// How often the log is looked at for what may be trimmed.
 const RETIRE_EVERY: Duration = Duration::from_secs(60);
 /// After a task failed, before it is tried again.
@@ -37,6 +39,7 @@ impl Hub {
             tokio::spawn(Arc::clone(self).run_checkpoints(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_collector(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_notifier(stopped.clone())),
+            tokio::spawn(Arc::clone(self).run_jobs(stopped.clone())),
             tokio::spawn(Arc::clone(self).run_slow_tasks(stopped.clone())),
         ];
         let routers = self
@@ -212,6 +215,20 @@ impl Hub {
         }
     }
 
+    /// Begins slices of jobs, each in a task of its own.
+    async fn run_jobs(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.jobs().await {
+                complain("jobs", &error);
+            }
+            tokio::select! {
+                () = self.flow.jobs_nudged() => {}
+                () = self.clock.sleep(JOBS_EVERY) => {}
+                _ = stopped.changed() => return,
+            }
+        }
+    }
+
     async fn run_slow_tasks(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         let mut retire_at = self.now();
         loop {
@@ -255,7 +272,8 @@ impl Hub {
             self.flow.state().schedule.ring(now);
             self.pump();
             let is_told = self.notify().await?.is_idle;
-            let is_idle = is_told && {
+            let is_worked = self.jobs().await?.is_idle;
+            let is_idle = is_told && is_worked && {
                 let state = self.flow.state();
                 state.schedule.is_idle()
                     && !state.schedule.destinations.values().any(|d| d.is_loading)
@@ -280,7 +298,10 @@ impl Running {
                 let changed = hub.flow.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if hub.flow.state().schedule.in_flight == 0 && hub.flow.notify_is_quiet() {
+                if hub.flow.state().schedule.in_flight == 0
+                    && hub.flow.notify_is_quiet()
+                    && hub.flow.jobs_are_quiet()
+                {
                     return;
                 }
                 changed.await;

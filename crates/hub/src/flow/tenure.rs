@@ -36,6 +36,13 @@ impl Flow {
         state.held.get(&shard).is_some_and(|held| !held.is_leaving)
     }
 
+    /// Under which epoch a shard is held, if new work may be begun for it.
+    pub(super) fn epoch(&self, shard: Shard) -> Option<i64> {
+        let state = self.state();
+        let held = state.held.get(&shard).filter(|held| !held.is_leaving);
+        held.map(|held| held.epoch)
+    }
+
     /// What is held, and under which epoch.
     pub(crate) fn tenures(&self) -> Vec<(Shard, i64)> {
         let state = self.state();
@@ -93,6 +100,9 @@ impl Flow {
         is_quiet
             && self
                 .notify
+                .is_quiet_for(|account| logs.shard(account) == shard)
+            && self
+                .jobs
                 .is_quiet_for(|account| logs.shard(account) == shard)
     }
 

@@ -60,7 +60,7 @@ impl Sides {
         let (pilot, production) = (document(&self.pilot), document(&self.production));
         let digest = self.sealed.clone().chain_update(pilot.to_string());
         Review {
-            digest: hex(&digest.finalize()),
+            digest: model::hashing::hex(&digest.finalize()),
             differences: difference(&production, &pilot),
         }
     }
@@ -445,12 +445,4 @@ fn document(applications: &Applications) -> Value {
         .iter()
         .map(|(id, written)| (id.to_string(), written.clone()));
     json!({ "applications": Map::from_iter(named) })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -26,6 +26,7 @@ fn the_manual_says_what_the_code_does() {
     assert_eq!(said.retention.age, done.retention.age);
     assert_eq!(said.retention.log_bytes_max, done.retention.log_bytes_max);
     assert_eq!(said.dedupe.event_window, done.dedupe.event_window);
+    assert_eq!(said.jobs, done.jobs);
     assert_eq!(said.outbound.connect_timeout, done.outbound.connect_timeout);
     assert_eq!(said.sign_in.session, done.sign_in.session);
     assert_eq!(said.sign_in.invitation, done.sign_in.invitation);
