@@ -26,6 +26,7 @@ pub mod publisher;
 pub mod reader;
 pub mod record;
 pub mod secret;
+pub mod share;
 pub mod subscription;
 pub mod user;
 
