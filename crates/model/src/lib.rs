@@ -53,6 +53,7 @@ pub use user::{Email, Role, User, UserStatus};
 pub mod catalog;
 pub mod circuit;
 pub mod concurrency;
+pub mod csv;
 pub mod difference;
 pub mod phone;
 pub mod region;

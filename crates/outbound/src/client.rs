@@ -8,13 +8,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Uri};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::dial::{self, Dial, Lookup};
+use crate::stream::Body;
 use crate::{Answer, Call, Failure, Guard, Phase, url};
 
 /// What one connection may buffer, headers included: what a stranger can make us hold before a limit of the call applies.
@@ -40,7 +41,7 @@ pub struct ClientOptions {
 /// The HTTP client. Cloning is cheap and shares the connections.
 #[derive(Clone)]
 pub struct Client {
-    pool: legacy::Client<Dial, Full<Bytes>>,
+    pub(crate) pool: legacy::Client<Dial, Body>,
     guard: Guard,
     user_agent: HeaderValue,
 }
@@ -93,7 +94,7 @@ impl Client {
     pub async fn send(&self, call: Call) -> Result<Answer, Failure> {
         let started = Instant::now();
         let after = call.timeout;
-        let deadline = started.checked_add(after).unwrap_or(started + TIMEOUT_MAX);
+        let deadline = deadline(started, after);
         let late = |phase| Failure::Timeout { after, phase };
         let bytes_max = call.response_bytes_max;
 
@@ -114,12 +115,12 @@ impl Client {
         })
     }
 
-    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
+    pub(crate) fn request(&self, call: Call) -> Result<Request<Body>, Failure> {
         url::supported(&call.uri).map_err(|reason| Failure::Url {
             url: url::shown(&call.uri.to_string()),
             reason,
         })?;
-        let mut request = Request::new(Full::new(call.body));
+        let mut request = Request::new(Either::Left(Full::new(call.body)));
         *request.method_mut() = call.method;
         *request.uri_mut() = call.uri;
         *request.headers_mut() = call.headers;
@@ -131,9 +132,14 @@ impl Client {
     }
 }
 
+/// When the time of a call is up.
+pub(crate) fn deadline(started: Instant, after: Duration) -> Instant {
+    started.checked_add(after).unwrap_or(started + TIMEOUT_MAX)
+}
+
 /// Reads a body up to a limit; the flag says that there was more. A body that is dropped unread takes its connection along,
 /// one that was read to its end returns it to the pool.
-async fn read(mut body: Incoming, bytes_max: usize) -> Result<(Bytes, bool), Failure> {
+pub(crate) async fn read(mut body: Incoming, bytes_max: usize) -> Result<(Bytes, bool), Failure> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -161,7 +167,7 @@ fn joined(first: Bytes, all: BytesMut) -> Bytes {
     if all.is_empty() { first } else { all.freeze() }
 }
 
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+pub(crate) fn broken(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::within(&error).unwrap_or_else(|| Failure::Broken {
         source: std::sync::Arc::new(error),
     })

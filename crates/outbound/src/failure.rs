@@ -50,6 +50,15 @@ pub enum Failure {
     /// The time was up.
     #[error("{phase} took longer than {after:?}")]
     Timeout { after: Duration, phase: Phase },
+    /// The answer's body is larger than it may be.
+    #[error("the answer is larger than {bytes_max} bytes")]
+    TooLarge { bytes_max: u64 },
+    /// What was to be sent could not be had. The other side is not to blame.
+    #[error("the body of the request could not be read to its end")]
+    Source {
+        #[source]
+        source: Cause,
+    },
     /// The connection broke, or what came over it is not HTTP.
     #[error("the connection broke before the answer was complete")]
     Broken {
@@ -74,7 +83,10 @@ impl Failure {
     /// Whether the same call may succeed later without anybody changing anything. A refused address is not retried: the name
     /// would have to move, or the operator to open the range.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Failure::Url { .. } | Failure::Refused { .. })
+        !matches!(
+            self,
+            Failure::Url { .. } | Failure::Refused { .. } | Failure::TooLarge { .. }
+        )
     }
 
     /// One stable word for metrics and the console.
@@ -86,6 +98,8 @@ impl Failure {
             Failure::Connect { .. } => "connect",
             Failure::Tls { .. } => "tls",
             Failure::Timeout { .. } => "timeout",
+            Failure::TooLarge { .. } => "too-large",
+            Failure::Source { .. } => "source",
             Failure::Broken { .. } => "broken",
         }
     }

@@ -12,7 +12,7 @@
 //! nor the web framework, nor what an event is, and it logs nothing: a [`Failure`] is told once, where it is handled.
 //!
 //! Reading order: `guard` (which addresses) → `url` (what a tenant typed) → `dial` (how a connection is made) →
-//! `client` (how a call is sent) → `call`, `failure` (what goes in and comes out) → `signature`, `authorization` (what is
+//! `client` (how a call is sent), `stream` (bodies of any size) → `call`, `failure` (what goes in and comes out) → `signature`, `authorization` (what is
 //! put into the headers) → `oauth` (a token for them); `mail` stands beside
 //! them.
 
@@ -26,6 +26,7 @@ pub mod mail;
 pub mod oauth;
 pub mod oidc;
 pub mod signature;
+mod stream;
 mod url;
 
 pub use authorization::{Authorization, AuthorizationError};
@@ -34,3 +35,4 @@ pub use client::{Client, ClientOptions};
 pub use dial::{Lookup, LookupFuture};
 pub use failure::{Cause, Failure, Phase};
 pub use guard::Guard;
+pub use stream::{Chunks, Download};

@@ -14,6 +14,8 @@ use super::*;
 use crate::Cause;
 use crate::dial::system_lookup;
 
+mod stream;
+
 /// Longer than any of these tests takes unless it fails.
 const LONG: Duration = Duration::from_secs(30);
 /// For calls that are meant to run out of time.
