@@ -26,6 +26,7 @@ pub mod publisher;
 pub mod reader;
 pub mod record;
 pub mod secret;
+pub mod segment;
 pub mod share;
 pub mod subscription;
 pub mod user;
@@ -46,6 +47,7 @@ pub use invalid::{Invalid, Violation};
 pub use onboarding::Onboarding;
 pub use publisher::Publisher;
 pub use secret::Secret;
+pub use segment::Segment;
 pub use subscription::Subscription;
 pub use user::{Email, Role, User, UserStatus};
 

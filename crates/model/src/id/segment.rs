@@ -24,8 +24,7 @@ impl SegmentId {
     /// Longest text, in characters.
     pub const CHARS_MAX: usize = 200;
     const NUMBER: &str = "a whole number from -2^63 to 2^63-1";
-    const TEXT: &str =
-        "1 to 200 characters, without control characters, and neither blanks at an end nor `.` or `..`";
+    const TEXT: &str = "1 to 200 characters, without control characters, and neither blanks at an end nor `.` or `..`";
 
     /// A number or a string, as JSON has it.
     ///

@@ -54,11 +54,12 @@ async fn until(end: &'static str, answer: &'static str) -> (u16, mpsc::Receiver<
 
 #[tokio::test]
 async fn an_upload_with_a_length_arrives_as_it_is() {
+    let client = client();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ntrue";
     let (port, mut requests) = until("b@x\n", answer).await;
     let call = call(Method::PUT, port);
     let chunks = pieces(&["email\n", "a@x\n", "b@x\n"]);
-    let answer = client().upload(call, LONG, Some(14), chunks).await;
+    let answer = client.upload(call, LONG, Some(14), chunks).await;
     assert_eq!(answer.expect("an answer").body, "true");
     let request = requests.recv().await.expect("a request").to_lowercase();
     assert!(request.starts_with("put /v1/segments/7/data http/1.1\r\n"));
@@ -68,10 +69,11 @@ async fn an_upload_with_a_length_arrives_as_it_is() {
 
 #[tokio::test]
 async fn an_upload_without_a_length_is_chunked() {
+    let client = client();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
     let (port, mut requests) = until("\r\n0\r\n\r\n", answer).await;
     let chunks = pieces(&["email\n", "a@x\n"]);
-    let answer = client().upload(call(Method::POST, port), LONG, None, chunks);
+    let answer = client.upload(call(Method::POST, port), LONG, None, chunks);
     assert_eq!(answer.await.expect("an answer").status, 200);
     let request = requests.recv().await.expect("a request").to_lowercase();
     assert!(request.contains("transfer-encoding: chunked\r\n"));
@@ -83,11 +85,12 @@ async fn an_upload_without_a_length_is_chunked() {
 
 #[tokio::test]
 async fn an_answer_may_come_before_all_is_sent() {
+    let client = client();
     let answer = "HTTP/1.1 308 Permanent Redirect\r\ncontent-length: 25\r\n\r\n{\"shareAction\":\"REPLACE\"}";
     let (port, _requests) = until("email", answer).await;
     // What follows never comes: nobody waits for it.
     let chunks = pieces(&["email\n"]).chain(stream::pending()).boxed();
-    let answer = client().upload(call(Method::POST, port), LONG, None, chunks);
+    let answer = client.upload(call(Method::POST, port), LONG, None, chunks);
     let answer = answer.await.expect("an answer");
     assert_eq!(answer.status, 308);
     assert_eq!(answer.body, "{\"shareAction\":\"REPLACE\"}");
@@ -95,12 +98,13 @@ async fn an_answer_may_come_before_all_is_sent() {
 
 #[tokio::test]
 async fn an_upload_that_cannot_be_read_is_not_the_receivers_fault() {
+    let client = client();
     let (port, _requests) = until("never", "").await;
     let lost: Cause = Arc::new(std::io::Error::other("the file is gone"));
     let chunks = pieces(&["email\n"])
         .chain(stream::iter([Err(lost)]))
         .boxed();
-    let failure = client()
+    let failure = client
         .upload(call(Method::POST, port), LONG, Some(100), chunks)
         .await
         .expect_err("no file");
@@ -110,9 +114,10 @@ async fn an_upload_that_cannot_be_read_is_not_the_receivers_fault() {
 
 #[tokio::test]
 async fn an_upload_in_which_nothing_moves_ends() {
+    let client = client();
     let (port, _requests) = until("never", "").await;
     let chunks = pieces(&["email\n"]).chain(stream::pending()).boxed();
-    let failure = client()
+    let failure = client
         .upload(call(Method::POST, port), SHORT, None, chunks)
         .await
         .expect_err("it stands still");
@@ -124,9 +129,10 @@ async fn an_upload_in_which_nothing_moves_ends() {
 
 #[tokio::test]
 async fn a_download_comes_in_pieces() {
+    let client = client();
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nemail\n\r\n4\r\na@x\n\r\n0\r\n\r\n";
     let (port, _requests) = always(answer).await;
-    let download = client().download(call(Method::GET, port), LONG, MUCH);
+    let download = client.download(call(Method::GET, port), LONG, MUCH);
     let mut download = download.await.expect("an answer");
     assert_eq!(download.status, 200);
     let mut all = Vec::new();
@@ -138,9 +144,10 @@ async fn a_download_comes_in_pieces() {
 
 #[tokio::test]
 async fn a_download_has_a_limit_and_an_end() {
+    let client = client();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n01234567890123456789";
     let (port, _requests) = always(answer).await;
-    let download = client().download(call(Method::GET, port), LONG, 19);
+    let download = client.download(call(Method::GET, port), LONG, 19);
     let mut download = download.await.expect("an answer");
     let failure = loop {
         match download.next_chunk().await {
@@ -155,7 +162,7 @@ async fn a_download_has_a_limit_and_an_end() {
     // Ten bytes are missing: that is no end.
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 20\r\nconnection: close\r\n\r\n0123456789";
     let (port, _requests) = always(cut).await;
-    let download = client().download(call(Method::GET, port), LONG, MUCH);
+    let download = client.download(call(Method::GET, port), LONG, MUCH);
     let mut download = download.await.expect("an answer");
     let mut ended = download.next_chunk().await;
     while let Ok(Some(_)) = ended {
@@ -166,8 +173,9 @@ async fn a_download_has_a_limit_and_an_end() {
 
 #[tokio::test]
 async fn a_download_in_which_nothing_moves_ends() {
+    let client = client();
     let (port, _requests) = always("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n0123").await;
-    let download = client().download(call(Method::GET, port), SHORT, MUCH);
+    let download = client.download(call(Method::GET, port), SHORT, MUCH);
     let mut download = download.await.expect("an answer");
     assert_eq!(
         download.next_chunk().await.expect("a chunk"),
@@ -179,9 +187,10 @@ async fn a_download_in_which_nothing_moves_ends() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_data_is_read_as_a_small_one() {
+    let client = client();
     let answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 14\r\n\r\nno such export";
     let (port, _requests) = always(answer).await;
-    let download = client().download(call(Method::GET, port), LONG, MUCH);
+    let download = client.download(call(Method::GET, port), LONG, MUCH);
     let download = download.await.expect("an answer");
     assert_eq!(download.status, 404);
     let answer = download.into_answer(7).await.expect("a body");
