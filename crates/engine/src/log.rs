@@ -213,6 +213,39 @@ impl Log {
         self.front().trim(before_seq).await
     }
 
+    /// Replaces batches by what [`Batch::without`] left of them, at their places: from now on nobody reads what was in
+    /// them, but who has it in memory ([`Log::forget`]). Those that were trimmed meanwhile are passed over. Appends go on.
+    /// JetStream may append a batch of one empty record, since its newest message cannot be replaced.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]; a part may have been replaced.
+    pub async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.front().rewrite(batches).await
+    }
+
+    /// After this, what rewrites replaced and trims removed is in no file of a SQLite log, and JetStream has overwritten
+    /// it; PostgreSQL may use its space again, and until it does the bytes are in its files. What the machines keep
+    /// beside the log (archives, backups, copies that are behind) is out of reach. Takes as long as writing the free
+    /// space; appends go on in between.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`], also if a reader is in the way for seconds: to be tried again.
+    pub async fn scrub(&self) -> Result<(), LogError> {
+        self.front().scrub().await
+    }
+
+    /// Forgets the batches that are in memory: another process may have rewritten them. Does no IO.
+    pub fn forget(&self) {
+        match self {
+            // There is no other process.
+            Self::Sql(_) => {}
+            #[cfg(feature = "distributed")]
+            Self::Postgres(log) => log.handle.forget(),
+            #[cfg(feature = "distributed")]
+            Self::JetStream(log) => log.handle.forget(),
+        }
+    }
+
     /// `next_seq` as the engine has it at this moment, appends of other processes included. Also brings [`Log::ends`]
     /// and [`Log::tail`] up to date.
     ///

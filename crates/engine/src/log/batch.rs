@@ -29,6 +29,8 @@ use zstd::zstd_safe;
 
 use super::LogError;
 use super::position::{Position, SEQ_MAX};
+#[cfg(feature = "distributed")]
+use crate::blocking::blocking;
 
 /// The most records of a batch: what the index of a [`Position`] can count.
 pub const BATCH_RECORDS_MAX: usize = 4096;
@@ -48,6 +50,14 @@ pub(super) const FORMAT_MAX: i64 = SEALED;
 
 /// Level 1: commits wait for it, and higher levels gain little on JSON.
 const ZSTD_LEVEL: i32 = 1;
+
+/// What is tried where level 1 leaves a frame a little too long for a place.
+const SMALLER_LEVELS: [i32; 4] = [3, 6, 12, 19];
+
+/// How a frame begins that readers skip (RFC 8878, 3.1.2): this, and the length of what follows, 4 bytes each. Ours has
+/// at least 4 bytes more.
+const SKIPPED_MAGIC: u32 = 0x184d_2a50;
+const SKIPPED_MIN: usize = 12;
 
 /// Bytes before each record: its length.
 const PREFIX: usize = 4;
@@ -116,6 +126,20 @@ impl Batch {
             .map(|(_, record)| if is_kept(record) { record } else { &[] }.to_vec())
             .collect();
         let is_any = records.iter().any(|record| !record.is_empty());
+        is_any.then(|| Self::new(self.seq, self.appended_at, records.iter()))
+    }
+
+    /// The batch without the records that `is_gone` names: these are empty, so that all others keep their positions.
+    /// `None` if it names none that is not empty already.
+    #[must_use]
+    pub fn without(&self, is_gone: impl Fn(Position, &[u8]) -> bool) -> Option<Self> {
+        let mut is_any = false;
+        let mut records = Vec::with_capacity(self.len());
+        for (position, record) in self.iter() {
+            let is_gone = !record.is_empty() && is_gone(position, record);
+            is_any |= is_gone;
+            records.push(if is_gone { &[] } else { record }.to_vec());
+        }
         is_any.then(|| Self::new(self.seq, self.appended_at, records.iter()))
     }
 
@@ -202,14 +226,65 @@ impl Encoder {
 
     /// As [`SEALED`]: for a batch whose number and time are known, and how many numbers before it no batch has.
     pub(super) fn encode_sealed(&mut self, batch: &Batch, gap: u64) -> io::Result<Vec<u8>> {
-        let mut stored = self.encode(batch)?;
-        let micros = batch.appended_at.as_microsecond();
-        let records = i64::try_from(batch.len()).unwrap_or(i64::MAX);
-        let seal = seal(batch.seq, micros, records, gap, &stored);
-        stored.extend_from_slice(&gap.to_le_bytes());
-        stored.extend_from_slice(&seal.to_le_bytes());
-        Ok(stored)
+        let stored = self.encode(batch)?;
+        Ok(sealed(batch, gap, stored))
     }
+
+    /// What takes the place of `stored`, the bytes of the batch before records were taken out of it: of the same format
+    /// and, if possible, of the same length, so that it lies exactly over them. The difference is filled with a zstd
+    /// frame that says of itself that it is to be skipped; it ends in the checksum of the real one, for the seal.
+    pub(super) fn encode_over(
+        &mut self,
+        batch: &Batch,
+        format: i64,
+        stored: &[u8],
+    ) -> io::Result<Vec<u8>> {
+        let gap = gap(format, stored);
+        let room = stored.len() - gap.map_or(0, |_| (GAP + SEAL).min(stored.len()));
+        let mut frame = self.encode(batch)?;
+        for level in SMALLER_LEVELS {
+            if frame.len() == room || frame.len() + SKIPPED_MIN <= room {
+                break;
+            }
+            self.compressor.set_compression_level(level)?;
+            frame = self.encode(batch)?;
+        }
+        self.compressor.set_compression_level(ZSTD_LEVEL)?;
+        if frame.len() + SKIPPED_MIN <= room {
+            let length = u32::try_from(room - frame.len() - 8).unwrap_or(u32::MAX);
+            let checksum = frame.last_chunk::<4>().copied().unwrap_or_default();
+            frame.extend_from_slice(&SKIPPED_MAGIC.to_le_bytes());
+            frame.extend_from_slice(&length.to_le_bytes());
+            frame.resize(room - checksum.len(), 0);
+            frame.extend_from_slice(&checksum);
+        }
+        Ok(match gap {
+            Some(gap) => sealed(batch, gap, frame),
+            None => frame,
+        })
+    }
+}
+
+/// The batch, and its bytes as [`FRAME`]. For those that have no encoder at hand.
+#[cfg(feature = "distributed")]
+pub(super) async fn encode_frame(batch: Arc<Batch>) -> Result<(Arc<Batch>, Vec<u8>), LogError> {
+    let encoded = blocking(move || {
+        let stored = Encoder::new()?.encode(&batch)?;
+        Ok((batch, stored))
+    });
+    encoded
+        .await?
+        .map_err(|error: io::Error| LogError::unavailable(error))
+}
+
+/// A frame with what format 2 puts behind it.
+fn sealed(batch: &Batch, gap: u64, mut frame: Vec<u8>) -> Vec<u8> {
+    let micros = batch.appended_at.as_microsecond();
+    let records = i64::try_from(batch.len()).unwrap_or(i64::MAX);
+    let seal = seal(batch.seq, micros, records, gap, &frame);
+    frame.extend_from_slice(&gap.to_le_bytes());
+    frame.extend_from_slice(&seal.to_le_bytes());
+    frame
 }
 
 /// What format 2 puts behind a frame. It need not withstand anybody, only bits that flip and pages that go astray.

@@ -71,6 +71,19 @@ impl Front {
         }
     }
 
+    pub(super) async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.chore(|answer| Chore::Rewrite { batches, answer })
+            .await
+    }
+
+    /// Step by step, as [`Front::trim`]: first everything that is free is taken, then it is given back.
+    pub(super) async fn scrub(&self) -> Result<(), LogError> {
+        for take in [true, false] {
+            while self.chore(|answer| Chore::Scrub { take, answer }).await? {}
+        }
+        Ok(())
+    }
+
     pub(super) async fn probe(&self) -> Result<(), LogError> {
         self.chore(|answer| Chore::Probe { answer }).await
     }

@@ -25,6 +25,7 @@ mod link;
 mod message;
 mod pieces;
 mod reader;
+mod rewrite;
 mod stream;
 mod view;
 mod watch;
@@ -195,15 +196,20 @@ impl Shared {
         if before_seq <= first_seq || first_seq == next_seq {
             return Ok(0);
         }
-        // A last message that counts as trimmed may have been left by an earlier trim.
-        let left = self.view().numbering.ours(before.state.first_seq) < first_seq;
-        let mut gone = self.stream.purge(purge_to).await?;
-        gone = gone.saturating_sub(u64::from(left));
+        let mut numbering = self.view().numbering.clone();
+        // Without a last message that counts as trimmed and was left by an earlier trim.
+        let mut gone = purge_to.saturating_sub(numbering.stream(first_seq));
+        self.stream.purge(&self.stream.name, purge_to).await?;
+        if numbering.kept > 0 {
+            self.stream.trim_rewritten(before_seq).await?;
+            numbering.kept = purge_to;
+        }
         if before_seq >= next_seq {
-            let mut numbering = self.view().numbering.clone();
             numbering.emptied = next_seq;
-            self.stream.renumber(&before, &numbering).await?;
             gone += 1;
+        }
+        if numbering != self.view().numbering {
+            self.stream.renumber(&before, &numbering).await?;
         }
         self.refresh().await?;
         Ok(gone)

@@ -92,6 +92,31 @@ impl Shared {
         Ok(gone)
     }
 
+    async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.chore_fault()?;
+        for batch in batches {
+            let (batch, stored) = super::batch::encode_frame(batch).await?;
+            self.table.rewrite(batch.seq(), stored).await?;
+            self.tail().replace(&batch);
+        }
+        Ok(())
+    }
+
+    /// The server blanks nothing, but with this it uses the space of dead rows again.
+    async fn scrub(&self) -> Result<bool, LogError> {
+        self.chore_fault()?;
+        self.forget();
+        if let Err(error) = self.table.vacuum().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "VACUUM of the log is left to autovacuum");
+        }
+        Ok(false)
+    }
+
+    pub(in crate::log) fn forget(&self) {
+        self.tail().trim(u64::MAX);
+    }
+
     async fn probe(&self) -> Result<(), LogError> {
         self.chore_fault()?;
         let write = self.is_failing.load(Ordering::Relaxed);

@@ -83,6 +83,16 @@ pub(super) enum Chore {
         before_seq: u64,
         answer: oneshot::Sender<Result<u64, LogError>>,
     },
+    /// Put these batches in the places of those that have their numbers.
+    Rewrite {
+        batches: Vec<Arc<Batch>>,
+        answer: oneshot::Sender<Result<(), LogError>>,
+    },
+    /// Take some free space and blank it, or give it back; answers whether there is more.
+    Scrub {
+        take: bool,
+        answer: oneshot::Sender<Result<bool, LogError>>,
+    },
     /// Find out whether commits are possible.
     Probe {
         answer: oneshot::Sender<Result<(), LogError>>,

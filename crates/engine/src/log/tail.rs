@@ -37,6 +37,18 @@ impl Tail {
         }
     }
 
+    /// Puts a batch in the place of the one that has its number, if that is here.
+    pub(super) fn replace(&mut self, batch: &Arc<Batch>) {
+        let found = self
+            .batches
+            .binary_search_by_key(&batch.seq(), |it| it.seq());
+        if let Ok(index) = found {
+            self.bytes -= self.batches[index].bytes();
+            self.bytes += batch.bytes();
+            self.batches[index] = Arc::clone(batch);
+        }
+    }
+
     /// Forgets the batches before `first_seq`.
     pub(super) fn trim(&mut self, first_seq: u64) {
         while self

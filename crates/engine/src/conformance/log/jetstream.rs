@@ -14,6 +14,7 @@ pub(super) struct Shard {
     link: JetStream,
     servers: String,
     number: u32,
+    files: Option<std::path::PathBuf>,
 }
 
 const PREFIX: &str = "test";
@@ -27,7 +28,11 @@ impl Shard {
             ..NatsOptions::default()
         };
         let start = || async { Nats::start_with(options).await.expect("starts") };
-        Self::on(&SERVER.get_or_init(start).await.url()).await
+        let server = SERVER.get_or_init(start).await;
+        Self {
+            files: Some(server.store_directory()),
+            ..Self::on(&server.url()).await
+        }
     }
 
     /// On a cluster that they share: nobody breaks it.
@@ -47,7 +52,13 @@ impl Shard {
             link: connect(servers).await,
             servers: servers.to_owned(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            files: None,
         }
+    }
+
+    /// Where the one server keeps this shard's messages; `None` if there are several.
+    pub(super) fn files(&self) -> Option<std::path::PathBuf> {
+        self.files.clone()
     }
 
     pub(super) async fn open(&self, options: LogOptions, clock: Clock) -> Log {

@@ -76,6 +76,14 @@ impl Committer {
             Some(Chore::Trim { before_seq, answer }) => {
                 tokio::spawn(async move { answer.send(shared.trim(before_seq).await) });
             }
+            Some(Chore::Rewrite { batches, answer }) => {
+                tokio::spawn(async move { answer.send(shared.rewrite(batches).await) });
+            }
+            Some(Chore::Scrub { answer, .. }) => {
+                // What was replaced was overwritten then.
+                shared.forget();
+                let _ = answer.send(Ok(false));
+            }
             Some(Chore::Probe { answer }) => {
                 tokio::spawn(async move { answer.send(shared.probe().await) });
             }

@@ -158,6 +158,11 @@ pub(super) enum Trouble {
     Unanswered,
     #[error("JetStream does not answer to the appends before this one, which is not in the log")]
     Waited,
+    #[error(
+        "the stream `{0}` was made by a release that let nobody delete a message: move the log to another prefix with \
+         `rialto migrate`, and batches can be rewritten"
+    )]
+    Undeletable(String),
     #[error("a log has room for {} gaps in its numbers", super::pieces::PIECES_MAX)]
     Gaps,
     #[error("a log in JetStream is copied with the tools of NATS: `nats stream backup`")]

@@ -28,13 +28,19 @@ const NEAR_WITHIN: Duration = Duration::from_secs(1);
 
 /// The headers of a batch. `after`: refuse it unless this is the stream's last message.
 pub(super) fn headers(batch: &Batch, id: &str, after: Option<u64>) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let at = batch.appended_at().as_microsecond();
-    headers.insert(BATCH, format!("{FRAME} {} {at}", batch.len()));
+    let mut headers = described(batch);
     headers.insert(ID, id);
     if let Some(after) = after {
         headers.insert(AFTER, after.to_string());
     }
+    headers
+}
+
+/// Only what describes the batch.
+pub(super) fn described(batch: &Batch) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let at = batch.appended_at().as_microsecond();
+    headers.insert(BATCH, format!("{FRAME} {} {at}", batch.len()));
     headers
 }
 
@@ -102,7 +108,7 @@ impl Stream {
 }
 
 /// A message as the leader's API gives it: text in Base64.
-fn unpack(message: &Value) -> Stored {
+pub(super) fn unpack(message: &Value) -> Stored {
     let bytes = |name: &str| {
         let text = message[name].as_str().unwrap_or_default();
         STANDARD.decode(text).unwrap_or_default()

@@ -26,6 +26,15 @@ pub(super) struct Numbering {
     /// What is before this number is trimmed, also if the stream has it: the last message is never purged, so that a
     /// stream always knows where it was.
     pub(super) emptied: u64,
+    /// The stream's number at which the log begins, once batches were rewritten: their messages are elsewhere, so that
+    /// the stream's first one is not the log's. 0 before that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) kept: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The format that is written.
@@ -37,6 +46,7 @@ impl Default for Numbering {
             rialto_log: FORMAT,
             pieces: vec![(1, 0)],
             emptied: 1,
+            kept: 0,
         }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::Shared;
 use super::link::Trouble;
+use super::message::Stored;
 use crate::log::LogError;
 use crate::log::batch::Batch;
 
@@ -93,8 +94,12 @@ impl Shared {
             }
             view.numbering.stream(seq)
         };
-        let Some(stored) = self.stream.message(number).await? else {
-            return self.missing(seq, number).await;
+        let stored = match self.stream.message(number).await? {
+            Some(stored) => stored,
+            None => match self.elsewhere(seq, number).await? {
+                Some(stored) => stored,
+                None => return Ok(None),
+            },
         };
         let batch = Arc::new(stored.decode(seq)?);
         let mut view = self.view();
@@ -106,11 +111,14 @@ impl Shared {
         Ok(Some(batch))
     }
 
-    /// Why a message is not there that was.
-    async fn missing(&self, seq: u64, number: u64) -> Result<Option<Arc<Batch>>, LogError> {
+    /// What became of a message that is not there any more: trimmed (`None`), rewritten, or lost.
+    async fn elsewhere(&self, seq: u64, number: u64) -> Result<Option<Stored>, LogError> {
         let state = self.refresh().await?;
         if self.view().first_seq() > seq {
             return Ok(None);
+        }
+        if let Some(stored) = self.stream.rewritten(seq).await? {
+            return Ok(Some(stored));
         }
         if state.state.last_seq < number {
             return Err(Trouble::Behind(number).into());
@@ -143,7 +151,11 @@ impl Shared {
         if let Some(time) = self.view().time(number) {
             return Ok(Some(time));
         }
-        let stored = self.stream.message(number).await?;
+        let mut stored = self.stream.message(number).await?;
+        let seq = self.view().numbering.ours(number);
+        if stored.is_none() && seq >= self.view().first_seq() {
+            stored = self.stream.rewritten(seq).await?;
+        }
         let time = stored.map(|stored| stored.at);
         if let Some(time) = time {
             self.view().remember(number, time);

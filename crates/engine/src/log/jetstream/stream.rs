@@ -32,6 +32,9 @@ pub(super) struct Stream {
     pub(super) subject: String,
     /// Where processes tell each other of them.
     pub(super) tail_subject: String,
+    /// The stream of rewritten batches, and the subject under which each has one of its own.
+    pub(super) rewritten_name: String,
+    pub(super) rewritten_subject: String,
     /// Whether to read from any copy. Where copies may come apart, the leader's is read.
     pub(super) reads_near: bool,
 }
@@ -79,6 +82,8 @@ impl Stream {
             name: format!("rialto-{prefix}-log-{shard}"),
             subject: format!("rialto.{prefix}.log.{shard}"),
             tail_subject: format!("rialto.{prefix}.tail.{shard}"),
+            rewritten_name: format!("rialto-{prefix}-rewritten-{shard}"),
+            rewritten_subject: format!("rialto.{prefix}.rewritten.{shard}"),
             reads_near: link.options.replicas == Some(1) || agreeing(link),
         }
     }
@@ -122,7 +127,8 @@ impl Stream {
             "max_age": 0,
             "duplicate_window": u64::try_from(REMEMBERED.as_nanos()).unwrap_or(u64::MAX),
             "allow_direct": true,
-            "deny_delete": true,
+            // A rewritten batch is deleted; nobody else deletes.
+            "deny_delete": false,
         });
         match self
             .link
@@ -153,11 +159,11 @@ impl Stream {
         Ok(state)
     }
 
-    /// Removes all messages before `stream`. Answers how many these were.
-    pub(super) async fn purge(&self, stream: u64) -> Result<u64, Trouble> {
-        let what = format!("STREAM.PURGE.{}", self.name);
-        let answer = self.link.ask(&what, &json!({ "seq": stream })).await?;
-        Ok(answer["purged"].as_u64().unwrap_or(0))
+    /// Removes all messages of the stream `name` before `number`.
+    pub(super) async fn purge(&self, name: &str, number: u64) -> Result<(), Trouble> {
+        let purge = format!("STREAM.PURGE.{name}");
+        let asked = self.link.ask(&purge, &json!({ "seq": number })).await;
+        asked.map(drop)
     }
 
     /// Writes another numbering into the description.

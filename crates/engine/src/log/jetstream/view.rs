@@ -71,10 +71,12 @@ impl View {
     pub(super) fn update(&mut self, state: &State, numbering: Numbering) {
         self.numbering = numbering;
         self.last = self.last.max(state.state.last_seq);
-        self.first = self.first.max(state.state.first_seq);
-        if state.state.messages == 0 {
-            self.first = self.first.max(self.last + 1);
-        }
+        let first = match self.numbering.kept {
+            0 if state.state.messages == 0 => self.last + 1,
+            0 => state.state.first_seq,
+            kept => kept,
+        };
+        self.first = self.first.max(first);
         self.bytes = state.state.bytes;
         let first_seq = self.first_seq();
         while let Some(oldest) = self
@@ -109,6 +111,11 @@ impl View {
 
     pub(super) fn cached(&self, seq: u64) -> Option<Arc<Batch>> {
         self.cache.get(&seq).map(Arc::clone)
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.cache.clear();
+        self.cached_bytes = 0;
     }
 
     /// Keeps a batch while there is room; the newest stay.

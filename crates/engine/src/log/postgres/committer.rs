@@ -72,6 +72,12 @@ impl Committer {
                 Some(Chore::Trim { before_seq, answer }) => {
                     tokio::spawn(async move { answer.send(shared.trim(before_seq).await) });
                 }
+                Some(Chore::Rewrite { batches, answer }) => {
+                    tokio::spawn(async move { answer.send(shared.rewrite(batches).await) });
+                }
+                Some(Chore::Scrub { answer, .. }) => {
+                    tokio::spawn(async move { answer.send(shared.scrub().await) });
+                }
                 Some(Chore::Probe { answer }) => {
                     tokio::spawn(async move { answer.send(shared.probe().await) });
                 }

@@ -219,6 +219,30 @@ impl Table {
         Ok((gone.len() as u64, one_state(&rows)?))
     }
 
+    /// Gives a batch other bytes, if it is there.
+    pub(super) async fn rewrite(&self, seq: u64, stored: Vec<u8>) -> Result<(), LogError> {
+        let mut tx = self.postgres.begin_log().await?;
+        let (key, size) = ([self.shard.into(), to_sql(seq).into()], stored.len() as u64);
+        let find = "SELECT octet_length(bytes) AS size FROM log_batch
+             WHERE shard = $1 AND seq = $2 FOR UPDATE";
+        let found = tx.rows(find, &key).await?;
+        let Some(before) = found.first() else {
+            return Ok(());
+        };
+        let less = before.get::<i64>("size")? - to_sql(size);
+        let [shard, seq] = key;
+        let update = "UPDATE log_batch SET bytes = $3, format = $4 WHERE shard = $1 AND seq = $2";
+        let row = vec![shard.clone(), seq, stored.into(), FRAME.into()];
+        tx.execute_many(update, &[row]).await?;
+        let state = "UPDATE log_state SET bytes = bytes - $2 WHERE shard = $1";
+        tx.execute_many(state, &[vec![shard, less.into()]]).await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(super) async fn vacuum(&self) -> Result<(), LogError> {
+        self.call("VACUUM log_batch", &[]).await.map(drop)
+    }
+
     /// Writes batches under their own numbers and times.
     pub(super) async fn import(
         &self,

@@ -94,6 +94,12 @@ impl Committer {
                 Some(Chore::Trim { before_seq, answer }) => {
                     let _ = answer.send(self.trim(before_seq));
                 }
+                Some(Chore::Rewrite { batches, answer }) => {
+                    let _ = answer.send(self.rewrite(&batches));
+                }
+                Some(Chore::Scrub { take, answer }) => {
+                    let _ = answer.send(self.scrub(take));
+                }
                 Some(Chore::Probe { answer }) => {
                     let _ = answer.send(self.table().map(drop));
                 }
@@ -237,16 +243,46 @@ impl Committer {
         let trimmed = self
             .table()?
             .trim(before_seq.min(next_seq), next_seq, last_at, fault);
-        match trimmed {
-            Ok(0) => {}
-            Ok(_) => {
-                if let Some(table) = &self.table {
-                    self.show_ends(table)?;
-                }
-            }
-            Err(_) => drop(self.settle(&[])),
+        let gone = self.settled(trimmed)?;
+        if gone > 0
+            && let Some(table) = &self.table
+        {
+            self.show_ends(table)?;
         }
-        Ok(trimmed?)
+        Ok(gone)
+    }
+
+    fn rewrite(&mut self, batches: &[Arc<Batch>]) -> Result<(), LogError> {
+        let fault = self.shared.options.faults.of_chore();
+        self.table()?;
+        let Some(table) = &mut self.table else {
+            return Err(LogError::Closed);
+        };
+        let encoder = &mut self.encoder;
+        let over = |batch: &Batch, format, stored: &[u8]| {
+            let bytes = encoder.encode_over(batch, format, stored);
+            bytes.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+        };
+        let rewritten = table.rewrite(batches, fault, over);
+        self.settled(rewritten)?;
+        for batch in batches {
+            self.shared.tail().replace(batch);
+        }
+        Ok(())
+    }
+
+    fn scrub(&mut self, take: bool) -> Result<bool, LogError> {
+        let fault = self.shared.options.faults.of_chore();
+        let scrubbed = self.table()?.scrub(take, fault);
+        self.settled(scrubbed)
+    }
+
+    /// What a chore that writes came to: after one that failed, the file is opened anew.
+    fn settled<T>(&mut self, done: rusqlite::Result<T>) -> Result<T, LogError> {
+        if done.is_err() {
+            drop(self.settle(&[]));
+        }
+        Ok(done?)
     }
 
     fn import(&mut self, batches: &[Arc<Batch>]) -> Result<(), LogError> {

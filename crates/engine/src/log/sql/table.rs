@@ -29,6 +29,9 @@ const SEQ_SANE: i64 = 1 << 51;
 /// Numbers in a row that are missed by damage at most, where gaps are not noted: a wider hole was left on purpose.
 const HOLE_MAX: u64 = 1 << 20;
 
+/// What one step of a scrub writes: appends wait for it.
+const SCRUB_PAGES_MAX: i64 = 2048;
+
 /// What one trim transaction removes at most: appends wait for it.
 const TRIM_BATCHES_MAX: usize = 256;
 const TRIM_BYTES_MAX: u64 = 16 << 20;
@@ -48,6 +51,10 @@ const SCHEMA: &str = "
         repairs BIGINT NOT NULL
     );
     INSERT INTO log_state (id, next_seq, appended_at, repairs) VALUES (1, 1, 0, 0) ON CONFLICT (id) DO NOTHING;";
+
+/// Where a scrub keeps the free pages that it has blanked.
+const BLANK: &str =
+    "CREATE TABLE IF NOT EXISTS log_blank (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)";
 
 /// Opens a connection that may write.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -76,7 +83,7 @@ impl Table {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
         let connection = open(path)?;
         // The checkpointer does it, so that no append has to.
-        connection.execute_batch("PRAGMA wal_autocheckpoint=0")?;
+        connection.execute_batch("PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=FAST")?;
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
@@ -97,12 +104,10 @@ impl Table {
             .optional()
         };
         let (first, last) = (row("ASC")?, row("DESC")?);
-        let pragma = |name| {
-            self.connection
-                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-        };
-        let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-        let bytes = pages.saturating_mul(pragma("page_size")?);
+        let pages = self
+            .pragma("page_count")?
+            .saturating_sub(self.pragma("freelist_count")?);
+        let bytes = pages.saturating_mul(self.pragma("page_size")?);
 
         let (next_seq, appended_at) = last.map_or(state, |(seq, at)| (state.0.max(seq + 1), at));
         let ends = Ends {
@@ -200,6 +205,86 @@ impl Table {
             )?;
             Ok(())
         })
+    }
+
+    /// Writes batches over those that have their numbers: `over` makes the bytes from format and bytes that are there.
+    /// Of the same length they go to the very same place; what becomes free otherwise is blanked.
+    pub(super) fn rewrite(
+        &mut self,
+        batches: &[Arc<Batch>],
+        fault: Option<Fault>,
+        mut over: impl FnMut(&Batch, i64, &[u8]) -> rusqlite::Result<Vec<u8>>,
+    ) -> rusqlite::Result<()> {
+        self.blanking(|table| {
+            table.commit(fault, |connection| {
+                let mut select = connection
+                    .prepare_cached("SELECT format, bytes FROM log_batch WHERE seq = $1")?;
+                let mut update =
+                    connection.prepare_cached("UPDATE log_batch SET bytes = $1 WHERE seq = $2")?;
+                for batch in batches {
+                    let seq = to_sql(batch.seq());
+                    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                    let found: Option<(i64, Vec<u8>)> = select.query_row([seq], read).optional()?;
+                    if let Some((format, bytes)) = found {
+                        update.execute(params![over(batch, format, &bytes)?, seq])?;
+                    }
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// One step of a scrub. To take: puts zeros into some free pages, so that none is free in the end. To give back:
+    /// frees some of these, and in the end empties the write-ahead file. True if there is more.
+    pub(super) fn scrub(&mut self, take: bool, fault: Option<Fault>) -> rusqlite::Result<bool> {
+        if take {
+            let free: i64 = self.pragma("freelist_count")?;
+            let (page, pages) = (self.pragma("page_size")?, free.min(SCRUB_PAGES_MAX));
+            // What a page holds of a long value; the row itself takes a page, too.
+            let bytes = (pages - 1) * (page - 4);
+            if bytes > 0 {
+                self.commit(fault, |connection| {
+                    connection.execute_batch(BLANK)?;
+                    let insert = "INSERT INTO log_blank (bytes) VALUES (zeroblob($1))";
+                    connection.execute(insert, [bytes]).map(drop)
+                })?;
+            }
+            return Ok(bytes > 0);
+        }
+        let mut gone = 0;
+        self.blanking(|table| {
+            table.commit(fault, |connection| {
+                connection.execute_batch(BLANK)?;
+                let delete = "DELETE FROM log_blank WHERE id = (SELECT min(id) FROM log_blank)";
+                gone = connection.execute(delete, [])?;
+                Ok(())
+            })
+        })?;
+        if gone == 0 {
+            let busy = "PRAGMA wal_checkpoint(TRUNCATE)";
+            if self.connection.query_row(busy, [], |row| row.get(0))? {
+                let what = "a reader is in the way of emptying the log's write-ahead file";
+                return Err(sqlite::failure(ErrorCode::DatabaseBusy, what));
+            }
+        }
+        Ok(gone > 0)
+    }
+
+    /// What is freed meanwhile is overwritten with zeros.
+    fn blanking(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let set = |table: &Self, to| table.connection.pragma_update(None, "secure_delete", to);
+        set(self, "ON")?;
+        let done = work(self);
+        set(self, "FAST")?;
+        done
+    }
+
+    fn pragma(&self, name: &str) -> rusqlite::Result<i64> {
+        self.connection
+            .pragma_query_value(None, name, |row| row.get(0))
     }
 
     /// Removes the oldest batches before `before_seq`, a bounded number, and keeps what numbering
