@@ -47,6 +47,7 @@ pub mod shard;
 pub mod sign_in;
 pub mod subscription;
 pub mod supplier_key;
+pub mod suppression;
 pub mod test_drive;
 pub mod ticket;
 pub mod user;
@@ -74,6 +75,7 @@ pub use store::outbox::{OutboxKind, OutboxRow};
 pub use store::quarantine::{QuarantineState, Quarantined};
 pub use store::schema_drift::SchemaDrift;
 pub use store::session::Session;
+pub use store::suppression::Suppression;
 pub use store::{Page, Scope};
 
 /// The right to change what the registry knows; ends when dropped, which is after the registry has the change.
@@ -112,6 +114,8 @@ pub struct Hub {
     /// Of production and pilot, once they are known.
     public_urls: OnceLock<[String; 2]>,
     pub(crate) registry: registry::Registry,
+    /// Who must not be delivered or shared.
+    pub(crate) suppressions: suppression::Suppressions,
     /// Whose turn it is to change what the registry knows.
     changes: Arc<tokio::sync::Mutex<()>>,
     /// The last change that the registry has.
@@ -151,6 +155,7 @@ impl Hub {
         // The version first: what changes meanwhile is looked at again.
         let version = store::change::version(&mut db.read().await?).await?;
         let registry = registry::Registry::load(&db, &vault, None).await?;
+        let suppressions = suppression::Suppressions::load(&db, &vault).await?;
         let logs = shard::Logs::new(logs)?;
         let flow = flow::Flow::new(&options, logs.count());
         let hub = Arc::new(Self {
@@ -174,6 +179,7 @@ impl Hub {
             mailer,
             public_urls: OnceLock::new(),
             registry,
+            suppressions,
             changes: Arc::default(),
             known_version: AtomicI64::new(version),
             flow,

@@ -50,6 +50,8 @@ pub struct Metrics {
     /// Documents given up because the log no longer holds them.
     pub expired: Count,
     pub unhashable: Count,
+    /// Times that a document was withheld for whom it is about.
+    pub barred: Count,
     pub unreadable: Count,
     /// Batches of the log whose stored bytes are damaged.
     pub damaged: Count,
@@ -96,6 +98,7 @@ impl Metrics {
             dead: Count::default(),
             expired: Count::default(),
             unhashable: Count::default(),
+            barred: Count::default(),
             unreadable: Count::default(),
             damaged: Count::default(),
             attempts: ByResult::default(),
@@ -213,6 +216,11 @@ impl Metrics {
                 "unhashable_identifiers",
                 "Identifiers left out because they could not be hashed",
                 &self.unhashable,
+            ),
+            (
+                "withheld_documents",
+                "Times that a document was not delivered because its person is restricted, suppressed, or does not consent",
+                &self.barred,
             ),
             (
                 "unreadable_records",

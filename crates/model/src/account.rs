@@ -57,6 +57,24 @@ pub enum RefusedEvents {
     Quarantine,
 }
 
+/// What is done with a list that somebody keeps: whoever fills one means it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Honour {
+    #[default]
+    Honour,
+    Ignore,
+}
+
+/// What is done with what publishers say: their words may mean something else here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Heed {
+    Honour,
+    #[default]
+    Ignore,
+}
+
 /// An account's choices; each has a default that suits most. Members that a newer release has added are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -67,6 +85,10 @@ pub struct AccountPolicy {
     pub default_region: Option<String>,
     /// What is done with values that look hashed where a destination wants a hash of them.
     pub hashed_values: HashedValues,
+    /// Whether people on the account's suppression list are left out of what is delivered and shared.
+    pub suppression_list: Honour,
+    /// Whether events and audience rows are left out that say in `contactConsent` that their person does not consent.
+    pub contact_consent: Heed,
     /// Events that may be published in one second, refused ones included; none: as many as the machine takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_events_per_second: Option<u64>,

@@ -29,6 +29,7 @@ pub mod secret;
 pub mod segment;
 pub mod share;
 pub mod subscription;
+pub mod suppression;
 pub mod user;
 
 pub use account::{Account, AccountPolicy, Environment, Provider, RefusedEvents, Strictness};
@@ -49,6 +50,7 @@ pub use publisher::Publisher;
 pub use secret::Secret;
 pub use segment::Segment;
 pub use subscription::Subscription;
+pub use suppression::{Barred, Subject};
 pub use user::{Email, Role, User, UserStatus};
 
 // Leaves: pure functions over plain values.

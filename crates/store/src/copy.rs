@@ -82,6 +82,13 @@ const TABLES: &[Table] = &[
     table("access_token", &["id"]),
     table("job", &["id"]),
     table("data_file", &["job_id", "name"]),
+    table("suppression", &["id"]),
+    table(
+        "suppression_form",
+        &["account_id", "digest", "suppression_id"],
+    ),
+    table("suppression_key", &["id"]),
+    table("suppression_version", &["account_id"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

@@ -40,6 +40,7 @@ pub mod setting;
 pub mod sign_in_try;
 pub mod subscription;
 pub mod supplier_key;
+pub mod suppression;
 pub mod test_drive;
 pub mod ticket;
 pub mod user;
@@ -116,6 +117,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0007_jobs",
         sql: include_str!("migrations/0007_jobs.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0012_privacy",
+        sql: include_str!("migrations/0012_privacy.sql"),
         is_additive: true,
     },
 ];

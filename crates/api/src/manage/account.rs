@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use model::account::{Heed, Honour};
 use model::hashing::HashedValues;
 use model::{Account, AccountPolicy, Environment, RefusedEvents, Strictness};
 use schemars::JsonSchema;
@@ -41,6 +42,12 @@ struct PolicyChange {
     /// `refuse` (default) or `pass`: values that look hashed where a destination wants a hash of them.
     #[schemars(with = "Option<String>")]
     hashed_values: Option<HashedValues>,
+    /// `honour` (default) or `ignore`: the account's suppression list, on the way out.
+    #[schemars(with = "Option<String>")]
+    suppression_list: Option<Honour>,
+    /// `honour` or `ignore` (default): what events and audience rows say in `contactConsent`, on the way out.
+    #[schemars(with = "Option<String>")]
+    contact_consent: Option<Heed>,
     /// Events that may be published in one second; null: as many as are taken.
     #[schemars(with = "Option<u64>")]
     max_events_per_second: Option<Option<u64>>,
@@ -93,6 +100,16 @@ impl FromBody for PolicyChange {
             "pass" => Some(HashedValues::Pass),
             _ => None,
         };
+        let honour = |text: &str| match text {
+            "honour" => Some(Honour::Honour),
+            "ignore" => Some(Honour::Ignore),
+            _ => None,
+        };
+        let heed = |text: &str| match text {
+            "honour" => Some(Heed::Honour),
+            "ignore" => Some(Heed::Ignore),
+            _ => None,
+        };
         let cleared = fields.is_null("defaultRegion").then_some(None);
         let limit = |fields: &mut Fields<'_, '_>, name| {
             let cleared = fields.is_null(name).then_some(None);
@@ -103,6 +120,8 @@ impl FromBody for PolicyChange {
             refused_events: fields.word("refusedEvents", "`reject` or `quarantine`", refused),
             default_region: fields.text("defaultRegion").map(Some).or(cleared),
             hashed_values: fields.word("hashedValues", "`refuse` or `pass`", hashed),
+            suppression_list: fields.word("suppressionList", "`honour` or `ignore`", honour),
+            contact_consent: fields.word("contactConsent", "`honour` or `ignore`", heed),
             max_events_per_second: limit(fields, "maxEventsPerSecond"),
             max_events_per_day: limit(fields, "maxEventsPerDay"),
         })
@@ -116,6 +135,8 @@ impl PolicyChange {
             refused_events: self.refused_events.unwrap_or(policy.refused_events),
             default_region: self.default_region.unwrap_or(policy.default_region),
             hashed_values: self.hashed_values.unwrap_or(policy.hashed_values),
+            suppression_list: self.suppression_list.unwrap_or(policy.suppression_list),
+            contact_consent: self.contact_consent.unwrap_or(policy.contact_consent),
             max_events_per_second: self
                 .max_events_per_second
                 .unwrap_or(policy.max_events_per_second),
@@ -143,6 +164,10 @@ struct PolicyView {
     default_region: Option<String>,
     #[schemars(with = "String")]
     hashed_values: HashedValues,
+    #[schemars(with = "String")]
+    suppression_list: Honour,
+    #[schemars(with = "String")]
+    contact_consent: Heed,
     max_events_per_second: Option<u64>,
     max_events_per_day: Option<u64>,
 }
@@ -167,6 +192,8 @@ fn view(account: Account) -> AccountView {
             refused_events: account.policy.refused_events,
             default_region: account.policy.default_region,
             hashed_values: account.policy.hashed_values,
+            suppression_list: account.policy.suppression_list,
+            contact_consent: account.policy.contact_consent,
             max_events_per_second: account.policy.max_events_per_second,
             max_events_per_day: account.policy.max_events_per_day,
         },

@@ -158,6 +158,9 @@ impl Hub {
             let Ok(Entry::Document(document)) = Entry::decode(record) else {
                 continue;
             };
+            if self.is_barred(&document) {
+                continue;
+            }
             let bytes = &mut filled.bytes;
             let before = bytes.len();
             if filled.documents > 0 {

@@ -186,6 +186,9 @@ impl Hub {
                 self.metrics.expired.inc();
                 continue;
             };
+            if self.is_barred(&document) {
+                continue;
+            }
             let takes = |event: &model::record::Event<'_>| {
                 self.takes(waiting.position, &document, event, target.endpoint)
             };
@@ -230,6 +233,13 @@ impl Hub {
             is_empty: events == 0,
             is_test,
         })
+    }
+
+    /// Whether nobody gets a document, for whom it is about; counts it.
+    pub(super) fn is_barred(&self, document: &Document<'_>) -> bool {
+        let is_barred = self.barred_document(document).is_some();
+        self.metrics.barred.inc_by(is_barred.into());
+        is_barred
     }
 
     /// Whether one event of a document is for this destination.

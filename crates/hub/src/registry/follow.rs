@@ -35,6 +35,13 @@ impl Hub {
         let known = self.known_version.load(Ordering::Acquire);
         let mut tx = self.db.read().await?;
         let changes = store::change::since(&mut tx, known, &self.process).await?;
+        let lists = match &changes.accounts {
+            Some(accounts) => accounts.clone(),
+            None => store::suppression::accounts(&mut tx).await?,
+        };
+        for account in lists {
+            self.suppressions.follow(&mut tx, account).await?;
+        }
         drop(tx);
         match changes.accounts {
             Some(accounts) => {

@@ -22,6 +22,8 @@ const ONE: View = View::One(&[
     ("refused events", "/policy/refusedEvents"),
     ("default region", "/policy/defaultRegion"),
     ("hashed values", "/policy/hashedValues"),
+    ("suppression list", "/policy/suppressionList"),
+    ("contact consent", "/policy/contactConsent"),
 ]);
 const CREATED: View = View::Once(&[
     ("id", "/id"),
@@ -70,6 +72,12 @@ pub struct Choices {
     /// Whether values that look hashed where a hash is wanted are left out and reported, or passed on.
     #[arg(long, value_parser = ["refuse", "pass"])]
     hashed_values: Option<String>,
+    /// Whether people on the suppression list are left out of what is delivered and shared.
+    #[arg(long, value_parser = ["honour", "ignore"])]
+    suppression_list: Option<String>,
+    /// Whether events and audience rows whose `contactConsent` says no are left out.
+    #[arg(long, value_parser = ["honour", "ignore"])]
+    contact_consent: Option<String>,
     /// Events that may be published in one second; `none` for as many as are taken.
     #[arg(long, value_name = "EVENTS", value_parser = limit)]
     max_events_per_second: Option<Value>,
@@ -100,6 +108,8 @@ impl Choices {
             ("refusedEvents", self.refused_events.map(Value::String)),
             ("defaultRegion", region),
             ("hashedValues", self.hashed_values.map(Value::String)),
+            ("suppressionList", self.suppression_list.map(Value::String)),
+            ("contactConsent", self.contact_consent.map(Value::String)),
             ("maxEventsPerSecond", self.max_events_per_second),
             ("maxEventsPerDay", self.max_events_per_day),
         ];
