@@ -17,6 +17,7 @@ pub struct Options {
     pub dedupe: DedupeOptions,
     pub collect: CollectOptions,
     pub jobs: JobOptions,
+    pub segments: SegmentOptions,
     pub processes: ProcessOptions,
     /// The mail server; `None`: mails wait in the outbox until one is configured.
     pub mail: Option<outbound::mail::MailOptions>,
@@ -99,6 +100,20 @@ pub struct JobOptions {
     pub patience: Duration,
 }
 
+/// How endpoints are asked for segments and their rows, and given rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentOptions {
+    /// When lists of segments are refreshed, every day in UTC: at night, when producers have little else to do. `None`: only
+    /// when somebody asks.
+    pub refresh_at: Option<jiff::civil::Time>,
+    /// Total time of a call that carries no rows. A list may have to be gathered first.
+    pub call_timeout: Duration,
+    /// While rows go either way, or an answer to them is waited for: the longest time in which nothing moves.
+    pub idle_timeout: Duration,
+    /// Total time of a call that carries rows: a large audience over a slow line.
+    pub transfer_timeout: Duration,
+}
+
 /// How this process gets on with others that share its engines.
 #[derive(Clone)]
 pub struct ProcessOptions {
@@ -171,6 +186,12 @@ impl Default for Options {
                 upload_bytes_max: 16 << 30,
                 keep: Duration::from_secs(30 * 24 * HOUR),
                 patience: Duration::from_secs(7 * 24 * HOUR),
+            },
+            segments: SegmentOptions {
+                refresh_at: Some(jiff::civil::time(2, 30, 0, 0)),
+                call_timeout: Duration::from_secs(60),
+                idle_timeout: Duration::from_secs(300),
+                transfer_timeout: Duration::from_secs(12 * HOUR),
             },
             processes: ProcessOptions {
                 is_shared: false,

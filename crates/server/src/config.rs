@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
 pub use engines::{BlobsEngine, DbEngine, EnginesSection, LogEngine, ProcessesSection, Role};
-pub use human::{Bytes, Duration, duration};
+pub use human::{Bytes, DailyTime, Duration, duration};
 pub use mail::{MailSection, Security};
 pub use sign_in::{OidcSection, SignInSection};
 
@@ -53,6 +53,7 @@ pub struct Config {
     pub dedupe: DedupeSection,
     pub collect: CollectSection,
     pub jobs: JobsSection,
+    pub segments: SegmentsSection,
     pub mail: MailSection,
     pub sign_in: SignInSection,
     pub oidc: OidcSection,
@@ -156,6 +157,15 @@ pub struct JobsSection {
     pub patience: Duration,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentsSection {
+    pub refresh_at: DailyTime,
+    pub call_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub transfer_timeout: Duration,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -237,7 +247,7 @@ impl Config {
     pub fn hub_options(&self) -> hub::Options {
         use hub::options::{
             CollectOptions, DedupeOptions, DeliveryOptions, FileOptions, JobOptions,
-            ProcessOptions, RetentionOptions,
+            ProcessOptions, RetentionOptions, SegmentOptions,
         };
         let delivery = &self.delivery;
         let guard = outbound::Guard {
@@ -293,6 +303,12 @@ impl Config {
                 upload_bytes_max: self.jobs.upload_bytes_max.0 as u64,
                 keep: self.jobs.keep.0,
                 patience: self.jobs.patience.0,
+            },
+            segments: SegmentOptions {
+                refresh_at: self.segments.refresh_at.0,
+                call_timeout: self.segments.call_timeout.0,
+                idle_timeout: self.segments.idle_timeout.0,
+                transfer_timeout: self.segments.transfer_timeout.0,
             },
             processes: ProcessOptions {
                 is_shared: self.engines.is_shared(),

@@ -234,7 +234,7 @@ fn pull_url(entry: &EndpointEntry) -> Option<String> {
 }
 
 /// Percent-encodes one path segment.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {

@@ -1,4 +1,5 @@
-//! Durations and sizes as people write them: `250ms`, `15s`, `5m`, `72h`, `30d`; `512B`, `64KiB`, `8MiB`, `64GiB`.
+//! Durations, sizes and times of day as people write them: `250ms`, `15s`, `5m`, `72h`, `30d`; `512B`, `64KiB`, `8MiB`,
+//! `64GiB`; `02:30`.
 
 use serde::{Deserialize, Deserializer};
 
@@ -9,6 +10,10 @@ pub struct Duration(pub std::time::Duration);
 /// A number of bytes in a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes(pub usize);
+
+/// A time of day in UTC in a configuration file; none when it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DailyTime(pub Option<jiff::civil::Time>);
 
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
@@ -52,6 +57,21 @@ impl<'de> Deserialize<'de> for Duration {
         parsed.ok_or_else(|| {
             serde::de::Error::custom(format!(
                 "`{text}` is not a duration: write 250ms, 15s, 5m, 72h or 30d"
+            ))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for DailyTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.trim().is_empty() {
+            return Ok(Self(None));
+        }
+        let time = jiff::civil::Time::strptime("%H:%M", text.trim());
+        time.map(|time| Self(Some(time))).map_err(|_| {
+            serde::de::Error::custom(format!(
+                "`{text}` is not a time of day: write 02:30, or nothing for never"
             ))
         })
     }
