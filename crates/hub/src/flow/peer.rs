@@ -112,7 +112,8 @@ impl Hub {
             return Err(format!("endpoint {id} is not enabled and active"));
         }
         let url = endpoint.definition.url_of(role);
-        let url = url.ok_or_else(|| format!("endpoint {id} has no URL: its provider must state one"))?;
+        let url =
+            url.ok_or_else(|| format!("endpoint {id} has no URL: its provider must state one"))?;
         let (base, query) = match url.split_once('?') {
             Some((base, query)) => (base, Some(query.to_owned())),
             None => (url, None),
@@ -155,7 +156,12 @@ impl Peer {
         }
         let answer = self.successful(answer, &path)?;
         let segment = model::segment::parse_listed(&answer.body);
-        let unreadable = || self.refused(&path, "the answer is no segment: expected {\"id\",\"name\"}");
+        let unreadable = || {
+            self.refused(
+                &path,
+                "the answer is no segment: expected {\"id\",\"name\"}",
+            )
+        };
         segment.map(Some).ok_or_else(unreadable)
     }
 
@@ -174,7 +180,10 @@ impl Peer {
         if let Some(authorization) = &self.authorization {
             authorization.apply(&mut headers);
         }
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, */*;q=0.5"),
+        );
         Ok(Call {
             method,
             uri,
@@ -269,7 +278,8 @@ impl Peer {
 
 /// Statuses after which the same call may succeed; those of pushed events.
 fn heals(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429) || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
+    matches!(status.as_u16(), 408 | 425 | 429)
+        || (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED)
 }
 
 fn segment_path(id: &SegmentId) -> String {

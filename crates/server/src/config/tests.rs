@@ -27,6 +27,7 @@ fn the_manual_says_what_the_code_does() {
     assert_eq!(said.retention.log_bytes_max, done.retention.log_bytes_max);
     assert_eq!(said.dedupe.event_window, done.dedupe.event_window);
     assert_eq!(said.jobs, done.jobs);
+    assert_eq!(said.segments, done.segments);
     assert_eq!(said.outbound.connect_timeout, done.outbound.connect_timeout);
     assert_eq!(said.sign_in.session, done.sign_in.session);
     assert_eq!(said.sign_in.invitation, done.sign_in.invitation);
@@ -205,4 +206,19 @@ fn a_mistake_is_told_with_its_place() {
             "{text}: {error}"
         );
     }
+}
+
+#[test]
+fn a_time_of_day_is_written_as_people_write_it() {
+    let at = |text: &str| load(&format!("[segments]\nrefresh_at = \"{text}\"\n"));
+    let time = at("23:05")
+        .expect("a time")
+        .hub_options()
+        .segments
+        .refresh_at;
+    assert_eq!(time, Some(jiff::civil::time(23, 5, 0, 0)));
+    let never = at("").expect("never").hub_options().segments.refresh_at;
+    assert_eq!(never, None);
+    let error = at("25:00").expect_err("no such time").to_string();
+    assert!(error.contains("`25:00` is not a time of day"), "{error}");
 }

@@ -57,7 +57,8 @@ impl Peer {
         description: Option<&str>,
     ) -> Result<SegmentId, Trouble> {
         const PATH: &str = "/v1/segments";
-        let body = json!({ "name": name, "description": description.unwrap_or_default(), "category": "" });
+        let body =
+            json!({ "name": name, "description": description.unwrap_or_default(), "category": "" });
         let call = self.call(Method::POST, PATH, ANSWER_BYTES_MAX)?;
         let answer = self.answered(Self::json(call, &body)).await?;
         model::segment::parse_made(&answer.body).ok_or_else(|| {
@@ -181,11 +182,27 @@ mod tests {
         for (status, body, expected) in [
             (200, "true", taken(None, None)),
             (204, "", taken(None, None)),
-            (202, r#"{"accepted":10,"refused":2}"#, taken(Some(10), Some(2))),
-            (200, r#"{"result":{"acceptedCount":10,"rejected":0}}"#, taken(Some(10), Some(0))),
+            (
+                202,
+                r#"{"accepted":10,"refused":2}"#,
+                taken(Some(10), Some(2)),
+            ),
+            (
+                200,
+                r#"{"result":{"acceptedCount":10,"rejected":0}}"#,
+                taken(Some(10), Some(0)),
+            ),
             (200, "false", refused(200, "false")),
-            (308, r#"{"shareAction":"REPLACE"}"#, Handed::Instead(ShareAction::Replace)),
-            (308, r#"{"shareAction":"ADD"}"#, refused(308, r#"{"shareAction":"ADD"}"#)),
+            (
+                308,
+                r#"{"shareAction":"REPLACE"}"#,
+                Handed::Instead(ShareAction::Replace),
+            ),
+            (
+                308,
+                r#"{"shareAction":"ADD"}"#,
+                refused(308, r#"{"shareAction":"ADD"}"#),
+            ),
             (308, "", refused(308, "")),
             (501, "", Handed::NotSupported),
             (400, "no such list", refused(400, "no such list")),

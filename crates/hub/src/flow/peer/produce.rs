@@ -168,7 +168,13 @@ fn first_word(value: &Value, names: &[&str]) -> Option<String> {
 }
 
 fn data_ids(job: &Value) -> Vec<String> {
-    const NAMES: [&str; 5] = ["jobDataId", "jobDataIds", "jobData", "segmentDataFiles", "id"];
+    const NAMES: [&str; 5] = [
+        "jobDataId",
+        "jobDataIds",
+        "jobData",
+        "segmentDataFiles",
+        "id",
+    ];
     let found = NAMES[..4].iter().find_map(|name| job.get(name));
     match found {
         Some(Value::Array(items)) => items
@@ -186,16 +192,38 @@ mod tests {
 
     #[test]
     fn an_export_tells_how_far_it_is_in_every_shape() {
-        let done = |ids: &[&str]| Ok(ExportState::Done(ids.iter().map(|&id| id.to_owned()).collect()));
+        let done = |ids: &[&str]| {
+            Ok(ExportState::Done(
+                ids.iter().map(|&id| id.to_owned()).collect(),
+            ))
+        };
         for (body, expected) in [
             (json!({"status": "COMPLETED", "jobDataId": 7}), done(&["7"])),
-            (json!({"status": "done", "jobDataIds": ["a", 8_000_000_000_000_001_152_i64]}), done(&["a", "8000000000000001152"])),
-            (json!({"jobStatus": "Complete", "jobData": [{"jobDataId": "a"}, {"id": "b"}]}), done(&["a", "b"])),
-            (json!({"responseStatus": "success", "result": {"status": "COMPLETED", "segmentDataFiles": ["p.csv"]}}), done(&["p.csv"])),
-            (json!({"status": "WAITING", "jobDataId": null}), Ok(ExportState::Running)),
+            (
+                json!({"status": "done", "jobDataIds": ["a", 8_000_000_000_000_001_152_i64]}),
+                done(&["a", "8000000000000001152"]),
+            ),
+            (
+                json!({"jobStatus": "Complete", "jobData": [{"jobDataId": "a"}, {"id": "b"}]}),
+                done(&["a", "b"]),
+            ),
+            (
+                json!({"responseStatus": "success", "result": {"status": "COMPLETED", "segmentDataFiles": ["p.csv"]}}),
+                done(&["p.csv"]),
+            ),
+            (
+                json!({"status": "WAITING", "jobDataId": null}),
+                Ok(ExportState::Running),
+            ),
             (json!("running"), Ok(ExportState::Running)),
-            (json!({"status": "FAILED", "errorDetails": "no such list"}), Ok(ExportState::Failed("`no such list`".to_owned()))),
-            (json!({"status": "CANCELED"}), Ok(ExportState::Failed("CANCELED".to_owned()))),
+            (
+                json!({"status": "FAILED", "errorDetails": "no such list"}),
+                Ok(ExportState::Failed("`no such list`".to_owned())),
+            ),
+            (
+                json!({"status": "CANCELED"}),
+                Ok(ExportState::Failed("CANCELED".to_owned())),
+            ),
         ] {
             assert_eq!(state_of(&body), expected, "{body}");
         }
