@@ -248,7 +248,7 @@ impl Hub {
         Ok(store::endpoint::failure(&mut tx, scope, id).await?)
     }
 
-    /// Ends an endpoint: its subscriptions end, what waits for it is dropped after a grace period (`retire`); its key
+    /// Ends an endpoint: its subscriptions and shares end, what waits for it is dropped after a grace period (`retire`); its key
     /// still answers for its status.
     pub async fn endpoint_delete(&self, actor: &Actor, scope: Scope, id: EndpointId) -> Result<()> {
         let change = self.endpoint_change(actor, scope, id, "endpoint.delete", |endpoint, here| {
@@ -264,7 +264,7 @@ impl Hub {
             self.subscription_delete(actor, scope, subscription.id)
                 .await?;
         }
-        Ok(())
+        self.shares_end(actor, scope, id).await
     }
 
     /// One change of an endpoint: read, changed, written, audited, and made known. `change` answers whether it

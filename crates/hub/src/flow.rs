@@ -38,6 +38,7 @@ mod retire;
 mod route;
 mod run;
 mod schedule;
+mod share;
 mod standing;
 mod syndicate;
 mod tenure;

@@ -44,6 +44,7 @@ pub mod registry;
 pub mod schema_drift;
 pub mod session;
 pub mod shard;
+pub mod share;
 pub mod sign_in;
 pub mod subscription;
 pub mod supplier_key;

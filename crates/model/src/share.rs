@@ -23,7 +23,7 @@ use crate::id::{AccountId, EndpointId, JobId, SegmentId, ShareId};
 pub use check::check;
 pub use cron::{BadCron, Cron};
 pub use mapping::{Missing, Pair, Proposal, propose};
-pub use parties::{Column, Parties};
+pub use parties::Parties;
 pub use schedule::{BadZone, Schedule, Zone};
 
 /// What one run does, complete: no other definition is asked for while it runs. Written with the members of the
@@ -191,15 +191,17 @@ pub struct Share {
     pub plan: Plan,
     pub schedule: Schedule,
     pub status: ShareStatus,
-    /// Why it is not active, for people.
+    /// Why it is not active, or did not run when it was due, for people.
     pub reason: Option<String>,
     /// When it is due; none: only by hand.
     pub next_at: Option<Timestamp>,
     /// Its latest run.
     pub last_job: Option<JobId>,
     pub last_run_at: Option<Timestamp>,
-    /// Times at which it was due and not run, because the run before was still going, in a row.
-    pub overdue: u32,
+    /// Times in a row at which it was due and could not run; `reason` says why the last time.
+    pub skipped: u32,
+    /// Rises with every change.
+    pub revision: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

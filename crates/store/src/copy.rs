@@ -89,6 +89,7 @@ const TABLES: &[Table] = &[
     ),
     table("suppression_key", &["id"]),
     table("suppression_version", &["account_id"]),
+    table("share", &["id"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

@@ -37,6 +37,7 @@ pub mod schema_drift;
 pub mod sequence;
 pub mod session;
 pub mod setting;
+pub mod share;
 pub mod sign_in_try;
 pub mod subscription;
 pub mod supplier_key;
@@ -117,6 +118,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0007_jobs",
         sql: include_str!("migrations/0007_jobs.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0009_shares",
+        sql: include_str!("migrations/0009_shares.sql"),
         is_additive: true,
     },
     Migration {

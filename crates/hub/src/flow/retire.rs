@@ -50,6 +50,7 @@ impl Hub {
         let mut tx = self.db.begin().await?;
         self.forget_quotas(&mut tx).await?;
         self.forget_told(&mut tx).await?;
+        self.forget_shares(&mut tx).await?;
         report.keys = store::dedupe::expire(&mut tx, now, STEP).await?;
         let keep = self.options.files.keep;
         let old = store::event_file::older_than(&mut tx, now - keep, STEP).await?;

@@ -215,9 +215,12 @@ impl Hub {
         }
     }
 
-    /// Begins slices of jobs, each in a task of its own.
+    /// Makes jobs of shares that are due, and begins slices of jobs, each in a task of its own.
     async fn run_jobs(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         loop {
+            if let Err(error) = self.shares_due().await {
+                complain("shares", &error);
+            }
             if let Err(error) = self.jobs().await {
                 complain("jobs", &error);
             }
@@ -272,6 +275,7 @@ impl Hub {
             self.flow.state().schedule.ring(now);
             self.pump();
             let is_told = self.notify().await?.is_idle;
+            self.shares_due().await?;
             let is_worked = self.jobs().await?.is_idle;
             let is_idle = is_told && is_worked && {
                 let state = self.flow.state();

@@ -210,7 +210,7 @@ impl Reason {
 mod tests {
     use super::*;
     use crate::endpoint::EndpointDefinition;
-    use crate::share::Column;
+    use crate::segment::SegmentAttribute;
     use serde_json::{Value, json};
 
     fn definition(identifiers: &Value, attributes: &Value) -> EndpointDefinition {
@@ -236,7 +236,7 @@ mod tests {
             &json!([{ "name": "FirstName", "isRequired": true }, { "name": "PostalCode", "type": "zipcode" },
                     { "name": "city" }, { "name": "tier", "isRequired": true }, { "name": "Size", "type": "number" }]),
         );
-        let columns = [Column {
+        let columns = [SegmentAttribute {
             name: "city".to_owned(),
             kind: "string".to_owned(),
         }];

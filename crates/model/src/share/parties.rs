@@ -4,20 +4,14 @@ use std::borrow::Cow;
 
 use crate::endpoint::{EndpointDefinition, ShareAction, ShareActions};
 use crate::hashing::{self, HashAlgorithm, HashMode, HashingOf, Terms};
-
-/// An attribute that a segment brings besides those of its endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    pub name: String,
-    pub kind: String,
-}
+use crate::segment::SegmentAttribute;
 
 /// Who shares what with whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties<'a> {
     pub source: &'a EndpointDefinition,
-    /// Those of the segment.
-    pub columns: &'a [Column],
+    /// Those that the segment has besides those of its endpoint.
+    pub columns: &'a [SegmentAttribute],
     pub destination: &'a EndpointDefinition,
     /// Whether the account keeps identities: then identifiers of different types meet through the people who have both.
     pub keeps_identities: bool,
