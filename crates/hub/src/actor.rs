@@ -6,8 +6,9 @@
 //! to be known about its caller.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use model::{AccountId, EndpointId, UserId};
 
 /// Somebody, somewhere.
@@ -45,6 +46,39 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// What the call is named in logs and in its answer (`x-request-id`).
     pub request: String,
+}
+
+impl Origin {
+    /// Who called, by the address of the connection and the lines of `X-Forwarded-For`: anybody can write that header, so
+    /// only `trusted` proxies are believed. From the right, each tells of the one before: the first that is not ours is the
+    /// caller, whatever it says of others. What cannot be read ends the chain at the proxy that passed it on.
+    pub fn address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr {
+        let is_ours = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+        let mut nearest = peer.to_canonical();
+        let told = forwarded
+            .iter()
+            .rev()
+            .flat_map(|line| line.rsplit(',').map(str::trim));
+        for text in told {
+            if !is_ours(&nearest) {
+                break;
+            }
+            match read(text) {
+                Some(address) => nearest = address,
+                None => break,
+            }
+        }
+        nearest
+    }
+}
+
+/// Some proxies write the port too.
+fn read(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let address = bare.parse::<IpAddr>().ok();
+    address
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .map(|address| address.to_canonical())
 }
 
 impl Actor {
@@ -115,5 +149,42 @@ impl fmt::Display for Actor {
             Who::Account(id) => write!(f, "account {id}"),
             Who::Exchange => f.write_str("exchange"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(peer: &str, lines: &[&str], expected: &str) {
+        let trusted = ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().expect("a network"));
+        let address = Origin::address(peer.parse().expect("an address"), lines, &trusted);
+        assert_eq!(address.to_string(), expected, "{peer} {lines:?}");
+    }
+
+    #[test]
+    fn only_our_proxies_are_believed() {
+        check("203.0.113.9", &[], "203.0.113.9");
+        check("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
+        check("10.0.0.1", &[], "10.0.0.1");
+        check("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        check("10.0.0.1", &["1.1.1.1, 198.51.100.1"], "198.51.100.1");
+        check(
+            "10.0.0.1",
+            &["1.1.1.1, 198.51.100.1, 10.0.0.2"],
+            "198.51.100.1",
+        );
+        check(
+            "10.0.0.1",
+            &["1.1.1.1", "198.51.100.1", "10.0.0.2"],
+            "198.51.100.1",
+        );
+        check("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
+        check("fd00::1", &["[2001:db8::7]:4711"], "2001:db8::7");
+        check("10.0.0.1", &["198.51.100.1:80"], "198.51.100.1");
+        check("10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1");
+        check("10.0.0.1", &["1.1.1.1, unknown"], "10.0.0.1");
+        check("10.0.0.1", &["1.1.1.1, unknown, 10.0.0.2"], "10.0.0.2");
     }
 }

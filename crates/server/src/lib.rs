@@ -134,6 +134,10 @@ impl Server {
         } else {
             api::health_only(&hub, token, config.api_options())
         };
+        let pages = config.processes.has(config::Role::Console).then(|| {
+            let trusted = config.api_options().trusted_proxies;
+            console::console(&hub, token, trusted)
+        });
         // Who is alone begins at once; who is not takes its share as soon as the others leave it.
         hub.lease().await?;
         let running = (!extras.is_stepped).then(|| hub.run());
@@ -144,7 +148,7 @@ impl Server {
             listening(&pilot, config.server.pilot_listen),
         ]));
         let listeners = [
-            Listener::serve(production, api.production),
+            Listener::serve(production, with(pages, api.production)),
             Listener::serve(pilot, api.pilot),
         ];
         Ok(Self {
@@ -175,6 +179,14 @@ impl Server {
                 }
             }
         }
+    }
+}
+
+/// The pages beside the API: whatever is no page is a call.
+fn with(pages: Option<axum::Router>, api: axum::Router) -> axum::Router {
+    match pages {
+        Some(pages) => pages.fallback_service(api),
+        None => api,
     }
 }
 

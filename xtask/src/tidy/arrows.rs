@@ -16,10 +16,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("outbound", &["model", "fuzzing"]),
     ("hub", &["model", "engine", "store", "outbound"]),
     ("api", &["model", "hub"]),
+    ("console", &["model", "hub"]),
     (
         "server",
         &[
-            "model", "engine", "store", "outbound", "hub", "api", "fuzzing", "services",
+            "model", "engine", "store", "outbound", "hub", "api", "console", "fuzzing", "services",
         ],
     ),
     // Real servers for tests: nothing in the product may use it.
@@ -33,8 +34,8 @@ const FLOORS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str], &str)] = &[
     (
         "axum",
-        &["api", "server"],
-        "only the door knows the web framework",
+        &["api", "console", "server"],
+        "only the doors know the web framework",
     ),
     (
         "rusqlite",

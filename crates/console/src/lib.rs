@@ -1,0 +1,96 @@
+//! How **people** ask: server-rendered pages over the same verbs of `Hub` as the API.
+//!
+//! A page is a handler that names who may see it ([`visitor`]) and answers [`page::Page`]; a form is a `POST` that does
+//! one verb and sends the browser to a page that says what happened. Everything works without scripts; what the script
+//! adds is comfort. Called by `server`, which serves one router for the address of production: people of both
+//! environments come in by one door, and every page says in which environment they are.
+//!
+//! Promises: no request to another host, no inline script or style (the answers' `Content-Security-Policy` says so too),
+//! every text of a stranger is escaped (maud does, and nothing here is pre-escaped), no `POST` of another site is taken
+//! ([`guard`]).
+
+mod assets;
+mod cookie;
+mod delivery;
+mod endpoint;
+mod event;
+mod form;
+mod guard;
+mod home;
+mod page;
+mod problem;
+mod setup;
+mod sign_in;
+mod subscription;
+mod time;
+mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{any, get, post};
+use hub::Hub;
+use model::Environment;
+use model::key::KeyHash;
+
+/// Where the console is.
+pub const ROOT: &str = "/console";
+
+/// What pages need to be made.
+#[derive(Clone)]
+pub struct ConsoleState {
+    pub(crate) hub: Arc<Hub>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Of the operator token, with which the first person is let in.
+    operator: KeyHash,
+    trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+impl ConsoleState {
+    /// Browsers are told to send the session's cookie over TLS only, where people reach the console by it.
+    pub(crate) fn is_secure(&self) -> bool {
+        let url = self.hub.base_url(Environment::Production);
+        url.starts_with("https://")
+    }
+}
+
+/// The pages, with all that goes around them. Every path begins with [`ROOT`].
+pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::IpNet>) -> Router {
+    let state = ConsoleState {
+        hub: Arc::clone(hub),
+        shared: Arc::new(Shared {
+            operator,
+            trusted_proxies,
+        }),
+    };
+    let pages = Router::new()
+        .route("/console", get(home::entrance))
+        .route("/console/", get(home::entrance))
+        .route(
+            "/console/sign-in",
+            get(sign_in::page).post(sign_in::sign_in),
+        )
+        .route("/console/sign-out", post(sign_in::sign_out))
+        .route(
+            "/console/welcome/{ticket}",
+            get(sign_in::welcome).post(sign_in::choose_password),
+        )
+        .route("/console/set-up", get(setup::page).post(setup::set_up))
+        .route("/console/accounts", get(home::accounts))
+        .route("/console/{accountId}", get(home::page))
+        .route("/console/{accountId}/flow", get(home::flow))
+        .merge(endpoint::routes())
+        .merge(subscription::routes())
+        .merge(event::routes())
+        .merge(delivery::routes())
+        .route("/console/{*rest}", any(problem::no_such_page));
+    Router::new()
+        .merge(pages)
+        .route("/console/assets/{name}", get(assets::serve))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::around))
+        .with_state(state)
+}

@@ -1,0 +1,228 @@
+//! The frame of every page: head, the bar with account and environment, the list of places, and what the last action came
+//! to.
+//!
+//! A page can be read from top to bottom, with the keyboard, and in any width; the first thing that the tab key reaches
+//! jumps to its content. Called by every handler that answers HTML.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+use model::{Account, Environment, Role};
+
+use crate::ConsoleState;
+use crate::assets;
+use crate::cookie::{self, Said};
+use crate::visitor::{In, Visitor};
+
+/// A finished page.
+pub(crate) struct Page {
+    status: StatusCode,
+    markup: Markup,
+    /// What the last action came to was shown: the cookie has done its work.
+    forget: Option<HeaderValue>,
+}
+
+impl Page {
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Html(self.markup.into_string())).into_response();
+        if let Some(cookie) = self.forget {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+}
+
+/// A place of the console, as the list of places names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Home,
+    Events,
+    Endpoints,
+    Subscriptions,
+    Deliveries,
+}
+
+impl Place {
+    const ALL: [Self; 5] = [
+        Self::Home,
+        Self::Subscriptions,
+        Self::Endpoints,
+        Self::Events,
+        Self::Deliveries,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Home => "Home",
+            Self::Events => "Events",
+            Self::Endpoints => "Endpoints",
+            Self::Subscriptions => "Subscriptions",
+            Self::Deliveries => "Deliveries",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Home => "",
+            Self::Events => "/events",
+            Self::Endpoints => "/endpoints",
+            Self::Subscriptions => "/subscriptions",
+            Self::Deliveries => "/deliveries",
+        }
+    }
+}
+
+/// A page inside an account.
+pub(crate) fn inside<R>(of: &In<R>, place: Place, title: &str, content: &Markup) -> Page {
+    let visitor = &of.visitor;
+    let side = html! {
+        nav.places aria-label="Places" {
+            @for one in Place::ALL {
+                a href=(of.path(one.path())) aria-current=[(one == place).then_some("page")] { (one.name()) }
+            }
+        }
+    };
+    let title = format!("{title} · {}", of.account.name);
+    let bar = bar(Some(visitor), Some((&of.account, of.role)));
+    frame(
+        &visitor.state,
+        &title,
+        &bar,
+        Some(&side),
+        visitor.said.as_ref(),
+        content,
+    )
+}
+
+/// A page for somebody who is signed in, in no account.
+pub(crate) fn outside(visitor: &Visitor, title: &str, content: &Markup) -> Page {
+    let bar = bar(Some(visitor), None);
+    frame(
+        &visitor.state,
+        title,
+        &bar,
+        None,
+        visitor.said.as_ref(),
+        content,
+    )
+}
+
+/// A page for anybody.
+pub(crate) fn for_anybody(
+    state: &ConsoleState,
+    title: &str,
+    said: Option<&Said>,
+    content: &Markup,
+) -> Page {
+    frame(state, title, &bar(None, None), None, said, content)
+}
+
+fn bar(visitor: Option<&Visitor>, account: Option<(&Account, Role)>) -> Markup {
+    html! {
+        header.bar {
+            a.logo href="/console" { img src=(assets::icon()) alt="" width="24" height="24"; "Rialto" }
+            @if let Some((account, role)) = account {
+                a.account href="/console/accounts" title="Choose another account" {
+                    span.visually-hidden { "Account: " } (account.name)
+                    (environment(account.environment))
+                }
+                span.role { (role.as_str()) }
+            }
+            @if let Some(visitor) = visitor {
+                div.who {
+                    span title=(visitor.bearer.user.email) { (visitor.bearer.user.name) }
+                    form method="post" action="/console/sign-out" { button.quiet type="submit" { "Sign out" } }
+                }
+            }
+        }
+    }
+}
+
+/// Production and pilot cannot be mistaken for each other: by word, colour and shape.
+pub(crate) fn environment(environment: Environment) -> Markup {
+    html! { span class={ "environment " (environment.as_str()) } { (environment.as_str()) } }
+}
+
+fn frame(
+    state: &ConsoleState,
+    title: &str,
+    bar: &Markup,
+    side: Option<&Markup>,
+    said: Option<&Said>,
+    content: &Markup,
+) -> Page {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Rialto" }
+                link rel="icon" href=(assets::icon()) type="image/svg+xml";
+                link rel="stylesheet" href=(assets::style());
+                script src=(assets::script()) defer {}
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                (bar)
+                div.below {
+                    @if let Some(side) = side { (side) }
+                    main #content tabindex="-1" {
+                        @if let Some(said) = said {
+                            p.said.bad[!said.is_good] role=(if said.is_good { "status" } else { "alert" }) { (said.text) }
+                        }
+                        (content)
+                    }
+                }
+            }
+        }
+    };
+    Page {
+        status: StatusCode::OK,
+        markup,
+        forget: said.map(|_| cookie::forget_said(state)),
+    }
+}
+
+/// On to another page, which says what happened.
+pub(crate) fn go(state: &ConsoleState, to: &str, said: &Said) -> Response {
+    let cookie = cookie::set_said(state, said);
+    let to = HeaderValue::try_from(to).unwrap_or(HeaderValue::from_static("/console"));
+    let headers = [(header::LOCATION, to), (header::SET_COOKIE, cookie)];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+/// Does a verb's outcome: on to `to`, which says `good`, or what was wrong.
+pub(crate) fn done<T>(
+    state: &ConsoleState,
+    to: &str,
+    result: hub::Result<T>,
+    good: impl FnOnce(T) -> String,
+) -> Response {
+    match result {
+        Ok(value) => go(state, to, &Said::good(good(value))),
+        Err(error) => go(state, to, &Said::bad(crate::problem::sentence(&error))),
+    }
+}
+
+/// What a list says when there is nothing in it: what it is for, and what to do.
+pub(crate) fn nothing(what: &str, do_this: &Markup) -> Markup {
+    html! { div.nothing { p { (what) } (do_this) } }
+}
+
+/// A button that sends a form of its own; `question` is asked first, where something is lost.
+pub(crate) fn button(action: &str, label: &str, class: &str, question: Option<&str>) -> Markup {
+    html! {
+        form.inline method="post" action=(action) data-ask=[question] {
+            button class=(class) type="submit" { (label) }
+        }
+    }
+}
