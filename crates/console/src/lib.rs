@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use hub::Hub;
 use model::Environment;
 use model::key::KeyHash;
@@ -87,7 +87,7 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(subscription::routes())
         .merge(event::routes())
         .merge(delivery::routes())
-        .route("/console/{*rest}", any(problem::no_such_page));
+        .fallback(problem::no_such_page);
     Router::new()
         .merge(pages)
         .route("/console/assets/{name}", get(assets::serve))

@@ -148,7 +148,7 @@ impl Server {
             listening(&pilot, config.server.pilot_listen),
         ]));
         let listeners = [
-            Listener::serve(production, with(pages, api.production)),
+            Listener::serve_with(production, api.production, pages),
             Listener::serve(pilot, api.pilot),
         ];
         Ok(Self {
@@ -179,14 +179,6 @@ impl Server {
                 }
             }
         }
-    }
-}
-
-/// The pages beside the API: whatever is no page is a call.
-fn with(pages: Option<axum::Router>, api: axum::Router) -> axum::Router {
-    match pages {
-        Some(pages) => pages.fallback_service(api),
-        None => api,
     }
 }
 

@@ -37,6 +37,12 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 impl Listener {
     /// Serves `router` on `socket` until [`Listener::stop`].
     pub fn serve(socket: TcpListener, router: Router) -> Self {
+        Self::serve_with(socket, router, None)
+    }
+
+    /// The same with pages for people, under [`console::ROOT`]. The two are apart, and not one router, so that a call is
+    /// not looked for among the pages first.
+    pub fn serve_with(socket: TcpListener, router: Router, pages: Option<Router>) -> Self {
         let address = socket
             .local_addr()
             .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
@@ -44,7 +50,7 @@ impl Listener {
         Self {
             address,
             stop,
-            task: tokio::spawn(run(socket, router, stopped)),
+            task: tokio::spawn(run(socket, (router, pages), stopped)),
         }
     }
 
@@ -55,7 +61,11 @@ impl Listener {
     }
 }
 
-async fn run(socket: TcpListener, router: Router, mut stopped: oneshot::Receiver<Duration>) {
+async fn run(
+    socket: TcpListener,
+    (router, pages): (Router, Option<Router>),
+    mut stopped: oneshot::Receiver<Duration>,
+) {
     let graceful = GracefulShutdown::new();
     let patience = loop {
         let accepted = tokio::select! {
@@ -75,9 +85,13 @@ async fn run(socket: TcpListener, router: Router, mut stopped: oneshot::Receiver
         };
         let _ = stream.set_nodelay(true);
         let routed = TowerToHyperService::new(router.clone());
+        let pages = pages.clone().map(TowerToHyperService::new);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
-            routed.call(request)
+            match &pages {
+                Some(pages) if is_page(request.uri().path()) => pages.call(request),
+                _ => routed.call(request),
+            }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -92,4 +106,9 @@ async fn run(socket: TcpListener, router: Router, mut stopped: oneshot::Receiver
     };
     drop(socket);
     let _ = tokio::time::timeout(patience, graceful.shutdown()).await;
+}
+
+fn is_page(path: &str) -> bool {
+    let rest = path.strip_prefix(console::ROOT);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

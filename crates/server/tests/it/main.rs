@@ -14,6 +14,7 @@ mod cli;
 #[cfg(feature = "distributed")]
 mod cluster;
 mod collect;
+mod console;
 mod coverage;
 mod crash;
 mod damage;

@@ -1,0 +1,534 @@
+//! The pages by HTTP: coming in, what every answer carries, what is refused, and that texts of strangers are only texts.
+
+use axum::http::header;
+use model::Role;
+use serde_json::json;
+
+use crate::harness::people::PASSWORD;
+use crate::harness::{Answer, Http, TOKEN, TestHub, event};
+
+/// What a browser says of a form that a page of the console has sent.
+const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// A browser with its cookies.
+struct Browser {
+    http: Http,
+    cookies: Vec<(String, String)>,
+}
+
+impl Browser {
+    fn new(hub: &TestHub) -> Self {
+        Self {
+            http: hub.http.clone(),
+            cookies: Vec::new(),
+        }
+    }
+
+    async fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, &[], String::new()).await
+    }
+
+    /// Sends a form from a page of the console.
+    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.send("POST", path, &[OWN, FORM], body).await
+    }
+
+    async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let pairs = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let cookies = pairs.collect::<Vec<_>>().join("; ");
+        let mut headers = headers.to_vec();
+        if !cookies.is_empty() {
+            headers.push(("cookie", &cookies));
+        }
+        let answer = self.http.send(method, path, &headers, body).await;
+        for line in answer.headers.get_all(header::SET_COOKIE) {
+            let line = line.to_str().expect("text");
+            let (pair, flags) = line.split_once(';').expect("flags");
+            for flag in ["Path=/console", "HttpOnly", "SameSite=Lax"] {
+                assert!(flags.contains(flag), "{line}");
+            }
+            let (name, value) = pair.split_once('=').expect("a value");
+            self.cookies.retain(|(known, _)| known != name);
+            if !flags.contains("Max-Age=0") {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        answer
+    }
+
+    async fn sign_in(&mut self, email: &str) {
+        let fields = [("email", email), ("password", PASSWORD)];
+        let answer = self.post("/console/sign-in", &fields).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+    }
+
+    fn session(&self) -> Option<&str> {
+        let mut cookies = self.cookies.iter();
+        cookies.find_map(|(name, value)| (name == "rialto_session").then_some(value.as_str()))
+    }
+}
+
+fn location(answer: &Answer) -> &str {
+    answer.headers[header::LOCATION].to_str().expect("text")
+}
+
+#[tokio::test]
+async fn the_first_person_comes_in_with_the_operator_token_and_nobody_after_them() {
+    let hub = TestHub::start().await;
+    let mut browser = Browser::new(&hub);
+    assert_eq!(
+        location(&browser.get("/console").await),
+        "/console/sign-in?next=%2Fconsole"
+    );
+    assert_eq!(
+        location(&browser.get("/console/sign-in").await),
+        "/console/set-up"
+    );
+    let fields = |token| {
+        [
+            ("token", token),
+            ("name", "Ada"),
+            ("email", "ada@example.com"),
+            ("password", PASSWORD),
+        ]
+    };
+    let wrong = browser.post("/console/set-up", &fields("ro_guessed")).await;
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.text().contains("not the operator token"));
+    assert!(
+        wrong.text().contains("ada@example.com"),
+        "what was typed stays"
+    );
+    assert!(browser.session().is_none());
+
+    let right = browser.post("/console/set-up", &fields(TOKEN)).await;
+    assert_eq!(location(&right), "/console");
+    let accounts = browser.get("/console/accounts").await;
+    assert_eq!(accounts.status, 200);
+    assert!(accounts.text().contains("Ada"));
+    // The door is closed behind them.
+    let mut other = Browser::new(&hub);
+    assert_eq!(other.get("/console/set-up").await.status, 404);
+    assert_eq!(
+        other.post("/console/set-up", &fields(TOKEN)).await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn a_session_begins_with_a_new_cookie_and_ends_with_signing_out() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    hub.person("vera@example.com", &[(account.id, Role::Viewer)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    // Somebody else has put a cookie into this browser, to know the session afterwards.
+    let planted = "rs_planted".to_owned();
+    browser
+        .cookies
+        .push(("rialto_session".to_owned(), planted.clone()));
+    let wrong = [
+        ("email", "vera@example.com"),
+        ("password", "not her password"),
+    ];
+    let refused = browser.post("/console/sign-in", &wrong).await;
+    assert_eq!(refused.status, 403);
+    browser.sign_in("vera@example.com").await;
+    let session = browser.session().expect("a session").to_owned();
+    assert_ne!(session, planted);
+    // The only account there is.
+    assert_eq!(
+        location(&browser.get("/console").await),
+        format!("/console/{}", account.id)
+    );
+    let out = browser.post("/console/sign-out", &[]).await;
+    assert_eq!(location(&out), "/console/sign-in");
+    assert!(browser.session().is_none());
+    // The cookie that somebody kept opens nothing.
+    browser.cookies.push(("rialto_session".to_owned(), session));
+    assert_eq!(browser.get("/console/accounts").await.status, 303);
+}
+
+#[tokio::test]
+async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    hub.person("vera@example.com", &[(account.id, Role::Viewer)])
+        .await;
+    let wanted = format!("/console/{}/deliveries?state=dead", account.id);
+    let mut browser = Browser::new(&hub);
+    let asked = browser.get(&wanted).await;
+    let page = browser.get(location(&asked)).await.text();
+    assert!(page.contains("/deliveries?state=dead"), "{page}");
+    for (next, expected) in [
+        (wanted.as_str(), wanted.as_str()),
+        ("https://evil.example.com/", "/console"),
+    ] {
+        let fields = [
+            ("email", "vera@example.com"),
+            ("password", PASSWORD),
+            ("next", next),
+        ];
+        let answer = browser.post("/console/sign-in", &fields).await;
+        assert_eq!(location(&answer), expected);
+    }
+}
+
+/// Every page, and the least role that sees it; `{}` is an endpoint.
+const PAGES: [(&str, Role); 10] = [
+    ("", Role::Viewer),
+    ("/flow", Role::Viewer),
+    ("/endpoints", Role::Viewer),
+    ("/endpoints/{}", Role::Viewer),
+    ("/endpoints/new", Role::Member),
+    ("/endpoints/{}/delete", Role::Member),
+    ("/subscriptions", Role::Viewer),
+    ("/subscriptions/new", Role::Member),
+    ("/events", Role::Viewer),
+    ("/deliveries", Role::Viewer),
+];
+
+/// Every form, and the least role that may send it.
+const FORMS: [(&str, Role); 10] = [
+    ("/endpoints/new", Role::Member),
+    ("/endpoints/{}/enable", Role::Member),
+    ("/endpoints/{}/disable", Role::Member),
+    ("/endpoints/{}/delete", Role::Member),
+    ("/endpoints/{}/key", Role::Admin),
+    ("/subscriptions/new", Role::Member),
+    ("/subscriptions/1/enable", Role::Member),
+    ("/subscriptions/1/disable", Role::Member),
+    ("/subscriptions/1/delete", Role::Member),
+    ("/deliveries/replay", Role::Member),
+];
+
+#[tokio::test]
+async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let other = hub.account().await;
+    let shop = hub.publisher(&account, &["cartAdd"]).await;
+    let path = |account: model::AccountId, rest: &str| {
+        format!(
+            "/console/{account}{}",
+            rest.replace("{}", &shop.id.to_string())
+        )
+    };
+    for role in Role::ALL {
+        let email = format!("{}@example.com", role.as_str());
+        hub.person(&email, &[(account.id, role)]).await;
+        let mut browser = Browser::new(&hub);
+        browser.sign_in(&email).await;
+        for (rest, least) in PAGES {
+            let expected = if role >= least { 200 } else { 403 };
+            let answer = browser.get(&path(account.id, rest)).await;
+            assert_eq!(
+                answer.status,
+                expected,
+                "{role:?} {rest}: {}",
+                answer.text()
+            );
+            assert_eq!(
+                browser.get(&path(other.id, rest)).await.status,
+                404,
+                "{rest}"
+            );
+        }
+        for (rest, least) in FORMS.into_iter().filter(|(_, least)| role < *least) {
+            let answer = browser.post(&path(account.id, rest), &[]).await;
+            assert_eq!(answer.status, 403, "{role:?} below {least:?}: {rest}");
+            assert_eq!(browser.post(&path(other.id, rest), &[]).await.status, 404);
+        }
+    }
+    // And nobody who is not signed in sees anything.
+    let mut nobody = Browser::new(&hub);
+    for (rest, _) in PAGES {
+        let answer = nobody.get(&path(account.id, rest)).await;
+        assert!(
+            location(&answer).starts_with("/console/sign-in?next="),
+            "{rest}"
+        );
+    }
+    for (rest, _) in FORMS {
+        assert_eq!(
+            location(&nobody.post(&path(account.id, rest), &[]).await),
+            "/console/sign-in"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_not_taken() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let shop = hub.publisher(&account, &["cartAdd"]).await;
+    hub.person("ada@example.com", &[(account.id, Role::Admin)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("ada@example.com").await;
+    let mut forms: Vec<String> = FORMS
+        .iter()
+        .map(|(rest, _)| rest.replace("{}", &shop.id.to_string()))
+        .collect();
+    forms = forms
+        .iter()
+        .map(|rest| format!("/console/{}{rest}", account.id))
+        .collect();
+    forms.extend(["/console/sign-in", "/console/sign-out", "/console/set-up"].map(str::to_owned));
+    for path in &forms {
+        for foreign in [
+            vec![("sec-fetch-site", "cross-site"), FORM],
+            vec![("sec-fetch-site", "same-site"), FORM],
+            vec![("origin", "https://evil.example.com"), FORM],
+            vec![FORM],
+        ] {
+            let answer = browser.send("POST", path, &foreign, String::new()).await;
+            assert_eq!(answer.status, 403, "{path} {foreign:?}");
+        }
+    }
+    let endpoint = hub
+        .server
+        .hub
+        .endpoint(hub::Scope(account.id), shop.id)
+        .expect("there");
+    assert!(endpoint.enabled, "nothing was done");
+    assert!(browser.session().is_some());
+}
+
+#[tokio::test]
+async fn every_answer_is_for_this_browser_alone_and_loads_nothing_from_elsewhere() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let shop = hub.publisher(&account, &["cartAdd"]).await;
+    hub.person("ada@example.com", &[(account.id, Role::Admin)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    let mut pages = vec!["/console/sign-in".to_owned()];
+    browser.sign_in("ada@example.com").await;
+    pages.push("/console/accounts".to_owned());
+    pages.push("/console/nowhere/at/all".to_owned());
+    let inside = PAGES.iter().map(|(rest, _)| {
+        format!(
+            "/console/{}{}",
+            account.id,
+            rest.replace("{}", &shop.id.to_string())
+        )
+    });
+    pages.extend(inside);
+    for path in pages {
+        let answer = browser.get(&path).await;
+        let policy = answer.headers["content-security-policy"]
+            .to_str()
+            .expect("text");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.headers["x-frame-options"], "DENY", "{path}");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{path}");
+        let text = answer.text();
+        assert!(
+            !text.contains("style=") && !text.contains("<style"),
+            "{path}: {text}"
+        );
+        for script in text.split("<script").skip(1) {
+            assert!(
+                script.starts_with(" src=\"/console/assets/"),
+                "{path}: {script}"
+            );
+        }
+        for attribute in [" onclick", " onload", " onerror", "javascript:"] {
+            assert!(!text.contains(attribute), "{path}: {attribute}");
+        }
+        let assets = text
+            .split('"')
+            .filter(|part| part.starts_with("/console/assets/"));
+        for asset in assets.map(str::to_owned).collect::<Vec<_>>() {
+            let answer = browser.get(&asset).await;
+            assert_eq!(answer.status, 200, "{asset}");
+            assert!(
+                answer.headers[header::CACHE_CONTROL]
+                    .to_str()
+                    .expect("text")
+                    .contains("immutable")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_strangers_write_is_only_text() {
+    const EVIL: &str = "<img src=x onerror=alert(1)>\"'><script>alert(1)</script>";
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let receiver = crate::harness::Receiver::start().await;
+    receiver.answer(|_| crate::harness::Reply::Body(400, EVIL.into()));
+    let mut definition = crate::harness::publisher_definition();
+    definition["name"] = EVIL.into();
+    definition["description"] = EVIL.into();
+    let shop = hub.endpoint(&account, definition).await;
+    let code = format!("code{EVIL}");
+    let event_type = json!({ "code": code, "name": EVIL, "description": EVIL });
+    hub.event_type(&account, &shop, event_type).await;
+    let destination = json!({ "enabled": true, "destinationType": "push" });
+    let mut definition = crate::harness::destination_definition(&receiver.url(), destination);
+    definition["name"] = EVIL.into();
+    let crm = hub.endpoint(&account, definition).await;
+    hub.subscribe(&account, &shop, &code, &crm).await;
+    let mut body = event(&code, "ada@example.com", 5);
+    body["events"][0]["attributes"][0] = json!({ "name": EVIL, "value": EVIL });
+    let publication = hub.published(&shop, body).await;
+    hub.settle().await;
+
+    hub.person("ada@example.com", &[(account.id, Role::Admin)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("ada@example.com").await;
+    let mut seen = 0;
+    for rest in [
+        String::new(),
+        "/flow".to_owned(),
+        "/endpoints".to_owned(),
+        format!("/endpoints?q={}", "%3Cscript%3Ealert(1)%3C/script%3E"),
+        format!("/endpoints/{}", shop.id),
+        format!("/endpoints/{}", crm.id),
+        format!("/endpoints/{}/delete", crm.id),
+        "/subscriptions".to_owned(),
+        "/subscriptions/new".to_owned(),
+        "/events".to_owned(),
+        format!("/events/{publication}.0"),
+        "/events?id=%3Cscript%3E".to_owned(),
+        "/deliveries".to_owned(),
+        format!("/deliveries/preview?endpointId={}", crm.id),
+    ] {
+        let text = browser
+            .get(&format!("/console/{}{rest}", account.id))
+            .await
+            .text();
+        assert!(
+            !text.contains("<img src=x") && !text.contains("<script>"),
+            "{rest}: {text}"
+        );
+        seen += usize::from(text.contains("&lt;img src=x onerror=alert(1)&gt;"));
+    }
+    assert!(seen >= 10, "the texts are shown: on {seen} pages");
+    // Nor does what the last action came to carry anything into a page.
+    browser.cookies.push((
+        "rialto_said".to_owned(),
+        "good.%3Cscript%3Ealert(1)".to_owned(),
+    ));
+    let text = browser
+        .get(&format!("/console/{}", account.id))
+        .await
+        .text();
+    assert!(
+        text.contains("&lt;script&gt;alert(1)") && !text.contains("<script>"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    hub.person("ada@example.com", &[(account.id, Role::Admin)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("ada@example.com").await;
+    let path = |rest: &str| format!("/console/{}{rest}", account.id);
+
+    let made = browser.post(&path("/endpoints/new"), &[]).await;
+    let key = made
+        .text()
+        .split("Bearer ")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next())
+        .map(str::to_owned);
+    let key = key
+        .expect("the key stands in the call")
+        
+        .to_owned();
+    let registered = hub
+        .http
+        .json(
+            "PUT",
+            "/v1/endpoint",
+            Some(&key),
+            Some(crate::harness::publisher_definition()),
+        )
+        .await;
+    assert_eq!(registered.status, 200, "{}", registered.text());
+    let home = browser.get(&path("")).await.text();
+    assert!(home.contains("Nothing is subscribed to yet"), "{home}");
+
+    let shop = hub.publisher(&account, &["cartAdd", "cartRemove"]).await;
+    let receiver = crate::harness::Receiver::start().await;
+    let crm = hub.push_destination(&account, &receiver.url()).await;
+    let fields = [
+        ("event", format!("{} cartAdd", shop.id)),
+        ("event", format!("{} cartRemove", shop.id)),
+        ("destination", crm.id.to_string()),
+    ];
+    let fields: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let subscribed = browser.post(&path("/subscriptions/new"), &fields).await;
+    let list = browser.get(location(&subscribed)).await.text();
+    assert!(
+        list.contains("2 subscriptions made") && list.contains("cartRemove"),
+        "{list}"
+    );
+
+    receiver.answer_status(400);
+    let publication = hub
+        .published(&shop, event("cartAdd", "ada@example.com", 5))
+        .await;
+    hub.settle().await;
+    let home = browser.get(&path("")).await.text();
+    assert!(home.contains("1 dead letters"), "{home}");
+    let dead = browser.get(&path("/deliveries?state=dead")).await.text();
+    assert!(dead.contains("answered 400"), "{dead}");
+    let journey = browser
+        .get(&path(&format!("/events/{publication}.0")))
+        .await
+        .text();
+    assert!(journey.contains("status dead"), "{journey}");
+
+    receiver.answer_status(200);
+    let preview = browser
+        .get(&path(&format!("/deliveries/preview?endpointId={}", crm.id)))
+        .await
+        .text();
+    assert!(
+        preview.contains("<strong>1</strong> documents"),
+        "{preview}"
+    );
+    let id = crm.id.to_string();
+    let sent = browser
+        .post(&path("/deliveries/replay"), &[("endpointId", &id)])
+        .await;
+    let said = browser.get(location(&sent)).await.text();
+    assert!(said.contains("1 documents are sent again"), "{said}");
+    hub.settle().await;
+    let journey = browser
+        .get(&path(&format!("/events/{publication}.0")))
+        .await
+        .text();
+    assert!(journey.contains("status delivered"), "{journey}");
+}
