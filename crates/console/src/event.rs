@@ -82,16 +82,10 @@ pub(crate) fn endpoint<R>(of: &In<R>, id: EndpointId) -> Markup {
     html! { a href=(of.path(&format!("/endpoints/{id}"))) { (text) } }
 }
 
-/// The event of a path.
-fn named<R>(of: &In<R>, text: &str) -> Result<EventRef, Response> {
-    let bad = |error: model::id::BadId| problem::invalid(of.state(), &error.to_string());
-    text.parse().map_err(bad)
-}
-
 async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Response {
-    let id = match named(&of, &id) {
+    let id = match id.parse::<EventRef>() {
         Ok(id) => id,
-        Err(response) => return response,
+        Err(error) => return problem::invalid(of.state(), &error.to_string()),
     };
     let event = match of.hub().event(of.scope(), id).await {
         Ok(event) => event,
@@ -136,9 +130,9 @@ fn journey(of: &In<Viewer>, delivery: &Delivery) -> Markup {
 }
 
 async fn replay(of: In<Member>, Path((_, id)): Path<(AccountId, String)>) -> Response {
-    let id = match named(&of, &id) {
+    let id = match id.parse::<EventRef>() {
         Ok(id) => id,
-        Err(response) => return response,
+        Err(error) => return problem::invalid(of.state(), &error.to_string()),
     };
     let filter = ReplayFilter {
         events: vec![id],

@@ -33,11 +33,11 @@ pub(crate) async fn page(
     }
     let next = inside(form::query(&uri).text("next"));
     let said = cookie::said(&headers);
-    let content = fields(&state, &next, "");
+    let content = fields(&next, "");
     page::for_anybody(&state, "Sign in", said.as_ref(), &content).into_response()
 }
 
-fn fields(state: &ConsoleState, next: &str, email: &str) -> Markup {
+fn fields(next: &str, email: &str) -> Markup {
     html! {
         section.narrow {
             h1 { "Sign in" }
@@ -46,10 +46,6 @@ fn fields(state: &ConsoleState, next: &str, email: &str) -> Markup {
                 label { "E-mail" input type="email" name="email" value=(email) required autofocus[email.is_empty()] autocomplete="username"; }
                 label { "Password" input type="password" name="password" required autofocus[!email.is_empty()] autocomplete="current-password"; }
                 button.main type="submit" { "Sign in" }
-            }
-            @if state.hub.options().sign_in.oidc.is_some() {
-                p.or { "or" }
-                p { a.button href="/console/sign-on" { "Sign in with your company's account" } }
             }
         }
     }
@@ -89,7 +85,7 @@ pub(crate) async fn sign_in(
         }
         Err(error @ (hub::Error::Forbidden(_) | hub::Error::Busy { .. })) => {
             let said = Said::bad(problem::sentence(&error));
-            let content = fields(&state, &next, email);
+            let content = fields(&next, email);
             let page = page::for_anybody(&state, "Sign in", Some(&said), &content);
             page.with_status(StatusCode::FORBIDDEN).into_response()
         }

@@ -246,37 +246,12 @@ impl Config {
     /// What the hub takes from this.
     pub fn hub_options(&self) -> hub::Options {
         use hub::options::{
-            CollectOptions, DedupeOptions, DeliveryOptions, FileOptions, JobOptions,
-            ProcessOptions, RetentionOptions, SegmentOptions,
+            CollectOptions, DedupeOptions, FileOptions, JobOptions, ProcessOptions,
+            RetentionOptions, SegmentOptions,
         };
-        let delivery = &self.delivery;
-        let guard = outbound::Guard {
-            allow_private: delivery.allow_private_destinations,
-            allow: delivery.allow_networks.clone(),
-        };
-        let mut outbound = hub::Options::default().outbound;
-        outbound.guard = guard;
-        outbound.connect_timeout = delivery.connect_timeout.0;
-        // Many destinations may share a host, and closing what will be opened again is the dearest push there is.
-        outbound.idle_per_host_max = delivery.concurrency_max;
         hub::Options {
             limits: self.limits,
-            delivery: DeliveryOptions {
-                retry: RetryPolicy {
-                    first: delivery.retry_first.0,
-                    cap: delivery.retry_cap.0,
-                    give_up_after: delivery.retry_give_up_after.0,
-                    ..RetryPolicy::default()
-                },
-                timeout: delivery.timeout.0,
-                response_bytes_max: delivery.response_bytes_max.0,
-                concurrency_max: delivery.concurrency_max,
-                concurrency_per_destination_max: delivery.concurrency_per_destination_max,
-                circuit_failures: delivery.circuit_failures,
-                checkpoint_every: delivery.checkpoint_every.0,
-                eventbatch_documents_max: delivery.eventbatch_documents_max,
-                cache_bytes_max: delivery.cache_bytes_max.0,
-            },
+            delivery: self.delivery.options(),
             files: FileOptions {
                 size_bytes_max: self.files.size_bytes_max.0,
                 documents_max: self.files.documents_max,
@@ -318,8 +293,41 @@ impl Config {
             },
             mail: self.mail.options(),
             sign_in: self.sign_in.options(&self.oidc),
-            outbound,
+            outbound: self.delivery.outbound(),
         }
+    }
+}
+
+impl DeliverySection {
+    fn options(&self) -> hub::options::DeliveryOptions {
+        hub::options::DeliveryOptions {
+            retry: RetryPolicy {
+                first: self.retry_first.0,
+                cap: self.retry_cap.0,
+                give_up_after: self.retry_give_up_after.0,
+                ..RetryPolicy::default()
+            },
+            timeout: self.timeout.0,
+            response_bytes_max: self.response_bytes_max.0,
+            concurrency_max: self.concurrency_max,
+            concurrency_per_destination_max: self.concurrency_per_destination_max,
+            circuit_failures: self.circuit_failures,
+            checkpoint_every: self.checkpoint_every.0,
+            eventbatch_documents_max: self.eventbatch_documents_max,
+            cache_bytes_max: self.cache_bytes_max.0,
+        }
+    }
+
+    fn outbound(&self) -> outbound::ClientOptions {
+        let mut outbound = hub::Options::default().outbound;
+        outbound.guard = outbound::Guard {
+            allow_private: self.allow_private_destinations,
+            allow: self.allow_networks.clone(),
+        };
+        outbound.connect_timeout = self.connect_timeout.0;
+        // Many destinations may share a host, and closing what will be opened again is the dearest push there is.
+        outbound.idle_per_host_max = self.concurrency_max;
+        outbound
     }
 }
 

@@ -459,10 +459,7 @@ async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
         .nth(1)
         .and_then(|rest| rest.split('\'').next())
         .map(str::to_owned);
-    let key = key
-        .expect("the key stands in the call")
-        
-        .to_owned();
+    let key = key.expect("the key stands in the call").to_owned();
     let registered = hub
         .http
         .json(
