@@ -21,6 +21,9 @@ use crate::caller::{Caller, Right};
 use crate::origin;
 use crate::problem::{Kind, Problem};
 
+/// A file may take so long to arrive: 16 GiB at 6 Mbit/s.
+const UPLOAD_TIME_MAX: Duration = Duration::from_secs(6 * 3_600);
+
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -264,6 +267,11 @@ async fn around(time_max: Duration, mut request: Request, next: Next) -> Respons
     let mut response = if is_preflight {
         StatusCode::NO_CONTENT.into_response()
     } else {
+        let time_max = if is_upload(&request) {
+            UPLOAD_TIME_MAX
+        } else {
+            time_max
+        };
         in_time(time_max, async {
             explained(carried(request, next).await).await
         })
@@ -331,6 +339,11 @@ async fn carried(request: Request, next: Next) -> Response {
 
 fn is_publishing(request: &Request) -> bool {
     matches!(request.uri().path(), "/v1/event" | "/v1/customEvent")
+}
+
+/// A file of any size takes its time; its handler cuts off whoever sends nothing for a while.
+fn is_upload(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path().starts_with("/v1/jobs/")
 }
 
 /// Whoever sends too slowly gives back what the call holds. The connection ends with the answer, since the rest of

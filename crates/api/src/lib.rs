@@ -15,7 +15,9 @@ mod endpoint;
 mod event;
 mod event_file;
 mod event_type;
+mod file;
 mod health;
+mod job;
 mod manage;
 mod notification;
 mod observe;
@@ -35,6 +37,9 @@ use model::key::KeyHash;
 pub use door::{Level, RouteInfo};
 pub use problem::catalogue as problem_catalogue;
 
+/// Files that are uploaded at once: each holds a few pieces of 4 MiB.
+const UPLOADS_MAX: usize = 16;
+
 /// What a process needs to answer calls.
 #[derive(Clone)]
 pub struct ApiState {
@@ -48,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) options: ApiOptions,
     /// Room for request bodies, in units of [`body::UNIT_BYTES`].
     room: Arc<tokio::sync::Semaphore>,
+    uploads: Arc<tokio::sync::Semaphore>,
     pub(crate) openapi: String,
 }
 
@@ -55,6 +61,11 @@ impl Shared {
     /// One unit of room for a body, if there is any left.
     fn take_room(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+
+    /// Room for one file that is uploaded, if there is any left.
+    fn take_upload(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.uploads).try_acquire_owned().ok()
     }
 }
 
@@ -109,6 +120,7 @@ fn behind(door: door::Door, hub: &Arc<Hub>, operator: KeyHash, options: ApiOptio
         operator,
         options,
         room: Arc::new(tokio::sync::Semaphore::new(units.max(1))),
+        uploads: Arc::new(tokio::sync::Semaphore::new(UPLOADS_MAX)),
         openapi: openapi::document(&door.routes).to_string(),
     });
     let state = |environment| ApiState {
@@ -146,6 +158,7 @@ fn door() -> door::Door {
     deployment::routes(&mut door);
     notification::routes(&mut door);
     onboarding::routes(&mut door);
+    job::routes(&mut door);
     manage::routes(&mut door);
     door
 }

@@ -13,6 +13,7 @@ mod delivery;
 mod endpoint;
 mod event;
 mod input;
+mod job;
 mod key;
 mod member;
 mod notice;
@@ -59,6 +60,7 @@ pub(crate) fn routes(door: &mut Door) {
     outbox::routes(door);
     supplier_key::routes(door);
     quarantine::routes(door);
+    job::routes(door);
     schema_drift::routes(door);
     notice::routes(door);
     audit::routes(door);

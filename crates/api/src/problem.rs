@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Conflict,
     TooLarge,
     UnsupportedMediaType,
+    RangeNotSatisfiable,
     TooManyRequests,
     Internal,
     Unavailable,
@@ -37,7 +38,7 @@ pub struct KindInfo {
     pub advice: &'static str,
 }
 
-const ALL: [Kind; 12] = [
+const ALL: [Kind; 13] = [
     Kind::InvalidRequest,
     Kind::Unauthorized,
     Kind::Forbidden,
@@ -47,6 +48,7 @@ const ALL: [Kind; 12] = [
     Kind::Conflict,
     Kind::TooLarge,
     Kind::UnsupportedMediaType,
+    Kind::RangeNotSatisfiable,
     Kind::TooManyRequests,
     Kind::Internal,
     Kind::Unavailable,
@@ -113,6 +115,12 @@ impl Kind {
                 415,
                 "The body is of a type that is not taken here",
                 "Send JSON with `Content-Type: application/json`, plain or with `Content-Encoding: gzip` or `zstd`.",
+            ),
+            Self::RangeNotSatisfiable => (
+                "range-not-satisfiable",
+                416,
+                "The file has no such bytes",
+                "The header `Content-Range` of the answer tells how many bytes the file has; `Range: bytes=0-` asks for all of them.",
             ),
             Self::TooManyRequests => (
                 "too-many-requests",

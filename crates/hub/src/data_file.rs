@@ -6,8 +6,10 @@
 //! any offset. What is written again under the name of a complete file is a new version of it: the old one is there
 //! until the new one is complete. Called by `job` (uploads and downloads) and by the slices of jobs.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use engine::Blobs;
+use engine::{Blobs, Db};
 use futures_util::{Stream, stream};
 use model::{AccountId, JobId};
 use serde::{Deserialize, Serialize};
@@ -219,6 +221,7 @@ impl Hub {
             size_bytes: 0,
             digest: None,
             is_complete: false,
+            fetched_at: None,
             created_at: now,
             updated_at: now,
         };
@@ -369,4 +372,42 @@ impl Hub {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Makes list and bytes agree in a copy of a hub, where the list was copied first: a complete file that lacks a piece was
+/// removed in between, bytes that no row knows belong to a file that was begun later. Answers how many were `(forgotten,
+/// removed)`. Not for a hub that runs.
+///
+/// # Errors
+/// [`Error::Unavailable`].
+pub async fn reconcile(db: &Db, blobs: &Blobs) -> Result<(u64, u64)> {
+    const PAGE: i64 = 1_000;
+    let mut unlisted: BTreeSet<String> = blobs.list(FOLDER).await?.into_iter().collect();
+    let (mut forgotten, mut removed) = (0, 0);
+    let mut after = (JobId(0), String::new());
+    loop {
+        let mut tx = db.begin().await?;
+        let files = store::data_file::all(&mut tx, (after.0, &after.1), PAGE).await?;
+        let Some(last) = files.last() else {
+            break;
+        };
+        after = (last.job, last.name.clone());
+        for file in files {
+            let pieces = file.size_bytes.div_ceil(PIECE_BYTES as u64);
+            let is_whole = (0..pieces).all(|piece| unlisted.contains(&key_of(&file, piece)));
+            if file.is_complete && !is_whole {
+                let scope = Scope(file.account);
+                store::data_file::delete(&mut tx, scope, file.job, &file.name).await?;
+                forgotten += 1;
+                continue;
+            }
+            let folder = format!("{}{}/", folder_of(file.account, file.job), file.name);
+            unlisted.retain(|key| !key.starts_with(&folder));
+        }
+        tx.commit().await?;
+    }
+    for key in unlisted {
+        removed += u64::from(blobs.delete(&key).await?);
+    }
+    Ok((forgotten, removed))
 }

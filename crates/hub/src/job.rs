@@ -213,6 +213,20 @@ impl Hub {
         self.data_file_read(scope, id, path).await
     }
 
+    /// Somebody has asked for the end of a file that a job made for its destination.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn job_downloaded(&self, file: &DataFile) -> Result<()> {
+        if file.fetched_at.is_some() {
+            return Ok(());
+        }
+        let (scope, now) = (Scope(file.account), self.now());
+        let mut tx = self.db.begin().await?;
+        store::data_file::mark_fetched(&mut tx, scope, (file.job, &file.name), now).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// The files of a job that people may fetch: what it made, reports included. What was uploaded is its uploader's.
     ///
     /// # Errors

@@ -97,6 +97,10 @@ pub async fn beats(db: &Db) -> Result<Vec<(String, i64)>> {
 /// # Errors
 /// [`Error`]; begin again, it goes on where it stopped.
 pub async fn copy_bulk(from: &Side, to: &Side) -> Result<Report> {
+    copy_what_grows(from, to, false).await
+}
+
+async fn copy_what_grows(from: &Side, to: &Side, is_quiet: bool) -> Result<Report> {
     let mut report = Report::default();
     if from.logs.len() == to.logs.len() {
         for (source, target) in from.logs.iter().zip(&to.logs) {
@@ -112,7 +116,7 @@ pub async fn copy_bulk(from: &Side, to: &Side) -> Result<Report> {
             to.logs.len()
         )));
     }
-    copy_files(&from.blobs, &to.blobs, &mut report).await?;
+    copy_files(&from.blobs, &to.blobs, is_quiet, &mut report).await?;
     Ok(report)
 }
 
@@ -121,7 +125,7 @@ pub async fn copy_bulk(from: &Side, to: &Side) -> Result<Report> {
 /// # Errors
 /// [`Error`]; the target is not finished then.
 pub async fn finish(from: &Side, to: &Side) -> Result<Report> {
-    let mut report = copy_bulk(from, to).await?;
+    let mut report = copy_what_grows(from, to, true).await?;
     let count = |logs: &[Log]| u32::try_from(logs.len()).unwrap_or(u32::MAX);
     let shards = Shards {
         from: count(&from.logs),
@@ -232,17 +236,22 @@ async fn import(log: &Log, batches: Vec<Arc<Batch>>) -> Result<()> {
     Ok(())
 }
 
-/// Copies files that the target does not have: a file is never changed.
-async fn copy_files(from: &Blobs, to: &Blobs, report: &mut Report) -> Result<()> {
+/// Copies files that the target does not have. An event file is never changed; a job's is while it is written, so that
+/// these are compared once nobody does.
+async fn copy_files(from: &Blobs, to: &Blobs, is_quiet: bool, report: &mut Report) -> Result<()> {
     let there: HashSet<String> = list(to).await?.into_iter().collect();
     for key in list(from).await? {
-        if there.contains(&key) {
+        let may_differ = is_quiet && key.starts_with(crate::data_file::FOLDER);
+        if there.contains(&key) && !may_differ {
             continue;
         }
         // A reader may delete it meanwhile.
         let Some(bytes) = from.get(&key).await? else {
             continue;
         };
+        if may_differ && to.get(&key).await?.as_ref() == Some(&bytes) {
+            continue;
+        }
         to.put(&key, bytes.clone()).await?;
         if to.get(&key).await? != Some(bytes) {
             return Err(Error::internal(format!(
@@ -255,7 +264,9 @@ async fn copy_files(from: &Blobs, to: &Blobs, report: &mut Report) -> Result<()>
 }
 
 async fn list(blobs: &Blobs) -> Result<Vec<String>> {
-    Ok(blobs.list(crate::event_file::FOLDER).await?)
+    let mut keys = blobs.list(crate::event_file::FOLDER).await?;
+    keys.append(&mut blobs.list(crate::data_file::FOLDER).await?);
+    Ok(keys)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod identifier;
 pub mod invalid;
 pub mod job;
 pub mod key;
+pub mod multipart;
 pub mod notification;
 pub mod onboarding;
 pub mod partner;

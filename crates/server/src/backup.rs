@@ -134,6 +134,8 @@ async fn agree(to: &Path) -> Result<()> {
     );
     let agreed = hub::event_file::reconcile(&db, &blobs).await;
     agreed.map_err(|e| wrap(e.into()))?;
+    let agreed = hub::data_file::reconcile(&db, &blobs).await;
+    agreed.map_err(|e| wrap(e.into()))?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod application;
 mod audit;
 mod delivery;
 mod event;
+mod job;
 mod key;
 mod member;
 mod notice;
@@ -71,6 +72,8 @@ pub enum Command {
     Outbox(Noun<outbox::Verb>),
     /// Client ids and secrets that providers gave to the operator.
     SupplierKey(Noun<supplier_key::Verb>),
+    /// What works for an account: shares' runs, refreshes, privacy requests.
+    Job(Noun<job::Verb>),
     /// Refused events that are kept.
     Quarantine(Noun<quarantine::Verb>),
     /// Attributes that came otherwise than declared.
@@ -286,6 +289,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Notification(noun) => split(noun),
         Command::Outbox(noun) => split(noun),
         Command::SupplierKey(noun) => split(noun),
+        Command::Job(noun) => split(noun),
         Command::Quarantine(noun) => split(noun),
         Command::SchemaDrift(noun) => split(noun),
         Command::Notice(noun) => split(noun),

@@ -21,11 +21,13 @@ pub struct DataFile {
     pub digest: Option<String>,
     /// Nothing will be added.
     pub is_complete: bool,
+    /// When somebody first asked for its last byte.
+    pub fetched_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-const COLUMNS: &str = "account_id, job_id, name, version, content_type, size_bytes, digest, is_complete, created_at, updated_at";
+const COLUMNS: &str = "account_id, job_id, name, version, content_type, size_bytes, digest, is_complete, fetched_at, created_at, updated_at";
 
 /// Writes a file's row as it is, in the place of one of the same name.
 pub async fn put(tx: &mut Tx, scope: Scope, file: &DataFile) -> Result<()> {
@@ -62,6 +64,24 @@ pub async fn get(tx: &mut Tx, scope: Scope, job: JobId, name: &str) -> Result<Op
         .await?
         .map(|row| read(&row))
         .transpose()
+}
+
+/// Notes that somebody asked for the last byte of a file; the first time counts.
+pub async fn mark_fetched(
+    tx: &mut Tx,
+    scope: Scope,
+    (job, name): (JobId, &str),
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE data_file SET fetched_at = $4 WHERE account_id = $1 AND job_id = $2 AND name = $3 AND fetched_at IS NULL";
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(job.0),
+        Value::from(name),
+        Value::from(now),
+    ];
+    tx.execute(sql, &params).await?;
+    Ok(())
 }
 
 /// The files of a job, by name.
@@ -131,6 +151,7 @@ fn read(row: &Row) -> Result<DataFile> {
         size_bytes: position(row.get("size_bytes")?),
         digest: row.get("digest")?,
         is_complete: row.get("is_complete")?,
+        fetched_at: row.get("fetched_at")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })

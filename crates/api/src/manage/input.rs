@@ -16,7 +16,7 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, ApplicationId, EndpointId, EventRef, KeyId, OutboxId, PartnerId, ProviderId,
+    AccountId, ApplicationId, EndpointId, EventRef, JobId, KeyId, OutboxId, PartnerId, ProviderId,
     QuarantineId, Secret, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
@@ -74,6 +74,7 @@ path_ids! {
     UserId "userId",
     SessionId "sessionId",
     TokenId "tokenId",
+    JobId "jobId",
 }
 
 /// An id in the path. One that cannot be an id is not found, like one that is nobody's.

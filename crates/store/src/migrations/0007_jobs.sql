@@ -53,6 +53,8 @@ CREATE TABLE data_file (
     -- SHA-256, hex; NULL until it is complete.
     digest TEXT,
     is_complete BIGINT NOT NULL,
+    -- When its last byte was first asked for.
+    fetched_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (job_id, name)
