@@ -287,13 +287,7 @@ impl Hub {
 }
 
 /// What the order of deliveries depends on, of a document in the log. Both router and loader use it.
-fn waiting(position: u64, document: &model::record::Document<'_>, bytes: usize) -> Waiting {
-    let person = document.x1_id.map_or(0, |id| {
-        let mut eight = [0u8; 8];
-        eight.copy_from_slice(&id[8..]);
-        // Never 0, which stands for nobody.
-        i64::from_be_bytes(eight) | 1
-    });
+fn waiting(position: u64, person: i64, bytes: usize) -> Waiting {
     Waiting {
         position,
         person,

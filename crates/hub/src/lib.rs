@@ -132,6 +132,8 @@ pub struct Hub {
     /// What pilot accounts did.
     pub(crate) observed: observation::Observed,
     pub(crate) flow: flow::Flow,
+    /// Who is who, as met lately.
+    pub(crate) identity: identity::Cache,
     pub metrics: metrics::Metrics,
 }
 
@@ -159,8 +161,10 @@ impl Hub {
         let suppressions = suppression::Suppressions::load(&db, &vault).await?;
         let logs = shard::Logs::new(logs)?;
         let flow = flow::Flow::new(&options, logs.count());
+        let identity = identity::Cache::new(options.identity.cache_bytes_max, logs.count());
         let hub = Arc::new(Self {
             metrics,
+            identity,
             dedupe: dedupe::Dedupe::default(),
             quotas: quota::Quotas::default(),
             hasher: sign_in::Hasher::default(),

@@ -55,6 +55,10 @@ pub struct Metrics {
     pub unreadable: Count,
     /// Batches of the log whose stored bytes are damaged.
     pub damaged: Count,
+    /// Sets of identifiers that were learned.
+    pub identity_facts: Count,
+    /// Identifiers left out of people because they join too much.
+    pub identity_crowded: Count,
     /// Push attempts by status code or failure word.
     attempts: ByResult,
     /// Attempts to tell others what is in the outbox, by what became of the entry.
@@ -101,6 +105,8 @@ impl Metrics {
             barred: Count::default(),
             unreadable: Count::default(),
             damaged: Count::default(),
+            identity_facts: Count::default(),
+            identity_crowded: Count::default(),
             attempts: ByResult::default(),
             told: ByResult::default(),
             slices: BySlice::default(),
@@ -231,6 +237,16 @@ impl Metrics {
                 "damaged_batches",
                 "Batches of the log whose bytes are damaged and that were passed over",
                 &self.damaged,
+            ),
+            (
+                "identity_facts",
+                "Sets of identifiers that were learned",
+                &self.identity_facts,
+            ),
+            (
+                "identity_crowded",
+                "Identifiers left out of people because they join too much",
+                &self.identity_crowded,
             ),
         ];
         for (name, help, counter) in counters {

@@ -18,6 +18,7 @@ pub struct Options {
     pub collect: CollectOptions,
     pub jobs: JobOptions,
     pub segments: SegmentOptions,
+    pub identity: IdentityOptions,
     pub processes: ProcessOptions,
     /// The mail server; `None`: mails wait in the outbox until one is configured.
     pub mail: Option<outbound::mail::MailOptions>,
@@ -114,6 +115,12 @@ pub struct SegmentOptions {
     pub transfer_timeout: Duration,
 }
 
+#[derive(Clone)]
+pub struct IdentityOptions {
+    /// Memory for people who were met lately: who is known there costs no query.
+    pub cache_bytes_max: usize,
+}
+
 /// How this process gets on with others that share its engines.
 #[derive(Clone)]
 pub struct ProcessOptions {
@@ -192,6 +199,9 @@ impl Default for Options {
                 call_timeout: Duration::from_secs(60),
                 idle_timeout: Duration::from_secs(300),
                 transfer_timeout: Duration::from_secs(12 * HOUR),
+            },
+            identity: IdentityOptions {
+                cache_bytes_max: 64 * MIB,
             },
             processes: ProcessOptions {
                 is_shared: false,

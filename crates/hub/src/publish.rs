@@ -90,7 +90,7 @@ impl Hub {
     ) -> Result<Published> {
         let publisher = self.may_publish(endpoint)?;
         let now = self.now();
-        let mut parsed = match event_post::parse(body, &publisher, now, &self.options.limits) {
+        let parsed = match event_post::parse(body, &publisher, now, &self.options.limits) {
             Ok(parsed) => parsed,
             Err(invalid) => return Box::pin(self.refuse(call, &publisher, invalid)).await,
         };
@@ -98,7 +98,6 @@ impl Hub {
         self.spend(publisher.account, &publisher.policy, events)
             .await?;
         self.note_drift(&publisher, &parsed, now);
-        self.identify(&publisher, &mut parsed);
         if call.is_none() && parsed.keys.is_empty() {
             let counts = (parsed.accepted, parsed.quarantined);
             let records = encode(&parsed.entries);
@@ -163,19 +162,6 @@ impl Hub {
                 (&drift.code, &drift.attribute, &what),
                 now,
             );
-        }
-    }
-
-    fn identify(&self, publisher: &Publisher, parsed: &mut Parsed<'_>) {
-        for entry in &mut parsed.entries {
-            if let Entry::Document(document) = entry {
-                let person = self.resolve(
-                    publisher.account,
-                    &document.identifiers,
-                    &publisher.identifiers,
-                );
-                document.x1_id = person.map(|id| id.0.into_bytes());
-            }
         }
     }
 

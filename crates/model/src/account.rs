@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hashing::HashedValues;
 use crate::id::{AccountId, ProviderId};
+use crate::identity::Rules;
 
 /// A company whose products connect to the exchange. Its name is what endpoints state as `providerName`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,17 @@ pub enum Heed {
     Ignore,
 }
 
+/// Whether an account keeps a graph of who is who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// People are learned from events and audiences.
+    #[default]
+    On,
+    /// Nothing is kept: a person is known by the first identifier of each document.
+    Off,
+}
+
 /// An account's choices; each has a default that suits most. Members that a newer release has added are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -89,6 +101,9 @@ pub struct AccountPolicy {
     pub suppression_list: Honour,
     /// Whether events and audience rows are left out that say in `contactConsent` that their person does not consent.
     pub contact_consent: Heed,
+    pub identity: Identity,
+    /// Who is taken for one person; changed by a verb of its own, which brings the graph up to date with it.
+    pub identity_rules: Rules,
     /// Events that may be published in one second, refused ones included; none: as many as the machine takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_events_per_second: Option<u64>,

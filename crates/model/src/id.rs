@@ -166,6 +166,16 @@ impl<'de> Deserialize<'de> for DeploymentId {
 #[serde(transparent)]
 pub struct X1Id(pub Uuid);
 
+impl X1Id {
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
 impl fmt::Display for X1Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -15,6 +15,7 @@ pub mod event_type;
 pub mod hashing;
 pub mod id;
 pub mod identifier;
+pub mod identity;
 pub mod invalid;
 pub mod job;
 pub mod key;

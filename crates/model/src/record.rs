@@ -39,7 +39,8 @@ pub struct Document<'a> {
     pub ordinal: u32,
     /// Set on the first document of a publication that carried an `Idempotency-Key`.
     pub idempotency: Option<Idempotency>,
-    /// The person, if identified (UUID bytes).
+    /// Written by earlier releases, which told persons apart when they published; who it is, is worked out when it is
+    /// routed and delivered.
     pub x1_id: Option<[u8; 16]>,
     /// The publisher's provider name.
     #[serde(borrow)]

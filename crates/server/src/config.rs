@@ -54,6 +54,7 @@ pub struct Config {
     pub collect: CollectSection,
     pub jobs: JobsSection,
     pub segments: SegmentsSection,
+    pub identity: IdentitySection,
     pub mail: MailSection,
     pub sign_in: SignInSection,
     pub oidc: OidcSection,
@@ -166,6 +167,12 @@ pub struct SegmentsSection {
     pub transfer_timeout: Duration,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentitySection {
+    pub cache_bytes_max: Bytes,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -246,7 +253,7 @@ impl Config {
     /// What the hub takes from this.
     pub fn hub_options(&self) -> hub::Options {
         use hub::options::{
-            CollectOptions, DedupeOptions, FileOptions, JobOptions, ProcessOptions,
+            CollectOptions, DedupeOptions, FileOptions, IdentityOptions, JobOptions, ProcessOptions,
             RetentionOptions, SegmentOptions,
         };
         hub::Options {
@@ -284,6 +291,9 @@ impl Config {
                 call_timeout: self.segments.call_timeout.0,
                 idle_timeout: self.segments.idle_timeout.0,
                 transfer_timeout: self.segments.transfer_timeout.0,
+            },
+            identity: IdentityOptions {
+                cache_bytes_max: self.identity.cache_bytes_max.0,
             },
             processes: ProcessOptions {
                 is_shared: self.engines.is_shared(),

@@ -90,6 +90,11 @@ const TABLES: &[Table] = &[
     table("suppression_key", &["id"]),
     table("suppression_version", &["account_id"]),
     table("share", &["id"]),
+    table("identifier", &["id"]),
+    table("identity_fact", &["id"]),
+    table("identity_fact_member", &["identifier_id", "fact_id"]),
+    table("identifier_alias", &["digest", "identifier_id"]),
+    table("identifier_form", &["account_id", "kind", "form"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

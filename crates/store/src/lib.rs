@@ -18,6 +18,7 @@ pub mod endpoint;
 pub mod event_file;
 pub mod event_type;
 pub mod flow;
+pub mod identity;
 pub mod job;
 pub mod key;
 pub mod lease;
@@ -123,6 +124,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0009_shares",
         sql: include_str!("migrations/0009_shares.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0011_identity",
+        sql: include_str!("migrations/0011_identity.sql"),
         is_additive: true,
     },
     Migration {

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use model::account::{Heed, Honour};
+use model::account::{Heed, Honour, Identity};
 use model::hashing::HashedValues;
 use model::{Account, AccountPolicy, Environment, RefusedEvents, Strictness};
 use schemars::JsonSchema;
@@ -48,6 +48,9 @@ struct PolicyChange {
     /// `honour` or `ignore` (default): what events and audience rows say in `contactConsent`, on the way out.
     #[schemars(with = "Option<String>")]
     contact_consent: Option<Heed>,
+    /// `on` (default): people are learned from events and audiences; `off`: nothing is kept of them.
+    #[schemars(with = "Option<String>")]
+    identity: Option<Identity>,
     /// Events that may be published in one second; null: as many as are taken.
     #[schemars(with = "Option<u64>")]
     max_events_per_second: Option<Option<u64>>,
@@ -110,6 +113,11 @@ impl FromBody for PolicyChange {
             "ignore" => Some(Heed::Ignore),
             _ => None,
         };
+        let identity = |text: &str| match text {
+            "on" => Some(Identity::On),
+            "off" => Some(Identity::Off),
+            _ => None,
+        };
         let cleared = fields.is_null("defaultRegion").then_some(None);
         let limit = |fields: &mut Fields<'_, '_>, name| {
             let cleared = fields.is_null(name).then_some(None);
@@ -122,6 +130,7 @@ impl FromBody for PolicyChange {
             hashed_values: fields.word("hashedValues", "`refuse` or `pass`", hashed),
             suppression_list: fields.word("suppressionList", "`honour` or `ignore`", honour),
             contact_consent: fields.word("contactConsent", "`honour` or `ignore`", heed),
+            identity: fields.word("identity", "`on` or `off`", identity),
             max_events_per_second: limit(fields, "maxEventsPerSecond"),
             max_events_per_day: limit(fields, "maxEventsPerDay"),
         })
@@ -137,6 +146,8 @@ impl PolicyChange {
             hashed_values: self.hashed_values.unwrap_or(policy.hashed_values),
             suppression_list: self.suppression_list.unwrap_or(policy.suppression_list),
             contact_consent: self.contact_consent.unwrap_or(policy.contact_consent),
+            identity: self.identity.unwrap_or(policy.identity),
+            identity_rules: policy.identity_rules,
             max_events_per_second: self
                 .max_events_per_second
                 .unwrap_or(policy.max_events_per_second),
@@ -168,6 +179,8 @@ struct PolicyView {
     suppression_list: Honour,
     #[schemars(with = "String")]
     contact_consent: Heed,
+    #[schemars(with = "String")]
+    identity: Identity,
     max_events_per_second: Option<u64>,
     max_events_per_day: Option<u64>,
 }
@@ -194,6 +207,7 @@ fn view(account: Account) -> AccountView {
             hashed_values: account.policy.hashed_values,
             suppression_list: account.policy.suppression_list,
             contact_consent: account.policy.contact_consent,
+            identity: account.policy.identity,
             max_events_per_second: account.policy.max_events_per_second,
             max_events_per_day: account.policy.max_events_per_day,
         },

@@ -41,7 +41,7 @@ const BATCH_BYTES_MAX: u32 = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) position: u64,
-    /// Digest of the person; 0 for nobody.
+    /// The person, by a number; 0 for nobody.
     pub(crate) person: i64,
     /// Size of the record, for fairness.
     pub(crate) cost: u32,

@@ -161,6 +161,10 @@ impl Hub {
             if self.is_barred(&document) {
                 continue;
             }
+            let who = match self.who_at_hand(&document) {
+                Some(who) => who,
+                None => self.who_one(&document).await?,
+            };
             let bytes = &mut filled.bytes;
             let before = bytes.len();
             if filled.documents > 0 {
@@ -169,7 +173,7 @@ impl Hub {
             let takes = |event: &model::record::Event<'_>| {
                 self.takes(position, &document, event, target.endpoint)
             };
-            if render::document(bytes, &document, target, takes, &mut unhashable) == 0 {
+            if render::document(bytes, (&document, &who), target, takes, &mut unhashable) == 0 {
                 bytes.truncate(before);
                 continue;
             }

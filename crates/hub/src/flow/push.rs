@@ -189,6 +189,13 @@ impl Hub {
             if self.is_barred(&document) {
                 continue;
             }
+            let who = match self.who_at_hand(&document) {
+                Some(who) => who,
+                // Boxed: seldom, and the future of the others stays small.
+                None => Box::pin(self.who_one(&document))
+                    .await
+                    .map_err(|error| Hindrance(Some(error)))?,
+            };
             let takes = |event: &model::record::Event<'_>| {
                 self.takes(waiting.position, &document, event, target.endpoint)
             };
@@ -200,13 +207,19 @@ impl Hub {
                 render::group(
                     &mut body,
                     waiting.position,
-                    &document,
+                    (&document, &who),
                     &target,
                     takes,
                     &mut unhashable,
                 )
             } else {
-                render::document(&mut body, &document, &target, takes, &mut unhashable)
+                render::document(
+                    &mut body,
+                    (&document, &who),
+                    &target,
+                    takes,
+                    &mut unhashable,
+                )
             };
             if taken == 0 {
                 body.truncate(before);
@@ -364,7 +377,7 @@ impl Hub {
             tracing::warn!(
                 endpoint_id = job.destination.0,
                 error = &error as &dyn std::error::Error,
-                "an event waits: the log cannot be read"
+                "an event waits: the log, or who it is about, cannot be read"
             );
         } else {
             // As the registry has it at this moment: it may have been enabled again meanwhile.
@@ -438,20 +451,29 @@ impl Hub {
         account: AccountId,
         positions: &[u64],
     ) -> Result<(Vec<Waiting>, Vec<u64>)> {
-        let mut read = Vec::with_capacity(positions.len());
-        let mut gone = Vec::new();
+        let mut batches = Vec::with_capacity(positions.len());
         for &position in positions {
-            let at = engine::Position::from_u64(position);
-            let batch = self.batch(account, at.seq()).await?;
-            let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
+            let seq = engine::Position::from_u64(position).seq();
+            batches.push(self.batch(account, seq).await?);
+        }
+        let mut documents = Vec::with_capacity(positions.len());
+        let mut gone = Vec::new();
+        for (&position, batch) in positions.iter().zip(&batches) {
+            let index = engine::Position::from_u64(position).index();
+            let record = batch.as_ref().and_then(|batch| batch.record(index));
             match record.map(|bytes| (Entry::decode(bytes), bytes.len())) {
                 Some((Ok(Entry::Document(document)), bytes)) => {
-                    read.push(super::waiting(position, &document, bytes));
+                    documents.push((position, document, bytes));
                 }
                 _ => gone.push(position),
             }
         }
-        Ok((read, gone))
+        let about: Vec<&Document<'_>> = documents.iter().map(|(_, one, _)| one).collect();
+        let who = self.who(account, &about).await?;
+        let read = documents.iter().zip(who);
+        let read =
+            read.map(|((position, _, bytes), who)| super::waiting(*position, who.lane(), *bytes));
+        Ok((read.collect(), gone))
     }
 }
 

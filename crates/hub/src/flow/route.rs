@@ -1,5 +1,5 @@
-//! Reads the log once, for all destinations: finds the subscribers of each document and adds its position to their
-//! pending sets. Also collects what travels in the log beside documents: publishers' keys and refused events.
+//! Reads the log once, for all destinations: learns who each document is about, finds its subscribers and adds its
+//! position to their pending sets. Also collects what travels in the log beside documents: publishers' keys and refused events.
 
 use std::sync::Arc;
 
@@ -36,6 +36,13 @@ struct Start {
     next_seq: u64,
 }
 
+/// A record of a batch.
+struct Read<'b> {
+    position: u64,
+    bytes: usize,
+    entry: Entry<'b>,
+}
+
 impl Hub {
     /// Routes what the logs of the shards that run here hold beyond their cursors, up to a bounded amount; nothing when
     /// there is nothing.
@@ -67,9 +74,17 @@ impl Hub {
         // After the reading: what is in these batches was published after every change that was answered before.
         self.follow().await?;
         let repeats = self.find_repeats(shard, &batches).await?;
-        for batch in &batches {
+        let read: Vec<Vec<Read<'_>>> = batches
+            .iter()
+            .map(|batch| self.read_batch(batch, &repeats))
+            .collect();
+        // Before the routing: who a document is about decides what it must not overtake.
+        let Some(mut lanes) = self.learn_read((shard, start.epoch), &read).await? else {
+            return Ok(report);
+        };
+        for (batch, read) in batches.iter().zip(read) {
             self.flow.cache.put(shard, batch);
-            if !self.route_batch(start, batch, &repeats, &mut report) {
+            if !self.route_batch(start, batch, (read, &mut lanes), &mut report) {
                 return Ok(report);
             }
         }
@@ -98,33 +113,20 @@ impl Hub {
         }
     }
 
-    /// `false`: the shard was lost since the step began, and nothing of the batch is routed.
-    fn route_batch(
-        &self,
-        start: Start,
-        batch: &Arc<Batch>,
-        repeats: &Repeats,
-        report: &mut RouteReport,
-    ) -> bool {
-        let mut routed: Vec<(EndpointId, AccountId, Waiting)> = Vec::new();
-        let mut found = Found::default();
-        let mut matched: Vec<EndpointId> = Vec::new();
+    /// The records of a batch that are to be routed.
+    fn read_batch<'b>(&self, batch: &'b Batch, repeats: &Repeats) -> Vec<Read<'b>> {
+        let mut read = Vec::new();
         for (position, bytes) in batch.iter() {
             let position = position.as_u64();
             if bytes.is_empty() || repeats.is_left_out(position) {
                 continue;
             }
             match Entry::decode(bytes) {
-                Ok(entry) => {
-                    if let Entry::Document(document) = &entry {
-                        report.documents += 1;
-                        matched.clear();
-                        self.match_document(position, document, &mut matched);
-                        let at_hand = waiting(position, document, bytes.len());
-                        routed.extend(matched.iter().map(|&id| (id, document.account, at_hand)));
-                    }
-                    self.collect_found(position, entry, &mut found);
-                }
+                Ok(entry) => read.push(Read {
+                    position,
+                    bytes: bytes.len(),
+                    entry,
+                }),
                 Err(error) => {
                     self.metrics.unreadable.inc();
                     tracing::error!(
@@ -134,6 +136,49 @@ impl Hub {
                     );
                 }
             }
+        }
+        read
+    }
+
+    /// Learns what the documents say about people; the lanes of the documents, in their order. `None`: the shard was lost.
+    async fn learn_read(
+        &self,
+        tenure: (Shard, i64),
+        read: &[Vec<Read<'_>>],
+    ) -> Result<Option<std::vec::IntoIter<i64>>> {
+        let documents: Vec<(u64, &Document<'_>)> = read
+            .iter()
+            .flatten()
+            .filter_map(|read| match &read.entry {
+                Entry::Document(document) => Some((read.position, document)),
+                Entry::Refused(_) => None,
+            })
+            .collect();
+        let lanes = self.learn_documents(tenure, &documents).await?;
+        Ok(lanes.map(Vec::into_iter))
+    }
+
+    /// `false`: the shard was lost since the step began, and nothing of the batch is routed.
+    fn route_batch(
+        &self,
+        start: Start,
+        batch: &Arc<Batch>,
+        (read, lanes): (Vec<Read<'_>>, &mut impl Iterator<Item = i64>),
+        report: &mut RouteReport,
+    ) -> bool {
+        let mut routed: Vec<(EndpointId, AccountId, Waiting)> = Vec::new();
+        let mut found = Found::default();
+        let mut matched: Vec<EndpointId> = Vec::new();
+        for read in read {
+            if let Entry::Document(document) = &read.entry {
+                report.documents += 1;
+                matched.clear();
+                self.match_document(read.position, document, &mut matched);
+                let person = lanes.next().unwrap_or_default();
+                let at_hand = waiting(read.position, person, read.bytes);
+                routed.extend(matched.iter().map(|&id| (id, document.account, at_hand)));
+            }
+            self.collect_found(read.position, read.entry, &mut found);
         }
         report.batches += 1;
         report.routed += routed.len() as u64;

@@ -130,6 +130,9 @@ impl Hub {
         let next_seq = store::flow::cursor(&mut tx, shard.0.into()).await?;
         drop(tx);
         self.pass_lost_end(shard, next_seq).await?;
+        // Others may have learned since it was held here.
+        self.identity
+            .forget_where(|account| self.logs.shard(account) == shard);
         {
             let mut state = self.flow.state();
             for (account, chunk) in chunks {

@@ -48,12 +48,14 @@ impl Hub {
                 for account in accounts {
                     let fresh = Registry::load(&self.db, &self.vault, Some(Scope(account))).await?;
                     self.registry.replace(Some(account), fresh);
+                    self.identity.forget_account(account);
                     self.refresh_account(account);
                 }
             }
             None => {
                 let fresh = Registry::load(&self.db, &self.vault, None).await?;
                 self.registry.replace(None, fresh);
+                self.identity.forget_where(|_| true);
                 self.flow_refresh_all();
             }
         }

@@ -24,6 +24,7 @@ const ONE: View = View::One(&[
     ("hashed values", "/policy/hashedValues"),
     ("suppression list", "/policy/suppressionList"),
     ("contact consent", "/policy/contactConsent"),
+    ("identity", "/policy/identity"),
 ]);
 const CREATED: View = View::Once(&[
     ("id", "/id"),
@@ -78,6 +79,9 @@ pub struct Choices {
     /// Whether events and audience rows whose `contactConsent` says no are left out.
     #[arg(long, value_parser = ["honour", "ignore"])]
     contact_consent: Option<String>,
+    /// Whether people are learned from events and audiences, or nothing is kept of them.
+    #[arg(long, value_parser = ["on", "off"])]
+    identity: Option<String>,
     /// Events that may be published in one second; `none` for as many as are taken.
     #[arg(long, value_name = "EVENTS", value_parser = limit)]
     max_events_per_second: Option<Value>,
@@ -110,6 +114,7 @@ impl Choices {
             ("hashedValues", self.hashed_values.map(Value::String)),
             ("suppressionList", self.suppression_list.map(Value::String)),
             ("contactConsent", self.contact_consent.map(Value::String)),
+            ("identity", self.identity.map(Value::String)),
             ("maxEventsPerSecond", self.max_events_per_second),
             ("maxEventsPerDay", self.max_events_per_day),
         ];

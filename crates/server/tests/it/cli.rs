@@ -87,7 +87,8 @@ async fn an_operator_sets_everything_up_on_the_command_line() {
     let policy = parsed(&hub, "account policy 1 --default-region DE").await;
     assert_eq!(
         policy["policy"],
-        json!({ "strictness": "strict", "refusedEvents": "reject", "defaultRegion": "DE", "hashedValues": "refuse",
+        json!({ "strictness": "strict", "refusedEvents": "reject", "defaultRegion": "DE", "hashedValues": "refuse", "identity": "on",
+                  "suppressionList": "honour", "contactConsent": "ignore",
                 "maxEventsPerSecond": null, "maxEventsPerDay": null })
     );
 

@@ -31,6 +31,7 @@ mod hangup;
 mod hashing;
 mod hostile;
 mod idempotency;
+mod identity;
 mod listen;
 mod mail;
 mod manage;

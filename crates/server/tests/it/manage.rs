@@ -376,7 +376,8 @@ async fn a_policy_is_changed_member_by_member() {
     let path = format!("/accounts/{id}");
     let policy = |strictness: &str, region: Value| {
         json!({ "id": id, "name": "P", "environment": "pilot",
-                "policy": { "strictness": strictness, "refusedEvents": "reject", "defaultRegion": region, "hashedValues": "refuse",
+                "policy": { "strictness": strictness, "refusedEvents": "reject", "defaultRegion": region, "hashedValues": "refuse", "identity": "on",
+                  "suppressionList": "honour", "contactConsent": "ignore",
                             "maxEventsPerSecond": null, "maxEventsPerDay": null } })
     };
     assert_eq!(get(&hub, &path).await, policy("lenient", json!("DE")));

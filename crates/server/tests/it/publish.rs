@@ -68,7 +68,9 @@ impl Scene {
 fn line(document: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("(null)").to_owned();
     let mut line = text(&document["channel"]);
-    for one in document["identifiers"].as_array().expect("identifiers") {
+    let identifiers = document["identifiers"].as_array().expect("identifiers");
+    // What was published; what else is known of people is `identity`'s.
+    for one in identifiers.iter().filter(|one| one["isOriginal"] == true) {
         line += &format!(" {}={}", text(&one["name"]), text(&one["value"]));
     }
     for event in document["events"].as_array().expect("events") {
