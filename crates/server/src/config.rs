@@ -253,8 +253,8 @@ impl Config {
     /// What the hub takes from this.
     pub fn hub_options(&self) -> hub::Options {
         use hub::options::{
-            CollectOptions, DedupeOptions, FileOptions, IdentityOptions, JobOptions, ProcessOptions,
-            RetentionOptions, SegmentOptions,
+            CollectOptions, DedupeOptions, FileOptions, IdentityOptions, JobOptions,
+            ProcessOptions, RetentionOptions, SegmentOptions,
         };
         hub::Options {
             limits: self.limits,
