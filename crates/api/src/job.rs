@@ -16,7 +16,7 @@ use hub::{Job, JobFilter, Page};
 use model::invalid::{Invalid, shown};
 use model::job::{JobCategory, JobStatus};
 use model::{EndpointId, JobId};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::ApiState;
 use crate::asked::Asked;
@@ -108,12 +108,20 @@ fn whose(
     Ok(Some(id))
 }
 
+/// A job in a list.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Plain(Box<JobView>),
+    Detail(Box<DetailView>),
+}
+
 async fn list(
     caller: Caller<EndpointOrAccountKey>,
     State(state): State<ApiState>,
     Path(text): Path<String>,
     asked: Asked,
-) -> Result<Json<Vec<Value>>, Problem> {
+) -> Result<Json<Vec<Shown>>, Problem> {
     let category = category(&text)?;
     let mut invalid = Invalid::default();
     let endpoint = whose(&caller, &state, &asked, &mut invalid)?;
@@ -142,13 +150,12 @@ async fn list(
     let jobs = state.hub.job_list(caller.scope(), filter, page).await?;
     let shown = jobs.into_iter().map(|job| {
         if is_detailed {
-            serde_json::to_value(DetailView::from(job))
+            Shown::Detail(Box::new(job.into()))
         } else {
-            serde_json::to_value(JobView::from(&job))
+            Shown::Plain(Box::new(JobView::from(&job)))
         }
     });
-    let shown: Result<_, _> = shown.collect();
-    Ok(Json(shown.map_err(hub::Error::internal)?))
+    Ok(Json(shown.collect()))
 }
 
 async fn get(

@@ -93,26 +93,6 @@ pub async fn list(tx: &mut Tx, scope: Scope, job: JobId) -> Result<Vec<DataFile>
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-/// Files of an account, complete or not: those whose (job, name) is greater than that of `after`.
-pub async fn of_account(
-    tx: &mut Tx,
-    scope: Scope,
-    (job, name): (JobId, &str),
-    limit: i64,
-) -> Result<Vec<DataFile>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM data_file WHERE account_id = $1 AND (job_id > $2 OR (job_id = $2 AND name > $3))
-         ORDER BY job_id, name LIMIT $4"
-    );
-    let params = [
-        Value::from(scope.0.0),
-        Value::from(job.0),
-        Value::from(name),
-        Value::from(limit),
-    ];
-    tx.rows(&sql, &params).await?.iter().map(read).collect()
-}
-
 /// Every file of any account, in pages: for agreeing with the blobs of a copy.
 pub async fn all(tx: &mut Tx, (job, name): (JobId, &str), limit: i64) -> Result<Vec<DataFile>> {
     let sql = format!(

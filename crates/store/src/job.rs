@@ -244,17 +244,6 @@ pub async fn forgotten_since(tx: &mut Tx, since: Timestamp, limit: i64) -> Resul
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
-/// How many jobs there are in each status, the whole installation's, of those that have not ended.
-pub async fn counts(tx: &mut Tx) -> Result<Vec<(JobCategory, JobStatus, u64)>> {
-    let sql = "SELECT category, status, COUNT(*) AS jobs FROM job WHERE finished_at IS NULL GROUP BY category, status";
-    let mut counts = Vec::new();
-    for row in tx.rows(sql, &[]).await? {
-        let jobs: i64 = row.get("jobs")?;
-        counts.push((category(&row)?, status(&row)?, crate::position(jobs)));
-    }
-    Ok(counts)
-}
-
 /// Forgets a job.
 pub async fn delete(tx: &mut Tx, scope: Scope, id: JobId) -> Result<bool> {
     let sql = "DELETE FROM job WHERE account_id = $1 AND id = $2";

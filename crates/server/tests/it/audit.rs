@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use model::job::JobStatus;
 use serde_json::{Value, json};
 
 use crate::application::{mailer, sends_mail};
@@ -279,7 +280,54 @@ async fn exchange(walk: &mut Walk) {
         Value::Null,
     )
     .await;
+    jobs(walk, &account, (&shop, by_shop), (&crm, by_crm)).await;
     keys_and_ends(walk, &account, (&crm, by_crm), (&shop, by_shop)).await;
+}
+
+/// What works for an account is given its data, relieved of what it made, told to stop and to go on.
+async fn jobs(
+    walk: &mut Walk,
+    account: &Value,
+    (shop, by_shop): (&Value, (&str, &str)),
+    (crm, by_crm): (&Value, (&str, &str)),
+) {
+    let id = |value: &Value| value.as_i64().expect("an id");
+    let scope = hub::Scope(model::AccountId(id(account)));
+    let made = async |walk: &Walk, status| {
+        let new = hub::NewJob {
+            category: model::job::JobCategory::SegmentExport,
+            status,
+            name: None,
+            producer: Some(model::EndpointId(id(shop))),
+            destination: Some(model::EndpointId(id(crm))),
+            share: None,
+            details: model::job::ExportDetails::default(),
+            state: "{}".to_owned(),
+            steps: Vec::new(),
+            first_at: walk.hub.server.hub.now(),
+        };
+        let hub = &walk.hub.server.hub;
+        let made = hub.job_create(&hub::Actor::EXCHANGE, scope, new).await;
+        made.expect("a job")
+    };
+    let job = made(walk, JobStatus::WaitingToReceiveData).await;
+    let route = "POST /v1/jobs/{jobId}/data";
+    walk.call(route, &[&job], by_shop, json!({ "note": "ours" }))
+        .await;
+    let job = made(walk, JobStatus::ReadyForDownload).await;
+    let route = "PUT /v1/jobs/{jobId}/complete";
+    walk.call(route, &[&job], by_crm, Value::Null).await;
+    let asking = made(walk, JobStatus::WaitingForApproval).await;
+    for (verb, job) in [
+        ("cancel", job),
+        ("retry", job),
+        ("approve", asking),
+        ("refuse", made(walk, JobStatus::WaitingForApproval).await),
+    ] {
+        let route = format!("POST /manage/v1/accounts/{{accountId}}/jobs/{{jobId}}/{verb}");
+        walk.by_operator(&route, &[account, &job], Value::Null)
+            .await;
+    }
 }
 
 /// What is refused is kept, repaired, given up.

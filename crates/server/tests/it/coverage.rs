@@ -129,10 +129,12 @@ impl Shop {
             Some("status") => "status".to_owned(),
             Some(
                 "keyId" | "subscriptionId" | "quarantineId" | "providerId" | "outboxId"
-                | "supplierKeyId" | "partnerId",
+                | "supplierKeyId" | "partnerId" | "jobId",
             ) => "4711".to_owned(),
             Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
+            Some("category") => "SEGMENT_EXPORT".to_owned(),
+            Some("path") => "segment.csv".to_owned(),
             Some("*code") => "no/thing".to_owned(),
             Some(other) => panic!(
                 "{} {}: say here what `{other}` may be",
