@@ -256,7 +256,7 @@ mod tests {
                 match found {
                     Found::Part(head) => parts.push((head, Vec::new())),
                     Found::Data(data) => {
-                        parts.last_mut().expect("a part comes first").1.extend(data)
+                        parts.last_mut().expect("a part comes first").1.extend(data);
                     }
                 }
             }
@@ -381,7 +381,7 @@ mod tests {
     fn fuzz_any_bytes_end_in_parts_or_an_error() {
         let bytes = proptest::collection::vec("(\r\n|--|x y|[a: ;\"=]){0,30}", 0..4);
         fuzzing::run(&bytes, |pieces| {
-            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            let pieces: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
             let _ = read(&pieces);
             Ok(())
         });

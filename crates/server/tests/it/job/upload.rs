@@ -12,6 +12,8 @@ use crate::harness::{Answer, Binary, Raw, TestHub, embedded_only};
 
 const CSV: &str = "email,city\r\nada@example.com,London\r\n\"b\"\"c@example.com\",\"a\r\nb\"\r\n";
 
+type Headers<'h> = &'h [(&'h str, &'h str)];
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).expect("written");
@@ -74,7 +76,7 @@ async fn data_is_taken_in_every_form_and_the_job_goes_on() {
     let meeting = Meeting::start().await;
     let csv = CSV.as_bytes();
     let metadata = br#"{"destinationSegmentName":"matty T"}"#;
-    let forms: &[(&str, &[(&str, &str)], Vec<u8>)] = &[
+    let forms: &[(&str, Headers<'_>, Vec<u8>)] = &[
         (
             "as CSV",
             &[("content-type", "text/csv; charset=utf-8")],
@@ -205,7 +207,7 @@ async fn what_cannot_be_taken_is_refused_and_nothing_of_it_is_kept() {
     let cut = gzip(CSV.as_bytes());
     let csv = ("content-type", "text/csv");
     let two = form(&[(FILE, b"a"), (FILE, b"b")]);
-    let refused: &[(&str, &[(&str, &str)], Vec<u8>, u16, &str)] = &[
+    let refused: &[(&str, Headers<'_>, Vec<u8>, u16, &str)] = &[
         ("nothing", &[csv], Vec::new(), 400, "the body is empty"),
         (
             "too much",
@@ -417,7 +419,7 @@ async fn a_large_file_is_kept_in_pieces() {
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(meeting.uploaded(id).await == bytes);
-    assert!(bytes.len() > 2 * PIECE_BYTES && bytes.len() % PIECE_BYTES != 0);
+    assert!(bytes.len() > 2 * PIECE_BYTES && !bytes.len().is_multiple_of(PIECE_BYTES));
     if embedded_only("where files are") {
         let blobs = meeting.hub.directory().join("data/blobs/jobs");
         assert_eq!(files_below(&blobs), 3);
