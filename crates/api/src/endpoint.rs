@@ -24,6 +24,7 @@ use crate::caller::{AnyEndpointKey, Caller, EndpointKey, EndpointOrAccountKey};
 use crate::door::{About, Door};
 use crate::event_type::EventTypeView;
 use crate::problem::{Kind, Problem};
+use crate::segment::SegmentView;
 use selection::Selection;
 use view::EndpointView;
 
@@ -106,7 +107,7 @@ async fn read(
 ) -> Result<Json<OneOrMany>, Problem> {
     let selection = Selection::of(&asked)?;
     let scope = caller.scope();
-    let show = |endpoint: Endpoint| show(&state, scope, endpoint, &selection);
+    let show = async |endpoint: Endpoint| show(&state, scope, endpoint, &selection).await;
     if let Some(own) = caller.endpoint() {
         let asked = selection.endpoint.unwrap_or(own);
         let endpoint = state.hub.endpoint(scope, asked)?;
@@ -114,14 +115,17 @@ async fn read(
             let message = format!("the key is not the key of endpoint {asked}");
             return Err(Problem::new(Kind::Forbidden, message));
         }
-        return Ok(Json(OneOrMany::One(Box::new(show(endpoint)?))));
+        return Ok(Json(OneOrMany::One(Box::new(show(endpoint).await?))));
     }
     let endpoints = match selection.endpoint {
         Some(id) => vec![state.hub.endpoint(scope, id)?],
         None => all_of(&state, scope).await?,
     };
-    let views: Result<Vec<_>, Problem> = endpoints.into_iter().map(show).collect();
-    Ok(Json(OneOrMany::Many(views?)))
+    let mut views = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        views.push(show(endpoint).await?);
+    }
+    Ok(Json(OneOrMany::Many(views)))
 }
 
 /// The account's endpoints without the deleted ones.
@@ -141,7 +145,7 @@ async fn all_of(state: &ApiState, scope: Scope) -> Result<Vec<Endpoint>, Problem
     }
 }
 
-fn show(
+async fn show(
     state: &ApiState,
     scope: Scope,
     endpoint: Endpoint,
@@ -154,7 +158,15 @@ fn show(
     } else {
         None
     };
-    Ok(EndpointView::of(endpoint, selection, event_types))
+    let segments = if selection.loads_segments() {
+        let wanted = &selection.segments;
+        let filter = wanted.filter(endpoint.id, selection.segment_role());
+        let found = state.hub.segments(scope, &filter, wanted.window()).await?;
+        Some(found.into_iter().map(SegmentView::from).collect())
+    } else {
+        None
+    };
+    Ok(EndpointView::of(endpoint, selection, event_types, segments))
 }
 
 async fn delete(

@@ -25,6 +25,7 @@ mod onboarding;
 mod openapi;
 mod origin;
 mod problem;
+mod segment;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +152,7 @@ fn door() -> door::Door {
     let mut door = door::Door::default();
     health::routes(&mut door);
     endpoint::routes(&mut door);
+    segment::routes(&mut door);
     event_type::routes(&mut door);
     event::routes(&mut door);
     event_file::routes(&mut door);

@@ -26,6 +26,7 @@ mod provider;
 mod quarantine;
 mod registration;
 mod schema_drift;
+mod segment;
 mod session;
 mod status;
 mod subscription;
@@ -62,6 +63,7 @@ pub(crate) fn routes(door: &mut Door) {
     quarantine::routes(door);
     job::routes(door);
     schema_drift::routes(door);
+    segment::routes(door);
     notice::routes(door);
     audit::routes(door);
     session::routes(door);

@@ -264,6 +264,7 @@ impl Hub {
             self.subscription_delete(actor, scope, subscription.id)
                 .await?;
         }
+        self.segments_forget(scope, id).await?;
         self.shares_end(actor, scope, id).await
     }
 

@@ -43,6 +43,8 @@ mod standing;
 mod syndicate;
 mod tenure;
 
+pub(crate) use refresh::Refresh;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

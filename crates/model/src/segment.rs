@@ -48,6 +48,30 @@ impl SegmentKind {
     }
 }
 
+/// Which of an endpoint's lists: what can be shared, or what can be shared to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SegmentRole {
+    Source,
+    Destination,
+}
+
+impl SegmentRole {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+        }
+    }
+
+    /// Any letter case.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Source, Self::Destination]
+            .into_iter()
+            .find(|role| role.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
 /// What is known of each member beside the identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentAttribute {

@@ -23,6 +23,7 @@ mod quarantine;
 mod registration;
 mod remote;
 mod schema_drift;
+mod segment;
 mod status;
 mod subscription;
 mod supplier_key;
@@ -78,6 +79,8 @@ pub enum Command {
     Quarantine(Noun<quarantine::Verb>),
     /// Attributes that came otherwise than declared.
     SchemaDrift(Noun<schema_drift::Verb>),
+    /// Audiences: what endpoints have to share, and to share to.
+    Segment(Noun<segment::Verb>),
     /// What the exchange did by itself and people must know.
     Notice(Noun<notice::Verb>),
     /// Who changed what.
@@ -292,6 +295,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Job(noun) => split(noun),
         Command::Quarantine(noun) => split(noun),
         Command::SchemaDrift(noun) => split(noun),
+        Command::Segment(noun) => split(noun),
         Command::Notice(noun) => split(noun),
         Command::Audit(noun) => split(noun),
         Command::User(noun) => split(noun),

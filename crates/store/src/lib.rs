@@ -35,6 +35,7 @@ pub mod quarantine;
 pub mod quota;
 pub mod registration;
 pub mod schema_drift;
+pub mod segment;
 pub mod sequence;
 pub mod session;
 pub mod setting;
@@ -119,6 +120,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0007_jobs",
         sql: include_str!("migrations/0007_jobs.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0008_segments",
+        sql: include_str!("migrations/0008_segments.sql"),
         is_additive: true,
     },
     Migration {

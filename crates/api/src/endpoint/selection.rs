@@ -6,11 +6,13 @@
 use std::str::FromStr;
 
 use model::invalid::shown;
+use model::segment::SegmentRole;
 use model::{EndpointId, EventType, Invalid, RegistrationType};
 
 use crate::asked::Asked;
 use crate::door::About;
 use crate::problem::Problem;
+use crate::segment::Wanted;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Selection {
     destination: bool,
     load_events: bool,
     load_segments: bool,
+    /// Which segments, where they are asked for.
+    pub(super) segments: Wanted,
     /// For account keys: this one only.
     pub(super) endpoint: Option<EndpointId>,
 }
@@ -35,16 +39,11 @@ pub(super) fn document(about: About) -> About {
         ("destination", "true: only destinations"),
         ("loadEvents", "true: with the registered event types"),
         ("loadSegments", "true: with the known segments"),
-        ("pageSize", "segments wanted, from 1"),
-        ("startRecord", "the first segment wanted, counted from 1"),
-        ("searchByName", "segments whose name has this in it"),
-        (
-            "searchByDescription",
-            "segments whose description has this in it",
-        ),
     ]
     .into_iter()
-    .fold(about, |about, (name, what)| about.query(name, what))
+    .fold(Wanted::document(about), |about, (name, what)| {
+        about.query(name, what)
+    })
 }
 
 impl Selection {
@@ -59,11 +58,10 @@ impl Selection {
             destination: flag("destination"),
             load_events: flag("loadEvents"),
             load_segments: flag("loadSegments"),
+            segments: Wanted::default(),
             endpoint: None,
         };
-        // Checked now, used once segments are kept.
-        asked.count("pageSize", &mut invalid);
-        asked.count("startRecord", &mut invalid);
+        selection.segments = Wanted::of(asked, &mut invalid);
         if let Some(text) = asked.text("endpointId") {
             selection.endpoint = EndpointId::from_str(text).ok();
             if selection.endpoint.is_none() {
@@ -99,6 +97,15 @@ impl Selection {
 
     pub(super) fn loads_segments(&self) -> bool {
         self.load_segments && self.wants_segment()
+    }
+
+    /// The lists of segments of these directions; `None`: both.
+    pub(super) fn segment_role(&self) -> Option<SegmentRole> {
+        match (self.wants_source(), self.wants_destination()) {
+            (true, false) => Some(SegmentRole::Source),
+            (false, true) => Some(SegmentRole::Destination),
+            _ => None,
+        }
     }
 
     /// Sources publish, destinations subscribe.

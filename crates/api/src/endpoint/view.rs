@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::selection::Selection;
 use crate::event_type::EventTypeView;
+use crate::segment::SegmentView;
 
 /// An endpoint: what it is to the exchange, and what its provider stated about it.
 #[derive(Serialize, JsonSchema)]
@@ -33,9 +34,9 @@ pub(super) struct EndpointView {
     /// With `loadEvents=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     event_types: Option<Vec<EventTypeView>>,
-    /// The audiences it offers, with `loadSegments=true`.
+    /// The audiences that it can share and can be shared to, with `loadSegments=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    segments: Option<Vec<serde_json::Value>>,
+    segments: Option<Vec<SegmentView>>,
 }
 
 /// What a provider states about its endpoint.
@@ -191,6 +192,7 @@ impl EndpointView {
         endpoint: Endpoint,
         selection: &Selection,
         event_types: Option<Vec<EventTypeView>>,
+        segments: Option<Vec<SegmentView>>,
     ) -> Self {
         Self {
             id: endpoint.id.0,
@@ -199,8 +201,7 @@ impl EndpointView {
             disabled_reason: endpoint.disabled_reason,
             definition: DefinitionView::of(endpoint.definition, selection),
             event_types,
-            // Segments have no home yet: an endpoint has none.
-            segments: selection.loads_segments().then(Vec::new),
+            segments,
         }
     }
 }

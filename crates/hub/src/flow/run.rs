@@ -247,6 +247,9 @@ impl Hub {
                 if let Err(error) = self.retire().await {
                     complain("retire", &error);
                 }
+                if let Err(error) = self.refresh_nightly().await {
+                    complain("refresh", &error);
+                }
             }
             tokio::select! {
                 () = self.clock.sleep(PACK_EVERY) => {}

@@ -21,7 +21,7 @@ fn shown(body: &Value, query: &str) -> Value {
         created_at: jiff::Timestamp::UNIX_EPOCH,
         updated_at: jiff::Timestamp::UNIX_EPOCH,
     };
-    serde_json::to_value(EndpointView::of(endpoint, &selection, None)).expect("JSON")
+    serde_json::to_value(EndpointView::of(endpoint, &selection, None, None)).expect("JSON")
 }
 
 fn everything() -> Value {
@@ -121,11 +121,4 @@ fn parts_are_selected() {
     for (query, expected) in cases {
         assert_eq!(parts(query), expected, "{query}");
     }
-}
-
-#[test]
-fn the_list_of_segments_is_there_when_asked_for() {
-    assert_eq!(shown(&everything(), "")["segments"], Value::Null);
-    let query = "segment=true&source=true&loadSegments=true&startRecord=1&pageSize=20";
-    assert_eq!(shown(&everything(), query)["segments"], json!([]));
 }
