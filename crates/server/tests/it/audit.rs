@@ -281,6 +281,7 @@ async fn exchange(walk: &mut Walk) {
     )
     .await;
     jobs(walk, &account, (&shop, by_shop), (&crm, by_crm)).await;
+    segments(walk, &account, (&shop, by_shop)).await;
     keys_and_ends(walk, &account, (&crm, by_crm), (&shop, by_shop)).await;
 }
 
@@ -328,6 +329,26 @@ async fn jobs(
         walk.by_operator(&route, &[account, &job], Value::Null)
             .await;
     }
+}
+
+/// Audiences are announced, taken back, and asked for.
+async fn segments(walk: &mut Walk, account: &Value, (shop, by_shop): (&Value, (&str, &str))) {
+    let mut definition = publisher_definition();
+    definition["endpointTypes"]["segment"] =
+        json!({ "source": { "enabled": true, "producerType": "push" } });
+    walk.call("PUT /v1/endpoint", &[], by_shop, definition)
+        .await;
+    let body = json!([{ "id": 1, "name": "one" }, { "id": 2, "name": "two" }]);
+    for method in ["POST", "PUT"] {
+        let route = format!("{method} /v1/endpoint/{{id}}/segments");
+        walk.call(&route, &[shop], by_shop, body.clone()).await;
+    }
+    let route = "DELETE /v1/endpoint/{id}/segments/{segmentId}";
+    walk.call(route, &[shop, &1], by_shop, Value::Null).await;
+    let route = "DELETE /v1/endpoint/{id}/segments";
+    walk.call(route, &[shop], by_shop, Value::Null).await;
+    let route = "POST /manage/v1/accounts/{accountId}/segments/refresh";
+    walk.by_operator(route, &[account], json!({})).await;
 }
 
 /// What is refused is kept, repaired, given up.

@@ -132,6 +132,7 @@ impl Shop {
                 | "supplierKeyId" | "partnerId" | "jobId",
             ) => "4711".to_owned(),
             Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
+            Some("segmentId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("category") => "SEGMENT_EXPORT".to_owned(),
             Some("path") => "segment.csv".to_owned(),
@@ -326,6 +327,7 @@ async fn an_endpoint_key_reaches_no_other_endpoint() {
     let body = r#"{ "code": "buy", "attributes": [], "reason": "none" }"#;
     let ask = async |route: &RouteInfo, id: model::EndpointId| {
         let path = route.path.replace("{id}", &id.to_string());
+        let path = path.replace("{segmentId}", "4711");
         let answer = hub.http.send(route.method.as_str(), &path, &headers, body);
         let answer = answer.await;
         (answer.status, answer.text().replace(&id.to_string(), "ID"))

@@ -57,6 +57,7 @@ mod replay;
 mod retention;
 mod roles;
 mod secrets;
+mod segment;
 mod send;
 mod serve;
 mod shutdown;
