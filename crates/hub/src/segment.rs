@@ -10,7 +10,7 @@ use model::job::{JobCategory, JobStatus};
 use model::segment::{SegmentRole, parse_announced};
 use model::{EndpointId, Invalid, JobId, SegmentId};
 use serde_json::{Value, json};
-use store::job::{JobFilter, NewJob};
+use store::job::JobFilter;
 use store::segment::{KnownSegment, SegmentFilter, Window};
 
 use crate::flow::Refresh;
@@ -178,8 +178,7 @@ impl Hub {
         if let Some(endpoint) = only {
             self.check_endpoint(scope, endpoint)?;
         }
-        let state = Refresh::of(only);
-        let state = serde_json::to_string(&state).map_err(Error::internal)?;
+        let new = Refresh::job(only, self.now())?;
         let mut tx = self.db.read().await?;
         let filter = JobFilter {
             category: Some(JobCategory::SegmentPopulateDb),
@@ -192,21 +191,9 @@ impl Hub {
         };
         let waiting = store::job::list(&mut tx, scope, filter, page).await?;
         drop(tx);
-        if let Some(job) = waiting.iter().find(|job| job.state == state) {
+        if let Some(job) = waiting.iter().find(|job| job.state == new.state) {
             return Ok(job.id);
         }
-        let new = NewJob {
-            category: JobCategory::SegmentPopulateDb,
-            status: JobStatus::Scheduled,
-            name: None,
-            producer: only,
-            destination: None,
-            share: None,
-            details: model::job::ExportDetails::default(),
-            state,
-            steps: Vec::new(),
-            first_at: self.now(),
-        };
         self.job_create(actor, scope, new).await
     }
 

@@ -285,3 +285,6 @@ fn heals(status: StatusCode) -> bool {
 fn segment_path(id: &SegmentId) -> String {
     format!("/v1/segments/{}", escaped(&id.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,14 +11,16 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use model::EndpointId;
+use model::job::{ExportDetails, JobCategory, JobStatus};
 use model::segment::{Listing, SegmentRole};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use store::job::NewJob;
 
 use super::jobs::{JobRun, Slice, SliceError};
 use super::peer::{Peer, Trouble};
 use crate::registry::EndpointEntry;
-use crate::{Actor, Error, Hub, Result, Scope};
+use crate::{Error, Hub, Result, Scope};
 
 /// Lists asked for at once.
 const LISTS_AT_ONCE: usize = 8;
@@ -37,11 +39,24 @@ pub(crate) struct Refresh {
 }
 
 impl Refresh {
-    pub(crate) fn of(only: Option<EndpointId>) -> Self {
-        Self {
+    /// The job that asks all endpoints of an account, or one.
+    pub(crate) fn job(only: Option<EndpointId>, now: Timestamp) -> Result<NewJob> {
+        let refresh = Self {
             only,
             ..Self::default()
-        }
+        };
+        Ok(NewJob {
+            category: JobCategory::SegmentPopulateDb,
+            status: JobStatus::Scheduled,
+            name: None,
+            producer: only,
+            destination: None,
+            share: None,
+            details: ExportDetails::default(),
+            state: serde_json::to_string(&refresh).map_err(Error::internal)?,
+            steps: Vec::new(),
+            first_at: now,
+        })
     }
 }
 
@@ -188,15 +203,20 @@ impl Hub {
                 continue;
             }
             let mut tx = self.db.begin().await?;
-            let is_due = store::segment::begin_night(&mut tx, scope, night).await?;
-            tx.commit().await?;
-            if is_due {
-                match self.segments_refresh(&Actor::EXCHANGE, scope, None).await {
-                    Ok(_) => begun += 1,
-                    // It has too many jobs already: the next night.
-                    Err(Error::Conflict(_)) => {}
-                    Err(error) => return Err(error),
+            if !store::segment::begin_night(&mut tx, scope, night).await? {
+                tx.commit().await?;
+                continue;
+            }
+            let new = Refresh::job(None, self.now())?;
+            match self.job_insert(&mut tx, scope, new).await {
+                Ok(_) => {
+                    tx.commit().await?;
+                    self.jobs_nudge();
+                    begun += 1;
                 }
+                // It has too many jobs: as soon as some have ended.
+                Err(Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(begun)
