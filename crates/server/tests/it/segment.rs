@@ -360,7 +360,7 @@ async fn lists_are_searched_and_come_in_parts() {
         ("?searchByName=a&pageSize=1&startRecord=2", &["axb"]),
     ] {
         assert_eq!(producer.names(query).await, some(expected), "{query}");
-        let endpoint = format!("/v1/endpoint{}&loadSegments=true", query);
+        let endpoint = format!("/v1/endpoint{query}&loadSegments=true");
         let shown = producer
             .hub
             .http
