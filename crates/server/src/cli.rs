@@ -24,6 +24,7 @@ mod registration;
 mod remote;
 mod schema_drift;
 mod segment;
+mod share;
 mod status;
 mod subscription;
 mod supplier_key;
@@ -63,6 +64,8 @@ pub enum Command {
     Key(Noun<key::Verb>),
     /// Which destination gets which event of which publisher.
     Subscription(Noun<subscription::Verb>),
+    /// Which audience of one endpoint goes to another, and when.
+    Share(Noun<share::Verb>),
     /// What was published, and what became of it.
     Event(Noun<event::Verb>),
     /// Deliveries in trouble, and sending again.
@@ -287,6 +290,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Registration(noun) => split(noun),
         Command::Key(noun) => split(noun),
         Command::Subscription(noun) => split(noun),
+        Command::Share(noun) => split(noun),
         Command::Event(noun) => split(noun),
         Command::Delivery(noun) => split(noun),
         Command::Notification(noun) => split(noun),

@@ -17,7 +17,7 @@ use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
     AccountId, ApplicationId, EndpointId, EventRef, JobId, KeyId, OutboxId, PartnerId, ProviderId,
-    QuarantineId, Secret, SessionId, SubscriptionId, SupplierKeyId, TokenId, UserId,
+    QuarantineId, Secret, SessionId, ShareId, SubscriptionId, SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
 
@@ -75,6 +75,7 @@ path_ids! {
     SessionId "sessionId",
     TokenId "tokenId",
     JobId "jobId",
+    ShareId "shareId",
 }
 
 /// An id in the path. One that cannot be an id is not found, like one that is nobody's.

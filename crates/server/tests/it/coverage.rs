@@ -132,7 +132,7 @@ impl Shop {
                 | "supplierKeyId" | "partnerId" | "jobId",
             ) => "4711".to_owned(),
             Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
-            Some("segmentId") => "4711".to_owned(),
+            Some("segmentId" | "shareId") => "4711".to_owned(),
             Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
             Some("category") => "SEGMENT_EXPORT".to_owned(),
             Some("path") => "segment.csv".to_owned(),

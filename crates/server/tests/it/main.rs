@@ -60,6 +60,7 @@ mod secrets;
 mod segment;
 mod send;
 mod serve;
+mod share;
 mod shutdown;
 mod stored;
 mod test_drive;
