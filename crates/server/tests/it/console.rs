@@ -188,7 +188,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 10] = [
+const PAGES: [(&str, Role); 13] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -199,10 +199,16 @@ const PAGES: [(&str, Role); 10] = [
     ("/subscriptions/new", Role::Member),
     ("/events", Role::Viewer),
     ("/deliveries", Role::Viewer),
+    ("/jobs", Role::Viewer),
+    ("/people", Role::Viewer),
+    ("/audit", Role::Admin),
 ];
 
+/// The operator's pages.
+const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
+
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 10] = [
+const FORMS: [(&str, Role); 17] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
@@ -213,6 +219,13 @@ const FORMS: [(&str, Role); 10] = [
     ("/subscriptions/1/disable", Role::Member),
     ("/subscriptions/1/delete", Role::Member),
     ("/deliveries/replay", Role::Member),
+    ("/jobs/1/cancel", Role::Member),
+    ("/jobs/1/retry", Role::Member),
+    ("/jobs/1/approve", Role::Member),
+    ("/jobs/1/refuse", Role::Member),
+    ("/people", Role::Admin),
+    ("/people/1/role", Role::Admin),
+    ("/people/1/remove", Role::Admin),
 ];
 
 #[tokio::test]
@@ -252,6 +265,15 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
             assert_eq!(answer.status, 403, "{role:?} below {least:?}: {rest}");
             assert_eq!(browser.post(&path(other.id, rest), &[]).await.status, 404);
         }
+    }
+    // An admin of an account is no operator.
+    let mut admin = Browser::new(&hub);
+    admin.sign_in("admin@example.com").await;
+    for rest in OPERATOR {
+        let path = format!("/console/operator{rest}");
+        assert_eq!(admin.get(&path).await.status, 403, "{path}");
+        let sent = admin.post(&path, &[]).await;
+        assert!([403, 405].contains(&sent.status), "{path}: {}", sent.status);
     }
     // And nobody who is not signed in sees anything.
     let mut nobody = Browser::new(&hub);
@@ -440,6 +462,61 @@ async fn what_strangers_write_is_only_text() {
         text.contains("&lt;script&gt;alert(1)") && !text.contains("<script>"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn an_operator_opens_an_account_and_its_admin_takes_people_in() {
+    let hub = TestHub::start().await;
+    hub.operator("olga@example.com").await;
+    let mut olga = Browser::new(&hub);
+    olga.sign_in("olga@example.com").await;
+    for rest in OPERATOR {
+        let answer = olga.get(&format!("/console/operator{rest}")).await;
+        assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
+    }
+    let fields = [("name", "Northwind"), ("environment", "pilot")];
+    let opened = olga.post("/console/operator/accounts", &fields).await;
+    assert!(
+        opened.text().contains("Northwind is open"),
+        "{}",
+        opened.text()
+    );
+    let accounts = olga.get("/console/accounts").await.text();
+    let path = accounts
+        .split('"')
+        .find(|part| part.starts_with("/console/") && part.ends_with(|c: char| c.is_ascii_digit()));
+    let people = format!("{}/people", path.expect("a link to the account"));
+
+    let fields = [("email", "anna@example.com"), ("role", "admin")];
+    let invited = olga.post(&people, &fields).await.text();
+    let link = invited
+        .split("/console/welcome/")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    let link = format!(
+        "/console/welcome/{}",
+        link.expect("the link of the invitation")
+    );
+    let mut anna = Browser::new(&hub);
+    assert_eq!(anna.get(&link).await.status, 200);
+    let weak = anna.post(&link, &[("password", "anna")]).await;
+    assert_eq!(weak.status, 400, "{}", weak.text());
+    let chosen = anna.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(location(&chosen), "/console/sign-in");
+    anna.sign_in("anna@example.com").await;
+    let home = anna.get("/console").await;
+    assert!(anna.get(location(&home)).await.text().contains("Northwind"));
+    // What was done stands in the trail.
+    let trail = olga
+        .get("/console/operator/audit?action=member.add")
+        .await
+        .text();
+    assert!(
+        trail.contains("member.add") && trail.contains("olga@example.com"),
+        "{trail}"
+    );
+    let again = anna.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(again.status, 400, "an invitation is good once");
 }
 
 #[tokio::test]
