@@ -10,6 +10,7 @@ mod application;
 mod audit;
 mod delivery;
 mod event;
+mod identity;
 mod job;
 mod key;
 mod member;
@@ -65,6 +66,8 @@ pub enum Command {
     Subscription(Noun<subscription::Verb>),
     /// What was published, and what became of it.
     Event(Noun<event::Verb>),
+    /// People: who is who, and why; rules and filters.
+    Identity(Noun<identity::Verb>),
     /// Deliveries in trouble, and sending again.
     Delivery(Noun<delivery::Verb>),
     /// What endpoints are told of their subscriptions.
@@ -288,6 +291,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Key(noun) => split(noun),
         Command::Subscription(noun) => split(noun),
         Command::Event(noun) => split(noun),
+        Command::Identity(noun) => split(noun),
         Command::Delivery(noun) => split(noun),
         Command::Notification(noun) => split(noun),
         Command::Outbox(noun) => split(noun),

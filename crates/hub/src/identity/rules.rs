@@ -237,7 +237,11 @@ fn checked(rules: Rules) -> Result<Rules> {
         refuse("/limit".to_owned(), "out-of-range", too_few.to_owned());
     }
     for (kind, _) in rules.limits.iter().filter(|(_, limit)| **limit == 0) {
-        refuse(format!("/limits/{kind}"), "out-of-range", too_few.to_owned());
+        refuse(
+            format!("/limits/{kind}"),
+            "out-of-range",
+            too_few.to_owned(),
+        );
     }
     for (name, count) in [("/limits", rules.limits.len()), ("/junk", rules.junk.len())] {
         if count > ENTRIES_MAX {
