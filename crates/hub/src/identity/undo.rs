@@ -90,23 +90,23 @@ impl Hub {
         let _turn = self.identity.turn(self.logs.shard(account)).await;
         let (mut tx, turn) = self.begin_change().await?;
         store::identity::lock(&mut tx, scope).await?;
-        let (rows, facts, mut changed) = self.take_out(&mut tx, scope, people).await?;
-        changed.extend(people);
+        let (rows, facts) = self.take_out(&mut tx, scope, people).await?;
         self.commit_change(tx, &turn, account).await?;
-        self.identity.changed(account, changed, []);
+        // Sets in which somebody of these was may come back, and are to be learned then.
+        self.identity.forget_account(account);
         Ok(Forgotten {
             identifiers: rows.iter().map(Known::of).collect(),
             facts,
         })
     }
 
-    /// The rows that are gone, how many facts went with them, and who else is not what it was.
+    /// The rows that are gone, and how many facts went with them.
     async fn take_out(
         &self,
         tx: &mut Tx,
         scope: Scope,
         people: &[i64],
-    ) -> Result<(Vec<Identifier>, u64, HashSet<i64>)> {
+    ) -> Result<(Vec<Identifier>, u64)> {
         let oldest = store::identity::by_id(tx, scope, people).await?;
         let (whole, mut rows): (Vec<_>, Vec<_>) = oldest
             .into_iter()
@@ -140,7 +140,7 @@ impl Hub {
         let ties: Vec<(i64, i64)> = ties.into_iter().collect();
         store::identity::add_ties(tx, scope, &ties).await?;
         // Who was crowded by those who are gone may be somebody again.
-        let done = repartition(tx, scope, &self.rules_of(scope.0), &others).await?;
-        Ok((rows, facts.len() as u64, done.people))
+        repartition(tx, scope, &self.rules_of(scope.0), &others).await?;
+        Ok((rows, facts.len() as u64))
     }
 }

@@ -2,8 +2,9 @@
 //! undone was never there; no identifier crosses accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use hub::identity::{Fact, Source, Wanted};
+use hub::identity::{Fact, Person, Source, Wanted};
 use hub::{Actor, Scope};
 use model::hashing::HashMode;
 use model::identity::{Rules, Told};
@@ -65,9 +66,18 @@ impl World {
                     at: noon(),
                 })
                 .collect();
-            let learned = self.hub.server.hub.learn(account, &facts);
-            self.runtime.block_on(learned).expect("learned");
+            self.learned(account, &facts);
         }
+    }
+
+    fn known(&self, account: AccountId, sets: &[Vec<Told<'_>>]) -> Vec<Option<Arc<Person>>> {
+        let known = self.hub.server.hub.known(account, sets);
+        self.runtime.block_on(known).expect("an answer")
+    }
+
+    fn learned(&self, account: AccountId, facts: &[Fact<'_>]) {
+        let learned = self.hub.server.hub.learn(account, facts);
+        self.runtime.block_on(learned).expect("learned");
     }
 
     /// Everybody, and under which id.
@@ -75,13 +85,15 @@ impl World {
         let ids =
             (0..KINDS.len()).flat_map(|kind| (0..VALUES.len()).map(move |value| (kind, value)));
         let sets: Vec<Vec<Told<'_>>> = ids.map(|id| vec![told(id)]).collect();
-        let known = self.hub.server.hub.known(account, &sets);
-        let known = self.runtime.block_on(known).expect("an answer");
-        let people = known.into_iter().flatten().map(|person| {
-            let members = person.identifiers.iter();
-            let members = members.map(|one| (one.kind.clone(), one.value.clone()));
-            (members.collect(), person.x1_id)
-        });
+        let people = self
+            .known(account, &sets)
+            .into_iter()
+            .flatten()
+            .map(|person| {
+                let members = person.identifiers.iter();
+                let members = members.map(|one| (one.kind.clone(), one.value.clone()));
+                (members.collect(), person.x1_id)
+            });
         people.collect()
     }
 
@@ -93,7 +105,8 @@ impl World {
             .collect();
         let hub = &self.hub.server.hub;
         for id in set {
-            let explained = hub.identity_explain(Scope(account), &Wanted::Told(told(*id)));
+            let asked = Wanted::Told(told(*id));
+            let explained = hub.identity_explain(Scope(account), &asked);
             let explained = self.runtime.block_on(explained).expect("known");
             for one in explained.facts {
                 let members = one.identifiers.iter();
@@ -175,8 +188,7 @@ fn who_is_forgotten_was_never_there() {
     let before = world.people(account);
     world.learn(account, &[vec![(0, 0), (1, 0)], vec![(1, 0), (2, 4)]], 2);
     let hub = &world.hub.server.hub;
-    let known = hub.known(account, &[vec![told((1, 0))]]);
-    let person = world.runtime.block_on(known).expect("an answer")[0].clone();
+    let person = world.known(account, &[vec![told((1, 0))]])[0].clone();
     let person = person.expect("a person");
     let forgotten = world.runtime.block_on(hub.forget(account, &[person.id]));
     let forgotten = forgotten.expect("forgotten");
@@ -184,8 +196,7 @@ fn who_is_forgotten_was_never_there() {
     assert_eq!(world.people(account), before);
     // Who comes back is somebody new.
     world.learn(account, &[vec![(0, 0)]], 1);
-    let known = hub.known(account, &[vec![told((0, 0))]]);
-    let again = world.runtime.block_on(known).expect("an answer")[0].clone();
+    let again = world.known(account, &[vec![told((0, 0))]])[0].clone();
     assert_ne!(again.expect("a person").x1_id, person.x1_id);
 }
 
@@ -204,7 +215,6 @@ fn clear_values_and_their_hashes_meet_whichever_comes_first() {
         source: Source::Row { job: 1, row: 1 },
         at: noon(),
     };
-    let hub = &world.hub.server.hub;
     for is_clear_first in [true, false] {
         let account = world.account(10);
         let mut facts = vec![
@@ -215,24 +225,32 @@ fn clear_values_and_their_hashes_meet_whichever_comes_first() {
             facts.reverse();
         }
         for one in facts {
-            let learned = hub.learn(account, std::slice::from_ref(&one));
-            world.runtime.block_on(learned).expect("learned");
+            world.learned(account, &[one]);
         }
-        let known = hub.known(
-            account,
-            &[vec![cookie("phone-1")], vec![cookie("laptop-2")]],
-        );
-        let known = world.runtime.block_on(known).expect("an answer");
+        let sets = [vec![cookie("phone-1")], vec![cookie("laptop-2")]];
+        let known = world.known(account, &sets);
         assert_eq!(known[0], known[1]);
         assert_eq!(known[0].as_ref().expect("a person").identifiers.len(), 4);
     }
     // A hash finds the clear value that was seen, though no hash ever was.
     let account = world.account(10);
-    let learned = hub.learn(account, &[fact(vec![clear(), cookie("only-3")])]);
-    world.runtime.block_on(learned).expect("learned");
-    let known = world
-        .runtime
-        .block_on(hub.known(account, &[vec![hashed()]]));
-    let person = known.expect("an answer")[0].clone().expect("a person");
+    world.learned(account, &[fact(vec![clear(), cookie("only-3")])]);
+    let person = world.known(account, &[vec![hashed()]])[0].clone();
+    let person = person.expect("a person");
     assert_eq!(person.identifiers[0].value, "tstark@ibm.com");
+}
+
+#[test]
+fn who_was_looked_up_is_learned_all_the_same() {
+    let world = World::start();
+    let account = world.account(10);
+    world.learn(account, &[vec![(0, 0)], vec![(1, 0)]], 1);
+    let together = [vec![told((0, 0)), told((1, 0))], vec![told((2, 0))]];
+    let known = world.known(account, &together);
+    assert_eq!(known[0].as_ref().expect("the older").identifiers.len(), 1);
+    assert_eq!(known[1], None);
+    world.learn(account, &[vec![(0, 0), (1, 0)], vec![(2, 0)]], 2);
+    let known = world.known(account, &together);
+    assert_eq!(known[0].as_ref().expect("both").identifiers.len(), 2);
+    assert!(known[1].is_some());
 }
