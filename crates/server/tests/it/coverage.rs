@@ -133,7 +133,9 @@ impl Shop {
             ) => "4711".to_owned(),
             Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
             Some("segmentId") => "4711".to_owned(),
-            Some("name" | "identifierName" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
+            Some("name" | "identifierName" | "code" | "eventId" | "role" | "registrationType") => {
+                "nothing".to_owned()
+            }
             Some("category") => "SEGMENT_EXPORT".to_owned(),
             Some("path") => "segment.csv".to_owned(),
             Some("*code") => "no/thing".to_owned(),
