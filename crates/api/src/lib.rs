@@ -17,6 +17,7 @@ mod event_file;
 mod event_type;
 mod file;
 mod health;
+mod identity_filter;
 mod job;
 mod manage;
 mod notification;
@@ -161,6 +162,7 @@ fn door() -> door::Door {
     notification::routes(&mut door);
     onboarding::routes(&mut door);
     job::routes(&mut door);
+    identity_filter::routes(&mut door);
     manage::routes(&mut door);
     door
 }

@@ -12,6 +12,8 @@ mod audit;
 mod delivery;
 mod endpoint;
 mod event;
+mod identity;
+mod identity_filter;
 mod input;
 mod job;
 mod key;
@@ -64,6 +66,8 @@ pub(crate) fn routes(door: &mut Door) {
     supplier_key::routes(door);
     quarantine::routes(door);
     job::routes(door);
+    identity::routes(door);
+    identity_filter::routes(door);
     schema_drift::routes(door);
     segment::routes(door);
     notice::routes(door);

@@ -11,8 +11,12 @@
 mod cache;
 mod change;
 mod document;
+mod estimate;
+mod explain;
 mod learn;
 mod lookup;
+mod rules;
+mod undo;
 
 use std::sync::Arc;
 
@@ -21,7 +25,11 @@ use model::identity::{Form, Key, Told};
 use model::{AccountId, X1Id};
 use store::identity::Identifier;
 
+pub use estimate::Estimate;
+pub use explain::{Explained, ExplainedFact, Wanted};
 pub use model::identity::{Fact, Source};
+pub use rules::{MovedIdentifier, RulesReport};
+pub use undo::{Forgotten, Undone};
 
 pub(crate) use cache::Cache;
 pub(crate) use document::Who;

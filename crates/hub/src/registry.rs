@@ -19,6 +19,7 @@ use model::{
     RegistrationType, Subscription,
 };
 use store::endpoint::SealedSecrets;
+use store::identity_filter::IdentityFilter;
 use store::key::Key;
 use store::vault::Vault;
 use store::{Page, Scope};
@@ -48,11 +49,14 @@ pub struct EndpointEntry {
     pub publisher: Arc<Publisher>,
     /// Where and how events go to it, if it takes any.
     pub target: Option<Arc<Target>>,
+    /// Names under which what it publishes does not get into the identity graph.
+    pub(crate) unlearned: Vec<String>,
     secrets: Secrets,
 }
 
 #[derive(Default)]
 struct Inner {
+    identity_filters: HashMap<EndpointId, Vec<IdentityFilter>>,
     accounts: HashMap<AccountId, Arc<Account>>,
     keys: HashMap<KeyHash, KeyEntry>,
     endpoints: HashMap<EndpointId, Arc<EndpointEntry>>,
@@ -138,6 +142,20 @@ impl Registry {
             store::endpoint::all,
             |e: &(Endpoint, SealedSecrets)| e.0.id.0,
             |e| endpoints.push(e)
+        );
+        every_page!(
+            &mut tx,
+            of,
+            store::identity_filter::all,
+            |f: &IdentityFilter| f.id,
+            |f: IdentityFilter| {
+                let mut inner = registry.write();
+                inner
+                    .identity_filters
+                    .entry(f.endpoint)
+                    .or_default()
+                    .push(f);
+            }
         );
         for (endpoint, sealed) in endpoints {
             let secrets = Secrets::open(vault, endpoint.id, &sealed)?;
@@ -289,11 +307,21 @@ impl Registry {
             None => (model::AccountPolicy::default(), Environment::Production),
         };
         let publisher = Arc::new(publisher(&endpoint, &event_types, policy.clone()));
-        let target = Target::of(&endpoint, &secrets, (&policy, environment)).map(Arc::new);
+        let filters = inner.identity_filters.get(&endpoint.id);
+        let filters = filters.map_or(&[][..], Vec::as_slice);
+        let mut target = Target::of(&endpoint, &secrets, (&policy, environment));
+        if let Some(target) = &mut target {
+            let hidden = filters.iter().filter(|filter| filter.subscribe);
+            target.not_added = hidden.map(|filter| filter.identifier.clone()).collect();
+        }
+        let target = target.map(Arc::new);
+        let unlearned = filters.iter().filter(|filter| filter.publish);
+        let unlearned = unlearned.map(|filter| filter.identifier.clone()).collect();
         let entry = EndpointEntry {
             publisher,
             target,
             event_types,
+            unlearned,
             secrets,
             endpoint,
         };
@@ -318,6 +346,38 @@ impl Registry {
     pub(crate) fn put_secrets(&self, id: EndpointId, secrets: Secrets) {
         if let Some(entry) = self.endpoint(id) {
             self.put_endpoint(entry.endpoint.clone(), entry.event_types.clone(), secrets);
+        }
+    }
+
+    /// What an endpoint keeps out of the identity graph, and what it does not get from there.
+    pub fn identity_filters(&self, id: EndpointId) -> Vec<IdentityFilter> {
+        let inner = self.read();
+        inner.identity_filters.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn put_identity_filter(&self, filter: IdentityFilter) {
+        let id = filter.endpoint;
+        self.forget_identity_filter(&filter);
+        self.write()
+            .identity_filters
+            .entry(id)
+            .or_default()
+            .push(filter);
+        self.put_again(id);
+    }
+
+    pub(crate) fn forget_identity_filter(&self, filter: &IdentityFilter) {
+        if let Some(list) = self.write().identity_filters.get_mut(&filter.endpoint) {
+            list.retain(|known| known.id != filter.id);
+        }
+        self.put_again(filter.endpoint);
+    }
+
+    /// Works out again what hangs on an endpoint.
+    fn put_again(&self, id: EndpointId) {
+        if let Some(entry) = self.endpoint(id) {
+            let (types, secrets) = (entry.event_types.clone(), entry.secrets.clone());
+            self.put_endpoint(entry.endpoint.clone(), types, secrets);
         }
     }
 

@@ -73,6 +73,10 @@ numeric_ids! {
     TokenId;
     /// Something that is to be told to others.
     OutboxId;
+    /// A set of identifiers that was seen together.
+    FactId;
+    /// What an endpoint keeps out of the identity graph.
+    IdentityFilterId;
     /// A client id and secret that a provider gave to the operator.
     SupplierKeyId;
     /// Work that is done in steps: one run of a share, a refresh, a privacy request.
@@ -165,6 +169,15 @@ impl<'de> Deserialize<'de> for DeploymentId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct X1Id(pub Uuid);
+
+impl FromStr for X1Id {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let bad = |_| BadId(text.chars().take(40).collect(), "a UUID");
+        Uuid::parse_str(text).map(Self).map_err(bad)
+    }
+}
 
 impl X1Id {
     pub fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -41,9 +41,9 @@ pub use deployment::Deployment;
 pub use endpoint::{Endpoint, EndpointDefinition, EndpointStatus};
 pub use event_type::{AttributeDefinition, EventType, RegistrationType};
 pub use id::{
-    AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, JobId,
-    KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, SegmentId, SessionId, ShareId,
-    SubscriptionId, SupplierKeyId, TokenId, UserId, X1Id,
+    AccountId, ApplicationId, DeploymentId, DocumentId, EndpointId, EventRef, EventTypeId, FactId,
+    IdentityFilterId, JobId, KeyId, OutboxId, PartnerId, ProviderId, QuarantineId, SegmentId,
+    SessionId, ShareId, SubscriptionId, SupplierKeyId, TokenId, UserId, X1Id,
 };
 pub use identifier::IdentifierDefinition;
 pub use invalid::{Invalid, Violation};

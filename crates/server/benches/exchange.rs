@@ -16,6 +16,8 @@ mod figures;
 mod floor;
 #[path = "exchange/http.rs"]
 mod http;
+#[path = "exchange/identity.rs"]
+mod identity;
 #[path = "exchange/isolation.rs"]
 mod isolation;
 #[path = "exchange/latency.rs"]
@@ -47,7 +49,7 @@ use engines::Engines;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "publish-single",
     "publish-batch",
     "push",
@@ -57,6 +59,7 @@ const NAMES: [&str; 9] = [
     "wide",
     "backlog",
     "start",
+    "identity",
 ];
 
 /// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
@@ -68,6 +71,8 @@ struct Options {
     names: Vec<String>,
     /// For each benchmark's measured part, rounds of hub and floor together.
     time: Duration,
+    /// How many identifiers the identity graph grows to.
+    identifiers: u64,
 }
 
 fn main() -> ExitCode {
@@ -95,6 +100,7 @@ fn options(arguments: &[String]) -> Result<Options> {
         engine: "embedded".to_owned(),
         names: Vec::new(),
         time: Duration::from_secs(10),
+        identifiers: 10_000_000,
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -104,6 +110,10 @@ fn options(arguments: &[String]) -> Result<Options> {
             "--seconds" => {
                 let seconds = rest.next().ok_or("--seconds needs a number")?;
                 options.time = Duration::from_secs(seconds.parse()?);
+            }
+            "--identifiers" => {
+                let count = rest.next().ok_or("--identifiers needs a number")?;
+                options.identifiers = count.parse()?;
             }
             "--engine" => {
                 let engine = rest.next().ok_or("--engine needs a name")?;
@@ -143,6 +153,7 @@ async fn run(options: &Options) -> Result<()> {
             "isolation" => isolation::run(options.time).await?,
             "wide" => wide::run(options.time).await?,
             "backlog" => backlog::run(options.time).await?,
+            "identity" => identity::run(&engines, options.identifiers).await?,
             _ => start::run().await?,
         }
     }

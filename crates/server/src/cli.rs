@@ -10,6 +10,7 @@ mod application;
 mod audit;
 mod delivery;
 mod event;
+mod identity;
 mod job;
 mod key;
 mod member;
@@ -68,6 +69,8 @@ pub enum Command {
     Share(Noun<share::Verb>),
     /// What was published, and what became of it.
     Event(Noun<event::Verb>),
+    /// People: who is who, and why; rules and filters.
+    Identity(Noun<identity::Verb>),
     /// Deliveries in trouble, and sending again.
     Delivery(Noun<delivery::Verb>),
     /// What endpoints are told of their subscriptions.
@@ -292,6 +295,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Subscription(noun) => split(noun),
         Command::Share(noun) => split(noun),
         Command::Event(noun) => split(noun),
+        Command::Identity(noun) => split(noun),
         Command::Delivery(noun) => split(noun),
         Command::Notification(noun) => split(noun),
         Command::Outbox(noun) => split(noun),

@@ -98,6 +98,7 @@ const TABLES: &[Table] = &[
     table("identity_fact_member", &["identifier_id", "fact_id"]),
     table("identifier_alias", &["digest", "identifier_id"]),
     table("identifier_form", &["account_id", "kind", "form"]),
+    table("identity_filter", &["id"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

@@ -14,7 +14,8 @@ use model::identity::{Form, Key, Source};
 
 pub use alias::{clear_of, is_indexed, put_aliases, put_indexed, take_aliases};
 pub use fact::{
-    StoredFact, fact, facts_by_digest, facts_of, insert_facts, list_cut, put_cut, take_facts,
+    StoredFact, fact, facts_by_digest, facts_of, facts_page, insert_facts, list_cut, put_cut,
+    take_facts,
 };
 
 use crate::{Page, Result, Scope, StoreError, bigint, position, sequence, word};
@@ -100,10 +101,14 @@ pub struct Identifier {
 impl Identifier {
     /// The person that it belongs to, by the person's oldest identifier.
     pub fn person(&self) -> i64 {
-        match self.standing {
-            Standing::Joined => self.component,
-            Standing::Junk | Standing::Crowded | Standing::Overgrown => self.id,
-        }
+        person(self.id, self.component, self.standing)
+    }
+}
+
+fn person(id: i64, component: i64, standing: Standing) -> i64 {
+    match standing {
+        Standing::Joined => component,
+        Standing::Junk | Standing::Crowded | Standing::Overgrown => id,
     }
 }
 
@@ -225,6 +230,13 @@ pub struct Moved {
     pub standing: Standing,
 }
 
+impl Moved {
+    /// The person that it belongs to now.
+    pub fn person(&self) -> i64 {
+        person(self.id, self.component, self.standing)
+    }
+}
+
 pub async fn put_places(tx: &mut Tx, scope: Scope, moved: &[Moved]) -> Result<()> {
     let sql =
         "UPDATE identifier SET component = $3, standing = $4 WHERE account_id = $1 AND id = $2";
@@ -304,21 +316,45 @@ pub async fn list_standing(
         .collect()
 }
 
-/// All identifiers of an account, by id: for rules that change, and for what was not indexed before.
-pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Identifier>> {
+/// Identifiers of an account from a key on, in the order of their keys, which is no order of theirs: all of them for rules
+/// that change and for what was not indexed before, some of them for an estimate.
+pub async fn list(tx: &mut Tx, scope: Scope, from: Key, limit: i64) -> Result<Vec<Identifier>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM identifier WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+        "SELECT {COLUMNS} FROM identifier WHERE account_id = $1 AND digest >= $2 ORDER BY digest LIMIT $3"
     );
     let params = [
         Value::from(scope.0.0),
-        Value::from(page.after),
-        Value::from(page.limit),
+        Value::from(from.as_slice()),
+        Value::from(limit),
     ];
     tx.rows(&sql, &params)
         .await?
         .iter()
         .map(identifier)
         .collect()
+}
+
+/// Where [`list`] goes on; `None` after the last key that there can be.
+pub fn after(key: Key) -> Option<Key> {
+    u128::from_be_bytes(key)
+        .checked_add(1)
+        .map(u128::to_be_bytes)
+}
+
+/// Components with more than so many identifiers of one type.
+pub async fn large(tx: &mut Tx, scope: Scope, limit: u32) -> Result<Vec<i64>> {
+    let sql = "SELECT DISTINCT component FROM (
+                   SELECT component, kind FROM identifier WHERE account_id = $1 AND standing = 0
+                   GROUP BY component, kind HAVING count(*) > $2
+               ) AS of_one_kind";
+    let mut found = Vec::new();
+    for row in tx
+        .rows(sql, &[Value::from(scope.0.0), Value::from(limit)])
+        .await?
+    {
+        found.push(row.get("component")?);
+    }
+    Ok(found)
 }
 
 pub async fn delete(tx: &mut Tx, scope: Scope, ids: &[i64]) -> Result<()> {

@@ -19,6 +19,7 @@ pub mod event_file;
 pub mod event_type;
 pub mod flow;
 pub mod identity;
+pub mod identity_filter;
 pub mod job;
 pub mod key;
 pub mod lease;

@@ -16,8 +16,9 @@ use model::id::NUMERIC_ID_MAX;
 use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
-    AccountId, ApplicationId, EndpointId, EventRef, JobId, KeyId, OutboxId, PartnerId, ProviderId,
-    QuarantineId, Secret, SessionId, ShareId, SubscriptionId, SupplierKeyId, TokenId, UserId,
+    AccountId, ApplicationId, EndpointId, EventRef, FactId, IdentityFilterId, JobId, KeyId,
+    OutboxId, PartnerId, ProviderId, QuarantineId, Secret, SessionId, ShareId, SubscriptionId,
+    SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
 
@@ -76,6 +77,8 @@ path_ids! {
     TokenId "tokenId",
     JobId "jobId",
     ShareId "shareId",
+    FactId "factId",
+    IdentityFilterId "identityFilterId",
 }
 
 /// An id in the path. One that cannot be an id is not found, like one that is nobody's.

@@ -151,6 +151,9 @@ fn added<'a>(known: &'a Known, target: &'a Target) -> Option<(&'a str, Cow<'a, s
             mode: definition.hash_mode,
             algorithm: definition.hash_algorithm,
         };
+        if target.not_added.contains(&definition.name) {
+            return None;
+        }
         // Where addresses are expected, a hash of one is none.
         if known.mode == HashMode::Hashed
             && wanted.mode == HashMode::None

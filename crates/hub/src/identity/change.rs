@@ -10,14 +10,25 @@ use store::identity::{Identifier, Moved, Standing, StoredFact};
 
 use crate::{Result, Scope};
 
-/// Works out where the identifiers `seeds`, and everything that they belong to, belong by what is in the store; answers
-/// the people who are not what they were.
+/// What came of working a part of the graph out again.
+#[derive(Debug, Default)]
+pub(super) struct Repartition {
+    /// Who are not what they were.
+    pub(super) people: HashSet<i64>,
+    /// How many people the identifiers that were looked at belonged to, and belong to now.
+    pub(super) before: usize,
+    pub(super) after: usize,
+    /// Each identifier that belongs elsewhere now, as it was; and where.
+    pub(super) moved: Vec<(Identifier, Moved)>,
+}
+
+/// Works out where the identifiers `seeds`, and everything that they belong to, belong by what is in the store.
 pub(super) async fn repartition(
     tx: &mut Tx,
     scope: Scope,
     rules: &Rules,
     seeds: &[i64],
-) -> Result<HashSet<i64>> {
+) -> Result<Repartition> {
     let mut rows: BTreeMap<i64, Identifier> = BTreeMap::new();
     let mut standings: HashMap<i64, Standing> = HashMap::new();
     let mut facts: BTreeMap<i64, StoredFact> = BTreeMap::new();
@@ -25,7 +36,12 @@ pub(super) async fn repartition(
     while !next.is_empty() {
         let fresh = load(tx, scope, &next, &rows).await?;
         let ids: Vec<i64> = fresh.iter().map(|row| row.id).collect();
-        let found = store::identity::facts_of(tx, scope, &ids).await?;
+        // What stands for nobody may be in any number of facts, and joins none of them.
+        let told = fresh
+            .iter()
+            .filter(|row| !rules.is_junk(row.form, &row.value));
+        let told: Vec<i64> = told.map(|row| row.id).collect();
+        let found = store::identity::facts_of(tx, scope, &told).await?;
         let found = found.into_iter().filter(|fact| !fact.is_cut);
         facts.extend(found.map(|fact| (fact.id, fact)));
         rows.extend(fresh.into_iter().map(|row| (row.id, row)));
@@ -61,9 +77,9 @@ pub(super) async fn repartition(
             rules,
         )
     };
-    let mut changed = HashSet::new();
-    let mut moved = Vec::new();
-    for row in rows.values_mut() {
+    let mut done = Repartition::default();
+    let (mut before, mut after) = (HashSet::new(), HashSet::new());
+    for row in rows.values() {
         let left_out = standings.get(&row.id).copied().filter(|s| s.is_left_out());
         let place = places.get(&row.id);
         let (component, standing) = match (left_out, place) {
@@ -71,20 +87,23 @@ pub(super) async fn repartition(
             (None, Some(place)) if place.is_overgrown => (place.component, Standing::Overgrown),
             (None, place) => (place.map_or(row.id, |p| p.component), Standing::Joined),
         };
-        if (row.component, row.standing) == (component, standing) {
-            continue;
-        }
-        changed.insert(row.person());
-        (row.component, row.standing) = (component, standing);
-        changed.insert(row.person());
-        moved.push(Moved {
+        let moved = Moved {
             id: row.id,
             component,
             standing,
-        });
+        };
+        let now = moved.person();
+        before.insert(row.person());
+        after.insert(now);
+        if (row.component, row.standing) != (component, standing) {
+            done.people.extend([row.person(), now]);
+            done.moved.push((row.clone(), moved));
+        }
     }
+    (done.before, done.after) = (before.len(), after.len());
+    let moved: Vec<Moved> = done.moved.iter().map(|(_, moved)| *moved).collect();
     store::identity::put_places(tx, scope, &moved).await?;
-    Ok(changed)
+    Ok(done)
 }
 
 /// These identifiers and what they belong to, as far as it is not at hand.

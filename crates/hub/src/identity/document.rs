@@ -164,7 +164,16 @@ fn told<'a>(entry: Option<&EndpointEntry>, document: &'a Document<'_>) -> Vec<To
             .and_then(|known| known.get(&*identifier.name))
             .is_none_or(|definition| definition.is_case_sensitive),
     };
-    document.identifiers.iter().map(one).collect()
+    let unlearned = entry.map_or(&[][..], |entry| entry.unlearned.as_slice());
+    let is_told = |identifier: &&model::record::Identifier<'_>| {
+        unlearned.is_empty() || !unlearned.iter().any(|name| *name == identifier.name)
+    };
+    document
+        .identifiers
+        .iter()
+        .filter(is_told)
+        .map(one)
+        .collect()
 }
 
 /// Where no graph is kept: the first identifier that can be somebody's is the person, computed and not stored.

@@ -17,7 +17,7 @@ use super::change::repartition;
 use super::lookup::{aliases, group, person_of};
 use super::{Person, Set};
 use crate::shard::Shard;
-use crate::{Hub, Page, Result, Scope};
+use crate::{Hub, Result, Scope};
 
 /// Facts learned in one transaction: other writers wait no longer than some tens of milliseconds.
 const FACTS_MAX: usize = 1_000;
@@ -132,7 +132,8 @@ impl Hub {
             });
         }
         // Seldom: what they had joined falls apart again, as the store knows it.
-        changed.extend(repartition(tx, scope, &work.rules, &crowded).await?);
+        let again = repartition(tx, scope, &work.rules, &crowded).await?;
+        changed.extend(again.people);
         self.report_guard(tx, scope, crowded.len()).await?;
         Ok(Learned {
             account,
@@ -186,14 +187,12 @@ impl Hub {
             .filter(|form| !known.contains(form))
             .cloned()
             .collect();
-        let mut page = Page {
-            after: 0,
-            limit: INDEX_ROWS,
-        };
-        while !new.is_empty() {
-            let rows = store::identity::list(&mut tx, scope, page).await?;
-            let Some(last) = rows.last() else { break };
-            page.after = last.id;
+        let mut from = Some([0; 16]).filter(|_| !new.is_empty());
+        while let Some(key) = from {
+            let rows = store::identity::list(&mut tx, scope, key, INDEX_ROWS).await?;
+            from = rows
+                .last()
+                .and_then(|last| store::identity::after(last.digest));
             let region = self.region_of(account);
             let found = rows
                 .iter()

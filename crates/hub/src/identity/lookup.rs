@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::Tx;
 use model::AccountId;
-use model::hashing::Region;
+use model::hashing::{HashMode, Region};
 use model::identity::{Form, Key, Told};
 use store::identity::{Identifier, Standing};
 
@@ -39,12 +39,14 @@ impl Hub {
         let mut tx = self.db.read().await?;
         let found = find(&mut tx, scope, &asked, self.region_of(account)).await?;
         drop(tx);
-        for ((at, ..), person) in missing.iter().zip(&found) {
+        for ((at, ..), (person, _)) in missing.iter().zip(&found) {
             people[*at].clone_from(person);
         }
         if is_here {
-            let read = missing.iter().map(|(_, set, _)| set.cached_as).zip(found);
-            self.identity.put_read(version, account, read);
+            let read = missing.iter().zip(found);
+            let learned = read.filter(|(_, (_, is_learned))| *is_learned);
+            let learned = learned.map(|((_, set, _), (person, _))| (set.cached_as, person));
+            self.identity.put_read(version, account, learned);
         }
         Ok(people)
     }
@@ -57,13 +59,13 @@ impl Hub {
     }
 }
 
-/// The people of these sets, as the store has them.
+/// The people of these sets, as the store has them, and whether there is nothing to be learned from a set any more.
 async fn find(
     tx: &mut Tx,
     scope: Scope,
     asked: &[(&Set, &[Told<'_>])],
     region: Option<Region>,
-) -> Result<Vec<Option<Arc<Person>>>> {
+) -> Result<Vec<(Option<Arc<Person>>, bool)>> {
     let keys: BTreeSet<Key> = asked
         .iter()
         .flat_map(|(set, _)| &set.keys)
@@ -71,6 +73,11 @@ async fn find(
         .collect();
     let keys: Vec<Key> = keys.into_iter().collect();
     let rows = store::identity::by_digest(tx, scope, &keys).await?;
+    let seen: HashMap<Key, HashMode> = rows.iter().map(|row| (row.digest, row.mode)).collect();
+    let sets = asked.iter().filter(|(set, _)| set.keys.len() > 1);
+    let sets: Vec<Key> = sets.map(|(set, _)| set.key).collect();
+    let facts = store::identity::facts_by_digest(tx, scope, &sets).await?;
+    let facts: HashSet<Key> = facts.into_iter().map(|fact| fact.digest).collect();
     let mut rows: HashMap<Key, Vec<Identifier>> = rows
         .into_iter()
         .map(|row| (row.digest, vec![row]))
@@ -84,9 +91,19 @@ async fn find(
         find_by_hash(tx, scope, &unseen, region, &mut rows).await?;
     }
     let people = people_of(tx, scope, rows.values().flatten()).await?;
-    let whose = |(set, _): &(&Set, &[Told<'_>])| {
+    let whose = |(set, told): &(&Set, &[Told<'_>])| {
         let rows = set.keys.iter().filter_map(|key| rows.get(key)).flatten();
-        person_of(rows).and_then(|id| people.get(&id).cloned())
+        let person = person_of(rows).and_then(|id| people.get(&id).cloned());
+        let is_seen = match set.keys.as_slice() {
+            [one] => seen.contains_key(one),
+            _ => facts.contains(&set.key),
+        };
+        let mut required = told.iter().filter(|one| one.mode == HashMode::Required);
+        let is_told = required.all(|one| {
+            let mode = seen.get(&one.key(scope.0));
+            mode.is_none_or(|mode| *mode != HashMode::None)
+        });
+        (person, is_seen && is_told)
     };
     Ok(asked.iter().map(whose).collect())
 }

@@ -95,10 +95,14 @@ impl Registry {
         for id in gone {
             inner.endpoints.remove(&id);
             inner.routes.remove(&id);
+            inner.identity_filters.remove(&id);
         }
         inner.accounts.extend(fresh.accounts.drain());
         inner.keys.extend(fresh.keys.drain());
         inner.endpoints.extend(fresh.endpoints.drain());
         inner.routes.extend(fresh.routes.drain());
+        inner
+            .identity_filters
+            .extend(fresh.identity_filters.drain());
     }
 }

@@ -104,6 +104,8 @@ pub struct Target {
     pub webhook: Vec<signature::Secret>,
     /// By identity type in lower case: the destination's own definition. Empty: all identifiers, names as published.
     pub identifiers: HashMap<String, IdentifierDefinition>,
+    /// Names of its own under which nothing is added that was not published.
+    pub not_added: Vec<String>,
     /// How it wants values hashed.
     pub terms: Terms,
     /// Its account is one of pilot: what it answers is observed.
@@ -150,6 +152,7 @@ impl Target {
                 .identifiers()
                 .map(|i| (i.kind.to_ascii_lowercase(), i.clone()))
                 .collect(),
+            not_added: Vec::new(),
             terms: Terms {
                 profile: definition.hash_profile,
                 algorithm: definition.hash_algorithm,

@@ -28,6 +28,14 @@ const NOT_AUDITED: &[(&str, &str)] = &[
         "it only proposes",
     ),
     (
+        "POST /manage/v1/accounts/{accountId}/identities/lookup",
+        "nothing is changed",
+    ),
+    (
+        "POST /manage/v1/accounts/{accountId}/identities/rules/trial",
+        "nothing is changed",
+    ),
+    (
         "DELETE /v1/eventfiles/{name}",
         "a file that was fetched: its events are in the log",
     ),
@@ -288,6 +296,7 @@ async fn exchange(walk: &mut Walk) {
     jobs(walk, &account, (&shop, by_shop), (&crm, by_crm)).await;
     segments(walk, &account, (&shop, by_shop)).await;
     shares(walk, &account).await;
+    identities(walk, &account, (&shop, by_shop.0)).await;
     keys_and_ends(walk, &account, (&crm, by_crm), (&shop, by_shop)).await;
 }
 
@@ -388,6 +397,37 @@ async fn shares(walk: &mut Walk, account: &Value) {
         .await;
     let route = "DELETE /manage/v1/accounts/{accountId}/shares/{shareId}";
     walk.by_operator(route, &one, Value::Null).await;
+}
+
+/// Who is who: rules, filters, and what was joined wrongly.
+async fn identities(walk: &mut Walk, account: &Value, (shop, key): (&Value, &str)) {
+    let event = json!({ "channel": "web", "identifiers": [{ "name": "email", "value": "ada@example.com" },
+        { "name": "cookie", "value": "c1" }], "events": [{ "code": "buy", "timestamp": "2026-03-02T11:59:58Z" }] });
+    let answer = walk
+        .hub
+        .http
+        .json("POST", "/v1/event", Some(key), Some(event));
+    assert_eq!(answer.await.status, 200);
+    walk.hub.settle().await;
+    let path = format!("/accounts/{account}/identities/lookup");
+    let body = json!({ "type": "cookie", "value": "c1" });
+    let person = walk.hub.manage("POST", &path, body).await.json();
+    let fact = &person["facts"][0]["factId"];
+    for how in ["undo", "redo"] {
+        let route = "POST /manage/v1/accounts/{accountId}/identities/facts/{factId}/";
+        walk.by_operator(&format!("{route}{how}"), &[account, fact], json!({}))
+            .await;
+    }
+    let route = "PUT /manage/v1/accounts/{accountId}/identities/rules";
+    walk.by_operator(route, &[account], json!({ "limit": 50 }))
+        .await;
+    let route = "POST /manage/v1/accounts/{accountId}/identityfilters";
+    let body = json!({ "endpointId": shop, "identifierName": "cookie", "publishFilter": true,
+        "subscribeFilter": false });
+    let filter = walk.by_operator(route, &[account], body).await;
+    let route = "DELETE /manage/v1/accounts/{accountId}/identityfilters/{identityFilterId}";
+    let id = &filter["endpointFilterId"];
+    walk.by_operator(route, &[account, id], Value::Null).await;
 }
 
 /// What is refused is kept, repaired, given up.

@@ -129,11 +129,13 @@ impl Shop {
             Some("status") => "status".to_owned(),
             Some(
                 "keyId" | "subscriptionId" | "quarantineId" | "providerId" | "outboxId"
-                | "supplierKeyId" | "partnerId" | "jobId",
+                | "supplierKeyId" | "partnerId" | "jobId" | "factId" | "identityFilterId",
             ) => "4711".to_owned(),
             Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
             Some("segmentId" | "shareId") => "4711".to_owned(),
-            Some("name" | "code" | "eventId" | "role" | "registrationType") => "nothing".to_owned(),
+            Some("name" | "identifierName" | "code" | "eventId" | "role" | "registrationType") => {
+                "nothing".to_owned()
+            }
             Some("category") => "SEGMENT_EXPORT".to_owned(),
             Some("path") => "segment.csv".to_owned(),
             Some("*code") => "no/thing".to_owned(),

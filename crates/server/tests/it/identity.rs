@@ -1,5 +1,8 @@
 //! Identity: what is seen together is one person, and who is known is told to those who take it.
 
+mod graph;
+mod manage;
+
 use serde_json::{Value, json};
 
 use crate::harness::Request;

@@ -86,6 +86,26 @@ pub async fn facts_of(tx: &mut Tx, scope: Scope, identifiers: &[i64]) -> Result<
     Ok(facts)
 }
 
+/// Facts in which one identifier is, by id: of those that are in very many.
+pub async fn facts_page(
+    tx: &mut Tx,
+    scope: Scope,
+    identifier: i64,
+    page: Page,
+) -> Result<Vec<StoredFact>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM identity_fact_member m JOIN identity_fact f ON f.id = m.fact_id
+         WHERE account_id = $1 AND m.identifier_id = $2 AND f.id > $3 ORDER BY f.id LIMIT $4"
+    );
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(identifier),
+        Value::from(page.after),
+        Value::from(page.limit),
+    ];
+    tx.rows(&sql, &params).await?.iter().map(read).collect()
+}
+
 pub async fn fact(tx: &mut Tx, scope: Scope, id: i64) -> Result<Option<StoredFact>> {
     let sql = format!("SELECT {COLUMNS} FROM identity_fact WHERE account_id = $1 AND id = $2");
     let row = crate::first(tx, &sql, &[Value::from(scope.0.0), Value::from(id)]).await?;

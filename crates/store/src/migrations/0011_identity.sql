@@ -5,7 +5,7 @@ CREATE TABLE identifier (
     id BIGINT PRIMARY KEY,
     account_id BIGINT NOT NULL,
     -- Of account, type, form and value.
-    digest BYTEA NOT NULL UNIQUE,
+    digest BYTEA NOT NULL,
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
     form TEXT NOT NULL,
@@ -22,7 +22,8 @@ CREATE TABLE identifier (
     seen_at BIGINT NOT NULL,
     source TEXT NOT NULL,
     source_id BIGINT NOT NULL,
-    source_row BIGINT NOT NULL
+    source_row BIGINT NOT NULL,
+    CONSTRAINT identifier_once UNIQUE (account_id, digest)
 );
 CREATE INDEX identifier_component ON identifier (component);
 CREATE INDEX identifier_standing ON identifier (account_id, standing, id) WHERE standing > 0;
@@ -60,4 +61,15 @@ CREATE TABLE identifier_form (
     kind TEXT NOT NULL,
     form TEXT NOT NULL,
     PRIMARY KEY (account_id, kind, form)
+);
+
+-- What an endpoint keeps to itself: identifiers that it does not bring into the graph, and does not get out of it.
+CREATE TABLE identity_filter (
+    id BIGINT PRIMARY KEY,
+    account_id BIGINT NOT NULL,
+    endpoint_id BIGINT NOT NULL,
+    identifier_name TEXT NOT NULL,
+    publish_filter BIGINT NOT NULL,
+    subscribe_filter BIGINT NOT NULL,
+    CONSTRAINT identity_filter_once UNIQUE (endpoint_id, identifier_name)
 );
