@@ -6,6 +6,8 @@
 //! both, and the ratios stay comparable where the absolute numbers are not. The load generator and the receiver run in
 //! this process and are the same for both.
 
+#[path = "exchange/audience.rs"]
+mod audience;
 #[path = "exchange/backlog.rs"]
 mod backlog;
 #[path = "exchange/engines.rs"]
@@ -47,7 +49,7 @@ use engines::Engines;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "publish-single",
     "publish-batch",
     "push",
@@ -57,6 +59,8 @@ const NAMES: [&str; 9] = [
     "wide",
     "backlog",
     "start",
+    "audience",
+    "audience-ten",
 ];
 
 /// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
@@ -142,6 +146,8 @@ async fn run(options: &Options) -> Result<()> {
             "latency" => latency::run(&engines, options.time).await?,
             "isolation" => isolation::run(options.time).await?,
             "wide" => wide::run(options.time).await?,
+            "audience" => audience::run(1).await?,
+            "audience-ten" => audience::run(10).await?,
             "backlog" => backlog::run(options.time).await?,
             _ => start::run().await?,
         }
