@@ -6,6 +6,7 @@
 mod harness;
 
 mod application;
+mod audience;
 mod audit;
 mod backup;
 mod body;
