@@ -28,7 +28,10 @@ const LIMIT: usize = 50;
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/{accountId}/shares", get(list))
-        .route("/console/{accountId}/shares/new", get(wizard::page).post(wizard::create))
+        .route(
+            "/console/{accountId}/shares/new",
+            get(wizard::page).post(wizard::create),
+        )
         .route("/console/{accountId}/shares/refresh", post(refresh))
         .route("/console/{accountId}/shares/{shareId}", get(one))
         .route("/console/{accountId}/shares/{shareId}/run", post(run))
@@ -42,14 +45,22 @@ type Of = Path<(AccountId, ShareId)>;
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let query = form::query(&uri);
     let listed = Listed::parse(query.text("which"));
-    let page = Page { after: query.number("after").unwrap_or(0), limit: 51 };
+    let page = Page {
+        after: query.number("after").unwrap_or(0),
+        limit: 51,
+    };
     let mut shares = match of.hub().shares(of.scope(), listed, None, page).await {
         Ok(shares) => shares,
         Err(error) => return problem::of(of.state(), &error),
     };
     let next = (shares.len() > LIMIT).then(|| shares[LIMIT - 1].id);
     shares.truncate(LIMIT);
-    let tabs = [("All", ""), ("Recent", "recent"), ("Scheduled", "scheduled"), ("Historical", "historical")];
+    let tabs = [
+        ("All", ""),
+        ("Recent", "recent"),
+        ("Scheduled", "scheduled"),
+        ("Historical", "historical"),
+    ];
     let content = html! {
         div.title {
             h1 { "Audiences" }
@@ -164,25 +175,53 @@ fn actions(of: &In<Viewer>, share: &Share) -> Markup {
 }
 
 async fn refresh(of: In<Member>) -> Response {
-    let result = of.hub().segments_refresh(&of.actor(), of.scope(), None).await;
-    let to = result.as_ref().map_or_else(|_| of.path("/shares"), |job| of.path(&format!("/jobs/{job}")));
-    done(of.state(), &to, result, |_| "The endpoints are asked for their audiences.".to_owned())
+    let result = of
+        .hub()
+        .segments_refresh(&of.actor(), of.scope(), None)
+        .await;
+    let to = result.as_ref().map_or_else(
+        |_| of.path("/shares"),
+        |job| of.path(&format!("/jobs/{job}")),
+    );
+    done(of.state(), &to, result, |_| {
+        "The endpoints are asked for their audiences.".to_owned()
+    })
 }
 
 async fn run(of: In<Member>, Path((_, id)): Of) -> Response {
     let result = of.hub().share_run(&of.actor(), of.scope(), id).await;
-    let to = result.as_ref().map_or_else(|_| of.path(&format!("/shares/{id}")), |job| of.path(&format!("/jobs/{job}")));
+    let to = result.as_ref().map_or_else(
+        |_| of.path(&format!("/shares/{id}")),
+        |job| of.path(&format!("/jobs/{job}")),
+    );
     done(of.state(), &to, result, |_| "It runs.".to_owned())
 }
 
 async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: &str) -> Response {
-    let change = ShareChange { is_paused: Some(is_paused), schedule: None };
-    let result = of.hub().share_change(&of.actor(), of.scope(), id, &change).await;
-    done(of.state(), &of.path(&format!("/shares/{id}")), result, |_| said.to_owned())
+    let change = ShareChange {
+        is_paused: Some(is_paused),
+        schedule: None,
+    };
+    let result = of
+        .hub()
+        .share_change(&of.actor(), of.scope(), id, &change)
+        .await;
+    done(
+        of.state(),
+        &of.path(&format!("/shares/{id}")),
+        result,
+        |_| said.to_owned(),
+    )
 }
 
 async fn pause(of: In<Member>, Path((_, id)): Of) -> Response {
-    change(&of, id, true, "It is paused: it does not run until somebody resumes it.").await
+    change(
+        &of,
+        id,
+        true,
+        "It is paused: it does not run until somebody resumes it.",
+    )
+    .await
 }
 
 async fn resume(of: In<Member>, Path((_, id)): Of) -> Response {
@@ -191,5 +230,7 @@ async fn resume(of: In<Member>, Path((_, id)): Of) -> Response {
 
 async fn end(of: In<Member>, Path((_, id)): Of) -> Response {
     let result = of.hub().share_delete(&of.actor(), of.scope(), id).await;
-    done(of.state(), &of.path("/shares"), result, |()| "The share has ended.".to_owned())
+    done(of.state(), &of.path("/shares"), result, |()| {
+        "The share has ended.".to_owned()
+    })
 }

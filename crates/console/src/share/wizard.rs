@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use hub::Page;
-use hub::segment::{KnownSegment, SegmentFilter, SegmentRole, Window};
 use hub::share::NewShare;
+use hub::{KnownSegment, Page, SegmentFilter, Window};
 use maud::{Markup, html};
 use model::endpoint::ShareAction;
+use model::segment::SegmentRole;
 use model::share::{Cron, Guard, IdentifierPair, Proposal, Schedule, Zone};
 use model::{Endpoint, EndpointId, EndpointStatus, SegmentId};
 
@@ -25,15 +25,25 @@ const OFFERED_MAX: i64 = 500;
 
 pub(super) async fn page(of: In<Member>, uri: Uri) -> Response {
     let query = form::query(&uri);
-    let chosen = query.text("segment").split_once(' ').and_then(|(endpoint, segment)| {
-        Some((endpoint.parse::<EndpointId>().ok()?, segment.parse::<SegmentId>().ok()?))
-    });
+    let chosen = query
+        .text("segment")
+        .split_once(' ')
+        .and_then(|(endpoint, segment)| {
+            Some((
+                endpoint.parse::<EndpointId>().ok()?,
+                segment.parse::<SegmentId>().ok()?,
+            ))
+        });
     let made = match (chosen, query.number::<EndpointId>("destination")) {
-        (Some((source, segment)), Some(destination)) => mapping(&of, (source, &segment), destination).await,
+        (Some((source, segment)), Some(destination)) => {
+            mapping(&of, (source, &segment), destination).await
+        }
         _ => choice(&of).await,
     };
     match made {
-        Ok(content) => page::inside(&of, Place::Audiences, "Share an audience", &content).into_response(),
+        Ok(content) => {
+            page::inside(&of, Place::Audiences, "Share an audience", &content).into_response()
+        }
         Err(error @ hub::Error::Invalid(_)) => {
             let said = Said::bad(problem::sentence(&error));
             go(of.state(), &of.path("/shares/new"), &said)
@@ -44,10 +54,20 @@ pub(super) async fn page(of: In<Member>, uri: Uri) -> Response {
 
 /// The first step.
 async fn choice(of: &In<Member>) -> hub::Result<Markup> {
-    let filter = SegmentFilter { role: Some(SegmentRole::Source), ..SegmentFilter::default() };
-    let window = Window { after: 0, skip: 0, limit: OFFERED_MAX };
+    let filter = SegmentFilter {
+        role: Some(SegmentRole::Source),
+        ..SegmentFilter::default()
+    };
+    let window = Window {
+        after: 0,
+        skip: 0,
+        limit: OFFERED_MAX,
+    };
     let segments = of.hub().segments(of.scope(), &filter, window).await?;
-    let page = Page { after: 0, limit: OFFERED_MAX };
+    let page = Page {
+        after: 0,
+        limit: OFFERED_MAX,
+    };
     let endpoints = of.hub().endpoints(of.scope(), page).await?;
     let names: BTreeMap<EndpointId, String> = endpoints.iter().map(|e| (e.id, name(e))).collect();
     let takes = |e: &&Endpoint| {
@@ -88,14 +108,27 @@ async fn mapping(
     (source, segment): (EndpointId, &SegmentId),
     destination: EndpointId,
 ) -> hub::Result<Markup> {
-    let (action, proposal) = of.hub().share_propose(of.scope(), (source, segment), destination).await?;
-    let known = of.hub().segment(of.scope(), (source, SegmentRole::Source), segment).await?;
+    let (action, proposal) = of
+        .hub()
+        .share_propose(of.scope(), (source, segment), destination)
+        .await?;
+    let known = of
+        .hub()
+        .segment(of.scope(), (source, SegmentRole::Source), segment)
+        .await?;
     let names = [source, destination].map(|id| of.hub().endpoint(of.scope(), id).map(|e| name(&e)));
     let [from, to] = names;
     let (from, to) = (from?, to?);
-    let role = of.hub().endpoint(of.scope(), destination)?.definition.roles.segment_destination;
+    let role = of
+        .hub()
+        .endpoint(of.scope(), destination)?
+        .definition
+        .roles
+        .segment_destination;
     let actions = role.and_then(|role| role.share_actions).unwrap_or_default();
-    let allowed = ShareAction::ALL.into_iter().filter(|action| actions.allows(*action));
+    let allowed = ShareAction::ALL
+        .into_iter()
+        .filter(|action| actions.allows(*action));
     let allowed: Vec<ShareAction> = allowed.collect();
     Ok(html! {
         h1 { "Share " (known.segment.name) " of " (from) " with " (to) }
@@ -142,14 +175,20 @@ fn meaning(action: ShareAction) -> &'static str {
 
 /// For each column of the destination, one of the source.
 fn columns(proposal: &Proposal) -> Markup {
-    let taken = proposal.identifier.iter().chain(&proposal.attributes).map(|pair| &pair.source);
+    let taken = proposal
+        .identifier
+        .iter()
+        .chain(&proposal.attributes)
+        .map(|pair| &pair.source);
     let mut offered: Vec<&String> = taken.chain(&proposal.unused).collect();
     offered.sort();
     offered.dedup();
-    let select = |field: &str, chosen: Option<&String>, is_required: bool| html! {
-        select name=(field) aria-label={ "Source of " (field) } required[is_required] {
-            option value="" selected[chosen.is_none()] { "–" }
-            @for one in &offered { option value=(one) selected[chosen == Some(one)] { (one) } }
+    let select = |field: &str, chosen: Option<&String>, is_required: bool| {
+        html! {
+            select name=(field) aria-label={ "Source of " (field) } required[is_required] {
+                option value="" selected[chosen.is_none()] { "–" }
+                @for one in &offered { option value=(one) selected[chosen == Some(one)] { (one) } }
+            }
         }
     };
     html! {
@@ -177,27 +216,50 @@ pub(super) async fn create(of: In<Member>, form: Form) -> Response {
         Err(why) => return again(&of, &form, &why),
     };
     match of.hub().share_create(&of.actor(), of.scope(), new).await {
-        Ok((_, Some(job))) => go(of.state(), &of.path(&format!("/jobs/{job}")), &Said::good("It runs: this page follows it.")),
-        Ok((share, None)) => go(of.state(), &of.path(&format!("/shares/{}", share.id)), &Said::good("It runs when it is due.")),
-        Err(error @ (hub::Error::Invalid(_) | hub::Error::Conflict(_))) => again(&of, &form, &problem::sentence(&error)),
+        Ok((_, Some(job))) => go(
+            of.state(),
+            &of.path(&format!("/jobs/{job}")),
+            &Said::good("It runs: this page follows it."),
+        ),
+        Ok((share, None)) => go(
+            of.state(),
+            &of.path(&format!("/shares/{}", share.id)),
+            &Said::good("It runs when it is due."),
+        ),
+        Err(error @ (hub::Error::Invalid(_) | hub::Error::Conflict(_))) => {
+            again(&of, &form, &problem::sentence(&error))
+        }
         Err(error) => problem::of(of.state(), &error),
     }
 }
 
 fn again(of: &In<Member>, form: &Form, why: &str) -> Response {
-    let segment: String = form_urlencoded::byte_serialize(form.text("segment").as_bytes()).collect();
-    let to = of.path(&format!("/shares/new?segment={segment}&destination={}", form.text("destination")));
+    let segment: String =
+        form_urlencoded::byte_serialize(form.text("segment").as_bytes()).collect();
+    let to = of.path(&format!(
+        "/shares/new?segment={segment}&destination={}",
+        form.text("destination")
+    ));
     go(of.state(), &to, &Said::bad(why))
 }
 
 fn read(form: &Form) -> Result<NewShare, String> {
-    let chosen = form.text("segment").split_once(' ').and_then(|(endpoint, segment)| {
-        Some((endpoint.parse::<EndpointId>().ok()?, segment.parse::<SegmentId>().ok()?))
-    });
+    let chosen = form
+        .text("segment")
+        .split_once(' ')
+        .and_then(|(endpoint, segment)| {
+            Some((
+                endpoint.parse::<EndpointId>().ok()?,
+                segment.parse::<SegmentId>().ok()?,
+            ))
+        });
     let (source, segment) = chosen.ok_or("choose an audience")?;
     let schedule = match form.text("when") {
         "cron" => Schedule::Cron {
-            cron: form.text("cron").parse::<Cron>().map_err(|error| error.to_string())?,
+            cron: form
+                .text("cron")
+                .parse::<Cron>()
+                .map_err(|error| error.to_string())?,
             zone: Zone::named(form.text("zone")).map_err(|error| error.to_string())?,
         },
         _ => Schedule::Now,
@@ -215,7 +277,8 @@ fn read(form: &Form) -> Result<NewShare, String> {
         segment,
         destination: form.number("destination").ok_or("choose to whom")?,
         destination_segment: None,
-        destination_segment_name: Some(form.text("name").to_owned()).filter(|name| !name.is_empty()),
+        destination_segment_name: Some(form.text("name").to_owned())
+            .filter(|name| !name.is_empty()),
         destination_segment_description: None,
         action: ShareAction::parse(form.text("action")),
         identifier: Some(identifier).filter(|pair| !pair.source.is_empty()),
