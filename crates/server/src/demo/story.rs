@@ -276,6 +276,10 @@ pub(super) fn audiences(screen: &mut Screen, all: &[Shared]) {
     lines.push(String::new());
     for shared in all {
         lines.push(format!("  {}: {}.", shared.what, shared.how));
+        if !shared.left_out.is_empty() {
+            let note = "    Left out, by file, row, column and reason:";
+            lines.push(screen.paint(Look::Faint, note));
+        }
         for row in &shared.left_out {
             lines.push(format!("    {}", screen.paint(Look::Bad, row)));
         }
