@@ -30,6 +30,7 @@ mod registration;
 mod schema_drift;
 mod segment;
 mod session;
+mod share;
 mod status;
 mod subscription;
 mod supplier_key;
@@ -57,6 +58,7 @@ pub(crate) fn routes(door: &mut Door) {
     registration::routes(door);
     endpoint::routes(door);
     subscription::routes(door);
+    share::routes(door);
     event::routes(door);
     delivery::routes(door);
     notification::routes(door);

@@ -15,7 +15,7 @@ use model::{AccountId, Endpoint, EndpointId, EndpointStatus, Role};
 use crate::ConsoleState;
 use crate::form;
 use crate::home::name;
-use crate::page::{self, Place, done, nothing};
+use crate::page::{self, Place, copyable, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{Admin, In, Member, Viewer};
@@ -203,16 +203,6 @@ fn key_page<R>(of: &In<R>, id: EndpointId, key: &str, title: &str) -> Response {
         p { a.button href=(of.path(&format!("/endpoints/{id}"))) { "To the endpoint" } }
     };
     page::inside(of, Place::Endpoints, title, &content).into_response()
-}
-
-/// Text to be copied by a button, or by hand.
-fn copyable(label: &str, text: &str) -> Markup {
-    html! {
-        div.copyable {
-            pre tabindex="0" aria-label=(label) { (text) }
-            button type="button" data-copy hidden { "Copy" }
-        }
-    }
 }
 
 async fn enable(of: In<Member>, Path((_, id)): Of) -> Response {

@@ -10,6 +10,7 @@
 //! ([`guard`]).
 
 mod assets;
+mod audit;
 mod cookie;
 mod delivery;
 mod endpoint;
@@ -17,9 +18,13 @@ mod event;
 mod form;
 mod guard;
 mod home;
+mod job;
+mod member;
+mod operator;
 mod page;
 mod problem;
 mod setup;
+mod share;
 mod sign_in;
 mod subscription;
 mod time;
@@ -87,6 +92,11 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(subscription::routes())
         .merge(event::routes())
         .merge(delivery::routes())
+        .merge(job::routes())
+        .merge(share::routes())
+        .merge(member::routes())
+        .route("/console/{accountId}/audit", get(audit::page))
+        .merge(operator::routes())
         .fallback(problem::no_such_page);
     Router::new()
         .merge(pages)

@@ -12,7 +12,7 @@ use model::{Account, Environment, Role};
 use crate::ConsoleState;
 use crate::assets;
 use crate::cookie::{self, Said};
-use crate::visitor::{In, Visitor};
+use crate::visitor::{In, Operator, Visitor};
 
 /// A finished page.
 pub(crate) struct Page {
@@ -47,15 +47,23 @@ pub(crate) enum Place {
     Endpoints,
     Subscriptions,
     Deliveries,
+    Audiences,
+    Jobs,
+    People,
+    Audit,
 }
 
 impl Place {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 9] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
         Self::Deliveries,
+        Self::Audiences,
+        Self::Jobs,
+        Self::People,
+        Self::Audit,
     ];
 
     fn name(self) -> &'static str {
@@ -65,6 +73,18 @@ impl Place {
             Self::Endpoints => "Endpoints",
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
+            Self::Audiences => "Audiences",
+            Self::Jobs => "Jobs",
+            Self::People => "People",
+            Self::Audit => "Audit trail",
+        }
+    }
+
+    /// Who sees it in the list.
+    fn least(self) -> Role {
+        match self {
+            Self::Audit => Role::Admin,
+            _ => Role::Viewer,
         }
     }
 
@@ -75,8 +95,42 @@ impl Place {
             Self::Endpoints => "/endpoints",
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
+            Self::Audiences => "/shares",
+            Self::Jobs => "/jobs",
+            Self::People => "/people",
+            Self::Audit => "/audit",
         }
     }
+}
+
+/// The operator's places: path and name.
+const OPERATOR: [(&str, &str); 5] = [
+    ("", "The exchange"),
+    ("/accounts", "Accounts"),
+    ("/providers", "Providers"),
+    ("/people", "People"),
+    ("/audit", "Audit trail"),
+];
+
+/// A page of the operator's; `place` is its path among [`OPERATOR`].
+pub(crate) fn for_operator(of: &Operator, place: &str, title: &str, content: &Markup) -> Page {
+    let side = html! {
+        nav.places aria-label="Places" {
+            @for (path, name) in OPERATOR {
+                a href={ "/console/operator" (path) } aria-current=[(path == place).then_some("page")] { (name) }
+            }
+        }
+    };
+    let visitor = of.visitor();
+    let bar = bar(Some(visitor), None);
+    frame(
+        &visitor.state,
+        title,
+        &bar,
+        Some(&side),
+        visitor.said.as_ref(),
+        content,
+    )
 }
 
 /// A page inside an account.
@@ -84,7 +138,7 @@ pub(crate) fn inside<R>(of: &In<R>, place: Place, title: &str, content: &Markup)
     let visitor = &of.visitor;
     let side = html! {
         nav.places aria-label="Places" {
-            @for one in Place::ALL {
+            @for one in Place::ALL.into_iter().filter(|one| of.may(one.least())) {
                 a href=(of.path(one.path())) aria-current=[(one == place).then_some("page")] { (one.name()) }
             }
         }
@@ -137,6 +191,7 @@ fn bar(visitor: Option<&Visitor>, account: Option<(&Account, Role)>) -> Markup {
             }
             @if let Some(visitor) = visitor {
                 div.who {
+                    @if visitor.bearer.is_operator() { a href="/console/operator" { "Operator" } }
                     span title=(visitor.bearer.user.email) { (visitor.bearer.user.name) }
                     form method="post" action="/console/sign-out" { button.quiet type="submit" { "Sign out" } }
                 }
@@ -216,6 +271,16 @@ pub(crate) fn done<T>(
 /// What a list says when there is nothing in it: what it is for, and what to do.
 pub(crate) fn nothing(what: &str, do_this: &Markup) -> Markup {
     html! { div.nothing { p { (what) } (do_this) } }
+}
+
+/// Text to be copied by a button, or by hand.
+pub(crate) fn copyable(label: &str, text: &str) -> Markup {
+    html! {
+        div.copyable {
+            pre tabindex="0" aria-label=(label) { (text) }
+            button type="button" data-copy hidden { "Copy" }
+        }
+    }
 }
 
 /// A button that sends a form of its own; `question` is asked first, where something is lost.

@@ -158,6 +158,45 @@ impl<R: Least> FromRequestParts<ConsoleState> for In<R> {
     }
 }
 
+/// A visitor who is an operator.
+pub(crate) struct Operator(Visitor);
+
+impl Operator {
+    pub(crate) fn visitor(&self) -> &Visitor {
+        &self.0
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<hub::Hub> {
+        &self.0.state.hub
+    }
+
+    pub(crate) fn state(&self) -> &ConsoleState {
+        &self.0.state
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        self.0.actor()
+    }
+}
+
+impl FromRequestParts<ConsoleState> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ConsoleState) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        if visitor.bearer.is_operator() {
+            return Ok(Self(visitor));
+        }
+        let why = "This is for operators of the exchange.";
+        Err(problem::shown(
+            state,
+            StatusCode::FORBIDDEN,
+            "Not allowed",
+            why,
+        ))
+    }
+}
+
 async fn account(parts: &mut Parts, state: &ConsoleState) -> Option<AccountId> {
     let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
     let (_, text) = params.iter().find(|(name, _)| *name == "accountId")?;

@@ -44,6 +44,7 @@ pub mod registration;
 pub mod registry;
 pub mod schema_drift;
 pub mod segment;
+pub mod sent;
 pub mod session;
 pub mod shard;
 pub mod share;

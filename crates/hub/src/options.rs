@@ -194,12 +194,7 @@ impl Default for Options {
                 keep: Duration::from_secs(30 * 24 * HOUR),
                 patience: Duration::from_secs(7 * 24 * HOUR),
             },
-            segments: SegmentOptions {
-                refresh_at: Some(jiff::civil::time(2, 30, 0, 0)),
-                call_timeout: Duration::from_secs(60),
-                idle_timeout: Duration::from_secs(300),
-                transfer_timeout: Duration::from_secs(12 * HOUR),
-            },
+            segments: SegmentOptions::default(),
             identity: IdentityOptions {
                 cache_bytes_max: 64 * MIB,
             },
@@ -223,6 +218,17 @@ impl Default for Options {
                 idle_per_host_max: 64,
                 user_agent: concat!("rialto/", env!("CARGO_PKG_VERSION")).to_owned(),
             },
+        }
+    }
+}
+
+impl Default for SegmentOptions {
+    fn default() -> Self {
+        Self {
+            refresh_at: Some(jiff::civil::time(2, 30, 0, 0)),
+            call_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(300),
+            transfer_timeout: Duration::from_secs(12 * HOUR),
         }
     }
 }

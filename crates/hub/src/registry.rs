@@ -24,8 +24,8 @@ use store::key::Key;
 use store::vault::Vault;
 use store::{Page, Scope};
 
-pub(crate) use target::purpose;
 pub use target::{Secrets, Target};
+pub(crate) use target::{purpose, terms_of};
 
 use crate::Result;
 

@@ -21,7 +21,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use read::Reader;
-pub use write::write_row;
+pub use write::{write_row, write_value};
 
 /// What separates the values of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -185,11 +185,65 @@ pub fn outbound<'v>(
     destination: &HashingOf,
     terms: &Terms,
 ) -> Result<Option<Cow<'v, str>>, HashError> {
-    if let (Some(profile), Some(field)) = (terms.profile, Field::of_type(kind)) {
-        return profile.outbound(field, value, source, terms);
+    Prepared::new(kind, source, destination, terms).apply(value)
+}
+
+/// The same decision, taken once for a column and carried out for each of its values.
+#[derive(Debug, Clone, Copy)]
+pub struct Prepared {
+    source: HashingOf,
+    destination: HashingOf,
+    terms: Terms,
+    by_profile: Option<(HashProfile, Field)>,
+    wanted: Option<HashAlgorithm>,
+}
+
+impl Prepared {
+    /// For values of one `kind` (identity type).
+    pub fn new(kind: &str, source: &HashingOf, destination: &HashingOf, terms: &Terms) -> Self {
+        Self {
+            source: *source,
+            destination: *destination,
+            terms: *terms,
+            by_profile: terms
+                .profile
+                .and_then(|profile| Some((profile, Field::of_type(kind)?))),
+            wanted: wanted(source, destination, terms.algorithm),
+        }
     }
-    let wanted = wanted(source, destination, terms.algorithm);
-    by_algorithm(value, source, wanted, terms).map(Some)
+
+    /// The same for values that come in another form.
+    #[must_use]
+    pub fn from(self, source: HashingOf) -> Self {
+        Self {
+            source,
+            wanted: wanted(&source, &self.destination, self.terms.algorithm),
+            ..self
+        }
+    }
+
+    /// Whether the receiver has a use for such values at all.
+    pub fn is_of_use(&self) -> bool {
+        self.by_profile
+            .is_none_or(|(profile, field)| profile.rule(field).is_some())
+    }
+
+    /// Whether the form in which the values come can become the one that is wanted: a hash cannot become another.
+    pub fn is_possible(&self) -> bool {
+        // Of hashes it does not matter which one it is.
+        self.source.mode != HashMode::Hashed || self.apply("a").is_ok()
+    }
+
+    /// As [`outbound`].
+    ///
+    /// # Errors
+    /// [`HashError`]: nothing may be sent for this value then.
+    pub fn apply<'v>(&self, value: &'v str) -> Result<Option<Cow<'v, str>>, HashError> {
+        match self.by_profile {
+            Some((profile, field)) => profile.outbound(field, value, &self.source, &self.terms),
+            None => by_algorithm(value, &self.source, self.wanted, &self.terms).map(Some),
+        }
+    }
 }
 
 fn by_algorithm<'v>(
@@ -240,11 +294,12 @@ fn wanted(
 /// Lower-case hex.
 pub fn hex(digest: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    let mut text = String::with_capacity(digest.len() * 2);
+    for byte in digest {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 fn or_unnamed(algorithm: &Option<HashAlgorithm>) -> &'static str {

@@ -7,6 +7,7 @@
 pub mod access_token;
 pub mod account;
 pub mod application;
+pub mod audience;
 pub mod authentication;
 pub mod deployment;
 pub mod endpoint;

@@ -21,6 +21,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::client::{Client, broken, deadline, read};
 use crate::{Answer, Call, Cause, Failure, Phase};
 
+/// Longest piece that is given to a connection at once: what goes out slowly is seen to move all the same.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
 /// What a request carries: one piece, or chunks as they come.
 pub(crate) type Body = Either<Full<Bytes>, StreamBody<Watched>>;
 
@@ -156,6 +159,7 @@ impl Client {
         }));
         let watched = Watched {
             chunks,
+            rest: Bytes::new(),
             watch: Arc::clone(&watch),
         };
         let mut request = self
@@ -224,6 +228,8 @@ fn locked(watch: &Mutex<Watch>) -> std::sync::MutexGuard<'_, Watch> {
 /// Chunks on their way into a connection.
 pub(crate) struct Watched {
     chunks: Chunks,
+    /// Of the last chunk, what has not gone into the connection yet.
+    rest: Bytes,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -231,17 +237,50 @@ impl Stream for Watched {
     type Item = Result<Frame<Bytes>, Cause>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Poll::Ready(next) = self.chunks.poll_next_unpin(context) else {
-            return Poll::Pending;
-        };
-        let mut watch = locked(&self.watch);
-        watch.moved = Instant::now();
-        Poll::Ready(next.map(|chunk| match chunk {
-            Ok(chunk) => Ok(Frame::data(chunk)),
-            Err(cause) => {
-                watch.failed = Some(Arc::clone(&cause));
-                Err(cause)
+        while self.rest.is_empty() {
+            let Poll::Ready(next) = self.chunks.poll_next_unpin(context) else {
+                return Poll::Pending;
+            };
+            match next {
+                Some(Ok(chunk)) => self.rest = chunk,
+                Some(Err(cause)) => {
+                    locked(&self.watch).failed = Some(Arc::clone(&cause));
+                    return Poll::Ready(Some(Err(cause)));
+                }
+                None => {
+                    locked(&self.watch).moved = Instant::now();
+                    return Poll::Ready(None);
+                }
             }
-        }))
+        }
+        locked(&self.watch).moved = Instant::now();
+        let length = self.rest.len().min(PIECE_BYTES_MAX);
+        let piece = self.rest.split_to(length);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// Else a large chunk on a slow line would look as if nothing moved.
+    #[tokio::test]
+    async fn a_large_chunk_goes_out_in_pieces() {
+        let chunks = [0, 200 << 10, 0, 5].map(|bytes| Ok(vec![7; bytes].into()));
+        let watched = Watched {
+            chunks: stream::iter(chunks).boxed(),
+            rest: Bytes::new(),
+            watch: Arc::new(Mutex::new(Watch {
+                moved: Instant::now(),
+                failed: None,
+            })),
+        };
+        let pieces = watched.map(|piece| piece.expect("a piece").into_data().expect("data").len());
+        let pieces: Vec<usize> = pieces.collect().await;
+        let full = PIECE_BYTES_MAX;
+        assert_eq!(pieces, [full, full, full, 8 << 10, 5]);
     }
 }

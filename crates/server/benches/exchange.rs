@@ -6,6 +6,8 @@
 //! both, and the ratios stay comparable where the absolute numbers are not. The load generator and the receiver run in
 //! this process and are the same for both.
 
+#[path = "exchange/audience.rs"]
+mod audience;
 #[path = "exchange/backlog.rs"]
 mod backlog;
 #[path = "exchange/engines.rs"]
@@ -49,7 +51,7 @@ use engines::Engines;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "publish-single",
     "publish-batch",
     "push",
@@ -60,6 +62,8 @@ const NAMES: [&str; 10] = [
     "backlog",
     "start",
     "identity",
+    "audience",
+    "audience-ten",
 ];
 
 /// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
@@ -152,6 +156,8 @@ async fn run(options: &Options) -> Result<()> {
             "latency" => latency::run(&engines, options.time).await?,
             "isolation" => isolation::run(options.time).await?,
             "wide" => wide::run(options.time).await?,
+            "audience" => audience::run(1).await?,
+            "audience-ten" => audience::run(10).await?,
             "backlog" => backlog::run(options.time).await?,
             "identity" => identity::run(&engines, options.identifiers).await?,
             _ => start::run().await?,

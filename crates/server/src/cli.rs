@@ -25,6 +25,7 @@ mod registration;
 mod remote;
 mod schema_drift;
 mod segment;
+mod share;
 mod status;
 mod subscription;
 mod supplier_key;
@@ -64,6 +65,8 @@ pub enum Command {
     Key(Noun<key::Verb>),
     /// Which destination gets which event of which publisher.
     Subscription(Noun<subscription::Verb>),
+    /// Which audience of one endpoint goes to another, and when.
+    Share(Noun<share::Verb>),
     /// What was published, and what became of it.
     Event(Noun<event::Verb>),
     /// People: who is who, and why; rules and filters.
@@ -290,6 +293,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Registration(noun) => split(noun),
         Command::Key(noun) => split(noun),
         Command::Subscription(noun) => split(noun),
+        Command::Share(noun) => split(noun),
         Command::Event(noun) => split(noun),
         Command::Identity(noun) => split(noun),
         Command::Delivery(noun) => split(noun),

@@ -1,14 +1,16 @@
 //! `rialto demo`: the whole exchange in one process and one minute, for somebody who sees it for the first time.
 //!
 //! A hub in a fresh directory, a shop that publishes a day of events, a subscriber that gets them pushed and fails now
-//! and then on purpose, another that fetches event files: all of them speak HTTP, as strangers would. Promises: nothing
-//! is left behind unless `--data` asks for it, and with `--once` the exit code says whether every event reached every
-//! subscriber, checked event by event.
+//! and then on purpose, another that fetches event files; then two audiences, one in each direction: all of them speak
+//! HTTP, as strangers would. Promises: nothing is left behind unless `--data` asks for it, and with `--once` the exit code
+//! says whether every event reached every subscriber, and every member the other side, checked one by one.
 //!
 //! Reading order: `registered` (who takes part) → `shop`, `crm`, `warehouse` (what they do) → `stream`, `tally` (what is
-//! published, and the check) → `story` (what is told to the person who looks on).
+//! published, and the check) → `audience`, `lists` (what is shared) → `story` (what is told to the person who looks on).
 
+mod audience;
 mod crm;
+mod lists;
 mod registered;
 mod shop;
 mod story;
@@ -45,7 +47,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// What the command line says.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// End after the closing table; the exit code says whether every event reached every subscriber.
+    /// End after the closing tables; the exit code says whether every event and every member arrived.
     #[arg(long)]
     once: bool,
     /// Keep everything in this directory instead of a temporary one.
@@ -94,7 +96,7 @@ impl Demo {
     /// Runs it. Ctrl-C ends it at any time, in order.
     ///
     /// # Errors
-    /// [`DemoError`]: with `--once` also when an event did not reach a subscriber.
+    /// [`DemoError`]: with `--once` also when an event did not reach a subscriber, or a member the other side.
     pub async fn run(self) -> Result<ExitCode, DemoError> {
         let temporary = match &self.data {
             Some(_) => None,
@@ -135,6 +137,14 @@ impl Demo {
         performed?;
         stage.verdict()?;
         story::all_arrived(&mut screen);
+        let shared = audience::share(&stage, self.patience).await?;
+        story::audiences(&mut screen, &shared);
+        if let Some(wrong) = shared.iter().find(|shared| !shared.is_right) {
+            let what = wrong.what;
+            return Err(DemoError::NotAll(format!(
+                "the members of {what} are not those that were shared"
+            )));
+        }
         if self.once {
             return Ok(ExitCode::SUCCESS);
         }

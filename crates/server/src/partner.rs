@@ -81,7 +81,7 @@ impl Partner {
         &self.base
     }
 
-    /// One call; any status is an answer.
+    /// One call; any status is an answer. A body is JSON unless `more` says otherwise.
     ///
     /// # Errors
     /// [`PartnerError::Key`] and [`PartnerError::Failed`].
@@ -101,7 +101,8 @@ impl Partner {
                 })?;
         let mut headers = more;
         if !body.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let json = HeaderValue::from_static("application/json");
+            headers.entry(CONTENT_TYPE).or_insert(json);
         }
         Authorization::bearer(key)
             .map_err(PartnerError::Key)?

@@ -99,6 +99,8 @@ const TABLES: &[Table] = &[
     table("identifier_alias", &["digest", "identifier_id"]),
     table("identifier_form", &["account_id", "kind", "form"]),
     table("identity_filter", &["id"]),
+    table("sent_share", &["share_id"]),
+    table("sent_row", &["share_id", "digest"]),
 ];
 
 /// Settings that are an installation's own: the number of its shards, and the mark of a migration.

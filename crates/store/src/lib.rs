@@ -37,6 +37,7 @@ pub mod quota;
 pub mod registration;
 pub mod schema_drift;
 pub mod segment;
+pub mod sent;
 pub mod sequence;
 pub mod session;
 pub mod setting;
@@ -131,6 +132,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0009_shares",
         sql: include_str!("migrations/0009_shares.sql"),
+        is_additive: true,
+    },
+    Migration {
+        name: "0010_syndicate",
+        sql: include_str!("migrations/0010_syndicate.sql"),
         is_additive: true,
     },
     Migration {

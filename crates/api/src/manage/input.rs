@@ -17,7 +17,7 @@ use model::invalid::{Invalid, shown, token};
 use model::reader::{Reader, type_name};
 use model::{
     AccountId, ApplicationId, EndpointId, EventRef, FactId, IdentityFilterId, JobId, KeyId,
-    OutboxId, PartnerId, ProviderId, QuarantineId, Secret, SessionId, SubscriptionId,
+    OutboxId, PartnerId, ProviderId, QuarantineId, Secret, SessionId, ShareId, SubscriptionId,
     SupplierKeyId, TokenId, UserId,
 };
 use serde_json::Value;
@@ -76,6 +76,7 @@ path_ids! {
     SessionId "sessionId",
     TokenId "tokenId",
     JobId "jobId",
+    ShareId "shareId",
     FactId "factId",
     IdentityFilterId "identityFilterId",
 }

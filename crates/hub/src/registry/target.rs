@@ -9,8 +9,8 @@ use model::endpoint::{Ordering, PushForm, Transfer};
 use model::hashing::Terms;
 use model::region::Region;
 use model::{
-    AccountId, AccountPolicy, Endpoint, EndpointId, Environment, IdentifierDefinition, Secret,
-    test_drive,
+    AccountId, AccountPolicy, Endpoint, EndpointDefinition, EndpointId, Environment,
+    IdentifierDefinition, Secret, test_drive,
 };
 use outbound::{Authorization, signature};
 use store::Scope;
@@ -153,16 +153,19 @@ impl Target {
                 .map(|i| (i.kind.to_ascii_lowercase(), i.clone()))
                 .collect(),
             not_added: Vec::new(),
-            terms: Terms {
-                profile: definition.hash_profile,
-                algorithm: definition.hash_algorithm,
-                region: policy
-                    .default_region
-                    .as_deref()
-                    .and_then(|region| Region::parse(region).ok()),
-                hashed_values: policy.hashed_values,
-            },
+            terms: terms_of(definition, policy),
         })
+    }
+}
+
+/// How an endpoint of an account wants values hashed.
+pub(crate) fn terms_of(definition: &EndpointDefinition, policy: &AccountPolicy) -> Terms {
+    let region = policy.default_region.as_deref();
+    Terms {
+        profile: definition.hash_profile,
+        algorithm: definition.hash_algorithm,
+        region: region.and_then(|region| Region::parse(region).ok()),
+        hashed_values: policy.hashed_values,
     }
 }
 

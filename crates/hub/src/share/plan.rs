@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use engine::Tx;
 use jiff::Timestamp;
+use model::account::Identity;
 use model::endpoint::{Role, ShareAction, Transfer};
 use model::job::{ExportDetails, JobCategory, JobStatus};
-use model::segment::Segment;
+use model::segment::{Segment, SegmentRole};
 use model::share::{
     DataWindow, DestinationSegment, IdentifierPair, Parties, Plan, Proposal, Schedule, Share,
 };
@@ -207,14 +208,15 @@ impl Hub {
         (endpoint, id): (EndpointId, &SegmentId),
         invalid: &mut Invalid,
     ) -> Result<Option<Segment>> {
-        let known = self.known_segment(tx, scope, endpoint, id).await?;
+        let list = (endpoint, SegmentRole::Source);
+        let known = store::segment::get(tx, scope, list, id).await?;
         if known.is_none() {
             let message = format!(
                 "endpoint {endpoint} has no segment {id}: it announces its segments, or they are refreshed, before one is shared"
             );
             invalid.add("/segmentId", "unknown-segment", message);
         }
-        Ok(known)
+        Ok(known.map(|known| known.segment))
     }
 
     /// The audience at the destination: one that it has, or one that the first run creates.
@@ -231,7 +233,9 @@ impl Hub {
             description: segment.description.clone(),
         };
         if let Some(id) = &new.destination_segment {
-            let known = self.known_segment(tx, scope, new.destination, id).await?;
+            let list = (new.destination, SegmentRole::Destination);
+            let known = store::segment::get(tx, scope, list, id).await?;
+            let known = known.map(|known| known.segment);
             let roles = &ends.destination.endpoint.definition.roles;
             let transfer = roles.segment_destination.as_ref().map(|role| role.transfer);
             if known.is_none() && transfer == Some(Transfer::Push) {
@@ -258,24 +262,8 @@ impl Hub {
         Ok(target)
     }
 
-    async fn known_segment(
-        &self,
-        _tx: &mut Tx,
-        _scope: Scope,
-        _endpoint: EndpointId,
-        _id: &SegmentId,
-    ) -> Result<Option<Segment>> {
-        Ok(Some(Segment {
-            id: _id.clone(),
-            name: "x".to_owned(),
-            description: None,
-            kind: model::segment::SegmentKind::default(),
-            attributes: Vec::new(),
-        }))
-    }
-
     pub(super) fn keeps_identities(&self, scope: Scope) -> Result<bool> {
-        self.account(scope).map(|_| true)
+        Ok(self.account(scope)?.policy.identity == Identity::On)
     }
 }
 

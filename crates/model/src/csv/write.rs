@@ -16,7 +16,8 @@ pub fn write_row<'v>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'v str
     out.push(b'\n');
 }
 
-fn write_value(out: &mut Vec<u8>, value: &str) {
+/// Appends one value, in quotes where it must be.
+pub fn write_value(out: &mut Vec<u8>, value: &str) {
     let needs_quotes = |byte: u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
     if !value.bytes().any(needs_quotes) {
         out.extend_from_slice(value.as_bytes());

@@ -18,7 +18,7 @@ pub enum ShareAction {
 }
 
 impl ShareAction {
-    const ALL: [Self; 3] = [Self::Add, Self::Remove, Self::Replace];
+    pub const ALL: [Self; 3] = [Self::Add, Self::Remove, Self::Replace];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -41,6 +41,9 @@ pub(crate) fn play(role: &str, arguments: &[String]) -> Result<()> {
             argument(1)?.parse()?,
             Duration::from_secs_f64(argument(2)?.parse()?),
         )?,
+        "role:audience" => {
+            crate::audience::bare(Path::new(argument(0)?), Path::new(argument(1)?))?;
+        }
         "role:client" => runtime.block_on(client(
             argument(0)?.parse()?,
             argument(1)?.parse()?,

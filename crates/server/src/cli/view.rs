@@ -114,7 +114,7 @@ fn cell(value: Option<&Value>) -> String {
 
 /// A thing in a list is shown by its name, or what it has instead.
 fn named(item: &Value) -> &Value {
-    let names = ["name", "pointer", "code", "id"].iter();
+    let names = ["name", "pointer", "code", "destination", "id"].iter();
     let mut known = names.filter_map(|name| item.get(name));
     known.next().unwrap_or(item)
 }

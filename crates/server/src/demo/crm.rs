@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use engine::Clock;
 use outbound::signature::{self, Secret};
 
+use super::lists::{self, Lists};
 use super::stream;
 use super::tally::Tally;
 use crate::listen::{header, shown, signed};
@@ -27,6 +28,8 @@ const TALK_FOR: Duration = Duration::from_secs(1);
 /// The running receiver.
 pub(super) struct Crm {
     pub(super) address: SocketAddr,
+    /// Its audiences.
+    pub(super) lists: Arc<Lists>,
     shared: Arc<Shared>,
 }
 
@@ -87,15 +90,21 @@ impl Crm {
             }),
             talk: Mutex::new(None),
         });
+        let lists = Arc::<Lists>::default();
         let socket = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = socket.local_addr()?;
         let router = Router::new()
             .route("/exchange/v1/events", axum::routing::post(receive))
-            .with_state(Arc::clone(&shared));
+            .with_state(Arc::clone(&shared))
+            .merge(lists::router(Arc::clone(&lists)));
         tokio::spawn(async move {
             let _ = axum::serve(socket, router).await;
         });
-        Ok(Self { address, shared })
+        Ok(Self {
+            address,
+            lists,
+            shared,
+        })
     }
 
     /// What it registers: the exchange adds `/v1/events`.

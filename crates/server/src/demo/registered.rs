@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::stream;
+use super::{audience, stream};
 use crate::partner::{Partner, PartnerError};
 
 /// What the CRM does not subscribe to: it cares for what people decide, not for every look around.
@@ -61,7 +61,10 @@ pub(super) async fn register(
 
     let mut crm: Value = serde_json::from_str(stream::CRM).unwrap_or_default();
     crm["url"] = Value::from(crm_url);
-    let shop = operator.endpoint(account, stream::SHOP).await?;
+    audience::crm(&mut crm);
+    let mut shop: Value = serde_json::from_str(stream::SHOP).unwrap_or_default();
+    audience::shop(&mut shop);
+    let shop = operator.endpoint(account, &shop.to_string()).await?;
     let crm = operator.endpoint(account, &crm.to_string()).await?;
     let warehouse = operator.endpoint(account, stream::WAREHOUSE).await?;
     let path = format!("/accounts/{account}/endpoints/{}/webhooksecret", crm.id);

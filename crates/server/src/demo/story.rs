@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::Clock;
 
+use super::audience::Shared;
 use super::crm::Seen;
 use super::shop::Refusal;
 use super::tally::Sum;
@@ -242,6 +243,48 @@ pub(super) fn closing(screen: &mut Screen, now: &Standing) {
 pub(super) fn all_arrived(screen: &mut Screen) {
     let sentence = screen.paint(Look::Good, "Every event reached every subscriber.");
     screen.say(&format!("\n{sentence}"));
+}
+
+/// What was shared, in both directions, with the report of each job.
+pub(super) fn audiences(screen: &mut Screen, all: &[Shared]) {
+    let head = [
+        "audience",
+        "job",
+        "read",
+        "matched",
+        "unmatched",
+        "rejected",
+        "sent",
+        "SHA-256 of what was sent",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for shared in all {
+        let mut row = vec![shared.what.to_owned(), shared.job.to_string()];
+        row.extend(shared.records.map(count));
+        row.push(shared.digest.chars().take(16).collect::<String>() + "…");
+        rows.push(row);
+    }
+    let mut lines = vec!["\nThen two audiences change sides:\n".to_owned()];
+    for (at, line) in table(&rows).into_iter().enumerate() {
+        let line = if at == 0 {
+            screen.paint(Look::Strong, &line)
+        } else {
+            line
+        };
+        lines.push(format!("  {line}"));
+    }
+    lines.push(String::new());
+    for shared in all {
+        lines.push(format!("  {}: {}.", shared.what, shared.how));
+        for row in &shared.left_out {
+            lines.push(format!("    {}", screen.paint(Look::Bad, row)));
+        }
+    }
+    if all.iter().all(|shared| shared.is_right) {
+        let sentence = "Everybody who was shared is on the other side, under its names and hashes, and nobody else.";
+        lines.push(format!("\n{}", screen.paint(Look::Good, sentence)));
+    }
+    screen.say(&lines.join("\n"));
 }
 
 /// What to type in another terminal.

@@ -3,7 +3,7 @@
 //! The check is independent of the hub: published and delivered bodies are both read here into [`Told`], an event with
 //! all that was said about it, and compared as text. Called by `shop` and `tally`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::EndpointDefinition;
 use model::hashing::{self, HashMode};
@@ -21,6 +21,16 @@ const EVENTS: &str = include_str!("../../../../examples/shop-events.jsonl");
 /// The bodies of the calls, in the order of the day.
 pub(super) fn calls() -> impl Iterator<Item = &'static str> {
     EVENTS.lines().filter(|line| !line.is_empty())
+}
+
+/// Everybody of whom something is published, by the values of one of the shop's identifiers.
+pub(super) fn people(identifier: &str) -> BTreeSet<String> {
+    let told = calls().filter_map(|call| read(call).ok()).flatten();
+    let known = told.flat_map(|told| told.identifiers);
+    known
+        .filter(|(name, _)| name == identifier)
+        .map(|(_, value)| value)
+        .collect()
 }
 
 /// Why a body could not be read as events.

@@ -10,6 +10,7 @@ use crate::application::{mailer, sends_mail};
 use crate::harness::people::PASSWORD;
 use crate::harness::{TOKEN, TestHub, destination_definition, event, publisher_definition};
 use crate::partner::request;
+use crate::share::{crm_definition, mailer_definition};
 
 /// Calls that change something and leave no entry, and why.
 const NOT_AUDITED: &[(&str, &str)] = &[
@@ -21,6 +22,10 @@ const NOT_AUDITED: &[(&str, &str)] = &[
     (
         "POST /manage/v1/accounts/{accountId}/testdrive/publish",
         "the same; and what it subscribes has an entry of its own",
+    ),
+    (
+        "POST /manage/v1/accounts/{accountId}/shares/proposal",
+        "it only proposes",
     ),
     (
         "POST /manage/v1/accounts/{accountId}/identities/lookup",
@@ -290,6 +295,7 @@ async fn exchange(walk: &mut Walk) {
     .await;
     jobs(walk, &account, (&shop, by_shop), (&crm, by_crm)).await;
     segments(walk, &account, (&shop, by_shop)).await;
+    shares(walk, &account).await;
     identities(walk, &account, (&shop, by_shop.0)).await;
     keys_and_ends(walk, &account, (&crm, by_crm), (&shop, by_shop)).await;
 }
@@ -358,6 +364,39 @@ async fn segments(walk: &mut Walk, account: &Value, (shop, by_shop): (&Value, (&
     walk.call(route, &[shop], by_shop, Value::Null).await;
     let route = "POST /manage/v1/accounts/{accountId}/segments/refresh";
     walk.by_operator(route, &[account], json!({})).await;
+}
+
+/// An audience is shared, its share changed and ended.
+async fn shares(walk: &mut Walk, account: &Value) {
+    let mut ids = Vec::new();
+    for definition in [crm_definition(), mailer_definition()] {
+        let path = format!("/accounts/{account}/registrations");
+        let made = walk.hub.manage("POST", &path, json!({})).await.json();
+        let key = made["endpointKey"].as_str().expect("a key").to_owned();
+        let http = &walk.hub.http;
+        let answer = http.json("PUT", "/v1/endpoint", Some(&key), Some(definition));
+        assert_eq!(answer.await.status, 200);
+        ids.push((made["endpointId"].clone(), key));
+    }
+    let [(crm, crm_key), (mailer, _)] = &ids[..] else {
+        panic!("two endpoints");
+    };
+    let path = format!("/v1/endpoint/{crm}/segments");
+    let body = json!([{ "id": 1, "name": "one" }]);
+    let answer = walk.hub.http.json("POST", &path, Some(crm_key), Some(body));
+    assert_eq!(answer.await.status, 200);
+    let body = json!({ "sourceEndpointId": crm, "segmentId": 1, "destinationEndpointId": mailer,
+                       "schedule": { "cron": "@daily" } });
+    let route = "POST /manage/v1/accounts/{accountId}/shares";
+    let share = walk.by_operator(route, &[account], body).await["id"].clone();
+    let one: [&dyn std::fmt::Display; 2] = [account, &share];
+    let route = "POST /manage/v1/accounts/{accountId}/shares/{shareId}/run";
+    walk.by_operator(route, &one, json!({})).await;
+    let route = "PATCH /manage/v1/accounts/{accountId}/shares/{shareId}";
+    walk.by_operator(route, &one, json!({ "status": "PAUSED" }))
+        .await;
+    let route = "DELETE /manage/v1/accounts/{accountId}/shares/{shareId}";
+    walk.by_operator(route, &one, Value::Null).await;
 }
 
 /// Who is who: rules, filters, and what was joined wrongly.

@@ -245,6 +245,7 @@ async fn the_overview_and_the_lists_of_what_happened_are_shown() {
         "audit list --account 1 --after 99",
         "notice list --account 1",
         "schema-drift list --account 1",
+        "segment list --account 1 --role source --search gold",
     ] {
         assert_eq!(text(&hub, words).await, "There are none.\n", "{words}");
     }

@@ -188,7 +188,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 10] = [
+const PAGES: [(&str, Role); 15] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -199,10 +199,18 @@ const PAGES: [(&str, Role); 10] = [
     ("/subscriptions/new", Role::Member),
     ("/events", Role::Viewer),
     ("/deliveries", Role::Viewer),
+    ("/shares", Role::Viewer),
+    ("/shares/new", Role::Member),
+    ("/jobs", Role::Viewer),
+    ("/people", Role::Viewer),
+    ("/audit", Role::Admin),
 ];
 
+/// The operator's pages.
+const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
+
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 10] = [
+const FORMS: [(&str, Role); 23] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
@@ -213,6 +221,19 @@ const FORMS: [(&str, Role); 10] = [
     ("/subscriptions/1/disable", Role::Member),
     ("/subscriptions/1/delete", Role::Member),
     ("/deliveries/replay", Role::Member),
+    ("/shares/new", Role::Member),
+    ("/shares/refresh", Role::Member),
+    ("/shares/1/run", Role::Member),
+    ("/shares/1/pause", Role::Member),
+    ("/shares/1/resume", Role::Member),
+    ("/shares/1/end", Role::Member),
+    ("/jobs/1/cancel", Role::Member),
+    ("/jobs/1/retry", Role::Member),
+    ("/jobs/1/approve", Role::Member),
+    ("/jobs/1/refuse", Role::Member),
+    ("/people", Role::Admin),
+    ("/people/1/role", Role::Admin),
+    ("/people/1/remove", Role::Admin),
 ];
 
 #[tokio::test]
@@ -252,6 +273,15 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
             assert_eq!(answer.status, 403, "{role:?} below {least:?}: {rest}");
             assert_eq!(browser.post(&path(other.id, rest), &[]).await.status, 404);
         }
+    }
+    // An admin of an account is no operator.
+    let mut admin = Browser::new(&hub);
+    admin.sign_in("admin@example.com").await;
+    for rest in OPERATOR {
+        let path = format!("/console/operator{rest}");
+        assert_eq!(admin.get(&path).await.status, 403, "{path}");
+        let sent = admin.post(&path, &[]).await;
+        assert!([403, 405].contains(&sent.status), "{path}: {}", sent.status);
     }
     // And nobody who is not signed in sees anything.
     let mut nobody = Browser::new(&hub);
@@ -443,6 +473,61 @@ async fn what_strangers_write_is_only_text() {
 }
 
 #[tokio::test]
+async fn an_operator_opens_an_account_and_its_admin_takes_people_in() {
+    let hub = TestHub::start().await;
+    hub.operator("olga@example.com").await;
+    let mut olga = Browser::new(&hub);
+    olga.sign_in("olga@example.com").await;
+    for rest in OPERATOR {
+        let answer = olga.get(&format!("/console/operator{rest}")).await;
+        assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
+    }
+    let fields = [("name", "Northwind"), ("environment", "pilot")];
+    let opened = olga.post("/console/operator/accounts", &fields).await;
+    assert!(
+        opened.text().contains("Northwind is open"),
+        "{}",
+        opened.text()
+    );
+    let accounts = olga.get("/console/accounts").await.text();
+    let path = accounts
+        .split('"')
+        .find(|part| part.starts_with("/console/") && part.ends_with(|c: char| c.is_ascii_digit()));
+    let people = format!("{}/people", path.expect("a link to the account"));
+
+    let fields = [("email", "anna@example.com"), ("role", "admin")];
+    let invited = olga.post(&people, &fields).await.text();
+    let link = invited
+        .split("/console/welcome/")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    let link = format!(
+        "/console/welcome/{}",
+        link.expect("the link of the invitation")
+    );
+    let mut anna = Browser::new(&hub);
+    assert_eq!(anna.get(&link).await.status, 200);
+    let weak = anna.post(&link, &[("password", "anna")]).await;
+    assert_eq!(weak.status, 400, "{}", weak.text());
+    let chosen = anna.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(location(&chosen), "/console/sign-in");
+    anna.sign_in("anna@example.com").await;
+    let home = anna.get("/console").await;
+    assert!(anna.get(location(&home)).await.text().contains("Northwind"));
+    // What was done stands in the trail.
+    let trail = olga
+        .get("/console/operator/audit?action=member.add")
+        .await
+        .text();
+    assert!(
+        trail.contains("member.add") && trail.contains("olga@example.com"),
+        "{trail}"
+    );
+    let again = anna.post(&link, &[("password", PASSWORD)]).await;
+    assert_eq!(again.status, 400, "an invitation is good once");
+}
+
+#[tokio::test]
 async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
     let hub = TestHub::start().await;
     let account = hub.account().await;
@@ -528,4 +613,62 @@ async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
         .await
         .text();
     assert!(journey.contains("status delivered"), "{journey}");
+}
+
+#[tokio::test]
+async fn an_audience_is_shared_in_two_steps_and_followed() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let audiences = |role: &str, name: &str, kind: &str, columns: serde_json::Value| {
+        json!({
+            "name": name, "providerName": "Acme",
+            "endpointTypes": { "segment": { role: { "enabled": true, kind: if role == "source" { "push" } else { "pull" } } } },
+            "marketingDatabasesDefinition": { "marketingDatabases": [{ "name": "db", "identifiers": [{ "name": columns[0], "type": "email" }],
+                "attributes": [{ "name": columns[1], "type": "string", "isRequired": false }] }] },
+        })
+    };
+    let source = audiences("source", "CRM", "producerType", json!(["email", "first"]));
+    let crm = hub.endpoint(&account, source).await;
+    let destination = audiences("destination", "Mailer", "destinationType", json!(["Email", "First"]));
+    let mailer = hub.endpoint(&account, destination).await;
+    let segments = json!([{ "id": 8_000_000_000_000_001_152_i64, "name": "Gold <members>",
+        "segment_attributes": [{ "name": "email", "type": "email" }, { "name": "first", "type": "string" }] }]);
+    let path = format!("/v1/endpoint/{}/segments", crm.id);
+    let told = hub.http.json("POST", &path, Some(&crm.key), Some(segments)).await;
+    assert_eq!(told.status, 200, "{}", told.text());
+
+    hub.person("mia@example.com", &[(account.id, Role::Member)]).await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("mia@example.com").await;
+    let path = |rest: &str| format!("/console/{}{rest}", account.id);
+    let choice = browser.get(&path("/shares/new")).await.text();
+    assert!(choice.contains("Gold &lt;members&gt;") && choice.contains("8000000000000001152"), "{choice}");
+    let query = format!("?segment={}+8000000000000001152&destination={}", crm.id, mailer.id);
+    let mapping = browser.get(&path(&format!("/shares/new{query}"))).await.text();
+    assert!(mapping.contains("(who it is)") && mapping.contains("column:First"), "{mapping}");
+
+    let (segment, destination) = (format!("{} 8000000000000001152", crm.id), mailer.id.to_string());
+    let fields = [
+        ("segment", segment.as_str()),
+        ("destination", destination.as_str()),
+        ("identifier", "Email"),
+        ("identifier-source", "email"),
+        ("column:First", "first"),
+        ("action", "ADD"),
+        ("name", "Gold"),
+        ("when", "now"),
+    ];
+    let mut wrong = fields;
+    wrong[7] = ("when", "cron");
+    let refused = browser.post(&path("/shares/new"), &wrong).await;
+    assert!(location(&refused).contains("/shares/new?segment="), "what was chosen is kept");
+    let shared = browser.post(&path("/shares/new"), &fields).await;
+    hub.settle().await;
+    let job = browser.get(location(&shared)).await.text();
+    assert!(job.contains("Audience shared") && job.contains("waits for data"), "{job}");
+    let list = browser.get(&path("/shares")).await.text();
+    assert!(list.contains(">Gold<") && list.contains("CRM") && list.contains("Mailer"), "{list}");
+    let canceled = browser.post(&format!("{}/cancel", location(&shared)), &[]).await;
+    let job = browser.get(location(&canceled)).await.text();
+    assert!(job.contains("It is canceled.") && job.contains("Go on where it stopped"), "{job}");
 }

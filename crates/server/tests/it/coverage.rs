@@ -132,7 +132,7 @@ impl Shop {
                 | "supplierKeyId" | "partnerId" | "jobId" | "factId" | "identityFilterId",
             ) => "4711".to_owned(),
             Some("userId" | "sessionId" | "tokenId") => "4711".to_owned(),
-            Some("segmentId") => "4711".to_owned(),
+            Some("segmentId" | "shareId") => "4711".to_owned(),
             Some("name" | "identifierName" | "code" | "eventId" | "role" | "registrationType") => {
                 "nothing".to_owned()
             }

@@ -32,6 +32,20 @@ fn row(output: &str, subscriber: &str) -> Vec<u64> {
         .collect()
 }
 
+/// The counts of an audience's report: read, matched, unmatched, rejected, sent.
+fn shared(output: &str, audience: &str) -> Vec<u64> {
+    let mut rows = output
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(audience));
+    let row = rows
+        .next()
+        .unwrap_or_else(|| panic!("no report of {audience} in:\n{output}"));
+    let cells = row.split_whitespace().skip(1).take(5);
+    cells
+        .map(|cell| cell.replace(',', "").parse().expect("a number"))
+        .collect()
+}
+
 #[test]
 fn every_event_reaches_every_subscriber_and_the_exit_code_says_so() {
     let output = demo(&[]);
@@ -58,6 +72,27 @@ fn every_event_reaches_every_subscriber_and_the_exit_code_says_so() {
         "the malformed event: {text}"
     );
     assert!(text.contains("Every event reached every subscriber."));
+    // Of the shop's readers one has no address and one is hashed already; all others change sides, in both directions.
+    let readers = shared(&text, "Readers of letters");
+    let [read, matched, unmatched, rejected, sent] = readers[..] else {
+        panic!("five counts: {text}");
+    };
+    assert!(matched > 100, "{text}");
+    assert_eq!(
+        (read, unmatched, rejected, sent),
+        (matched + 2, 1, 1, matched),
+        "{text}"
+    );
+    assert!(
+        text.contains("hashed already"),
+        "the report says why: {text}"
+    );
+    let regulars = shared(&text, "Regulars");
+    assert!(regulars[0] > 10 && regulars[0] == regulars[4], "{text}");
+    assert!(
+        text.contains("Everybody who was shared is on the other side"),
+        "{text}"
+    );
     assert!(!text.contains('\x1b'), "no terminal, no colours");
 }
 

@@ -28,9 +28,7 @@ use server::{Extras, Server};
 pub(crate) use binary::{Binary, memory_peak_bytes};
 pub(crate) use http::{Answer, Http};
 pub(crate) use mix::embedded_only;
-#[cfg(feature = "distributed")]
-pub(crate) use process::Process;
-pub(crate) use process::{Launch, rialto, run, said, wait};
+pub(crate) use process::{Launch, Process, rialto, run, said, wait};
 pub(crate) use raw::{Raw, call};
 pub(crate) use receiver::{Receiver, Reply, Request};
 pub(crate) use token_server::TokenServer;

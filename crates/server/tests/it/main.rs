@@ -6,6 +6,7 @@
 mod harness;
 
 mod application;
+mod audience;
 mod audit;
 mod backup;
 mod body;
@@ -60,6 +61,7 @@ mod secrets;
 mod segment;
 mod send;
 mod serve;
+mod share;
 mod shutdown;
 mod stored;
 mod test_drive;

@@ -1,3 +1,5 @@
+//! A source and a destination, and what a plan between them may ask for.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

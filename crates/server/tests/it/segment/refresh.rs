@@ -137,6 +137,12 @@ async fn both_roles_are_asked_and_their_lists_replaced() {
     ]);
     assert_eq!(job.report["lists"], lists);
     assert_eq!((job.steps[0].done, job.steps[0].total), (2, Some(2)));
+    let path = format!("/v1/jobs/SEGMENT_POPULATE_DB/{}", job.id);
+    let told = scene.hub.http.get(&path, &scene.account.key).await.json();
+    assert_eq!(
+        (&told["jobId"], &told["status"]),
+        (&json!(job.id), &json!("COMPLETED"))
+    );
     assert_eq!(
         scene.known().await,
         [

@@ -1,0 +1,150 @@
+//! People of an account: who is in it with which role; taking somebody in, another role, out.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hub::{Member, Page};
+use maud::{Markup, html};
+use model::{AccountId, Role, UserId};
+
+use crate::ConsoleState;
+use crate::form::Form;
+use crate::page::{self, Place, copyable, done};
+use crate::problem;
+use crate::time;
+use crate::visitor::{Admin, In, Viewer};
+
+/// People shown.
+const LIMIT: i64 = 500;
+
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/console/{accountId}/people", get(list).post(add))
+        .route("/console/{accountId}/people/{userId}/role", post(change))
+        .route("/console/{accountId}/people/{userId}/remove", post(remove))
+}
+
+type Of = Path<(AccountId, UserId)>;
+
+async fn list(of: In<Viewer>) -> Response {
+    let page = Page {
+        after: 0,
+        limit: LIMIT,
+    };
+    let members = match of.hub().members(of.scope(), page).await {
+        Ok(members) => members,
+        Err(error) => return problem::of(of.state(), &error),
+    };
+    let content = html! {
+        h1 { "People" }
+        div.scroll tabindex="0" role="region" aria-label="People" { table {
+            thead { tr { th { "Name" } th { "E-mail" } th { "State" } th { "Role" } th { "Since" } } }
+            tbody { @for member in &members { (row(&of, member)) } }
+        } }
+        @if of.may(Role::Admin) { (invite(&of)) }
+        h2 { "What the roles may do" }
+        dl.properties {
+            dt { "viewer" } dd { "sees everything in the account, events among it" }
+            dt { "member" } dd { "also changes what flows: endpoints, subscriptions, audiences, sending again" }
+            dt { "admin" } dd { "also decides who may: keys, people, the account's policy, privacy requests" }
+            dt { "partner" } dd { "builds a product: sees the account's applications, and nothing that customers send" }
+        }
+    };
+    page::inside(&of, Place::People, "People", &content).into_response()
+}
+
+fn row(of: &In<Viewer>, member: &Member) -> Markup {
+    let path = |verb: &str| of.path(&format!("/people/{}/{verb}", member.user.id));
+    html! {
+        tr {
+            td { (member.user.name) }
+            td { (member.user.email) }
+            td { (member.user.status.as_str()) }
+            td {
+                @if of.may(Role::Admin) {
+                    form.inline.actions method="post" action=(path("role")) {
+                        label { span.visually-hidden { "Role of " (member.user.name) } (roles(Some(member.role))) }
+                        button.quiet type="submit" { "Change" }
+                    }
+                    (page::button(&path("remove"), "Remove", "quiet danger", Some("Take this person out of the account?")))
+                } @else { (member.role.as_str()) }
+            }
+            td { (time::at(member.since)) }
+        }
+    }
+}
+
+/// A choice of a role.
+fn roles(chosen: Option<Role>) -> Markup {
+    let all = [Role::Viewer, Role::Member, Role::Admin, Role::Partner];
+    html! {
+        select name="role" {
+            @for role in all { option value=(role.as_str()) selected[chosen == Some(role)] { (role.as_str()) } }
+        }
+    }
+}
+
+fn invite(of: &In<Viewer>) -> Markup {
+    html! {
+        section.narrow-left {
+            h2 { "Take somebody in" }
+            form.stack method="post" action=(of.path("/people")) {
+                label { "E-mail" input type="email" name="email" required autocomplete="off"; }
+                label { "Role" (roles(None)) }
+                button.main type="submit" { "Invite" }
+            }
+        }
+    }
+}
+
+async fn add(of: In<Admin>, form: Form) -> Response {
+    let Some(role) = Role::parse(form.text("role")) else {
+        return problem::invalid(of.state(), &format!("The role is one of {}.", Role::WORDS));
+    };
+    let actor = of.actor();
+    let added = of
+        .hub()
+        .member_add(&actor, of.scope(), (form.text("email"), None), role);
+    let to = of.path("/people");
+    match added.await {
+        Ok((member, Some(ticket))) => {
+            let base = of.hub().base_url(model::Environment::Production);
+            let link = format!("{base}/console/welcome/{}", ticket.expose());
+            let content = html! {
+                h1 { (member.user.email) " is invited" }
+                p { "They get a mail, if the exchange has a mail server. You can give them this link as well; it is shown this once:" }
+                (copyable("The link of the invitation", &link))
+                p { a.button href=(to) { "To the people" } }
+            };
+            page::inside(&of, Place::People, "Invited", &content).into_response()
+        }
+        other => done(of.state(), &to, other, |(member, _)| {
+            format!("{} is in, as {}.", member.user.email, member.role.as_str())
+        }),
+    }
+}
+
+async fn change(of: In<Admin>, Path((_, id)): Of, form: Form) -> Response {
+    let Some(role) = Role::parse(form.text("role")) else {
+        return problem::invalid(of.state(), &format!("The role is one of {}.", Role::WORDS));
+    };
+    let result = of
+        .hub()
+        .member_change(&of.actor(), of.scope(), id, role)
+        .await;
+    done(of.state(), &of.path("/people"), result, |member| {
+        format!(
+            "{} is {} from now on.",
+            member.user.name,
+            member.role.as_str()
+        )
+    })
+}
+
+async fn remove(of: In<Admin>, Path((_, id)): Of) -> Response {
+    let result = of.hub().member_remove(&of.actor(), of.scope(), id).await;
+    done(of.state(), &of.path("/people"), result, |()| {
+        "They are out, with their next click.".to_owned()
+    })
+}

@@ -1,0 +1,10 @@
+//! Audiences on their way: the four meetings of producers and consumers, with real HTTP servers on both sides.
+//!
+//! `audience/crash.rs` kills the exchange in every step.
+
+mod crash;
+mod guarded;
+mod incremental;
+mod meeting;
+mod party;
+mod world;
