@@ -113,7 +113,7 @@ pub enum Verb {
         #[command(flatten)]
         whose: Whose,
         #[command(flatten)]
-        rules: Rules,
+        rules: NewRules,
         /// Only say what the rules would change.
         #[arg(long)]
         dry_run: bool,
@@ -170,7 +170,7 @@ pub struct Wanted {
 
 /// Nothing given: the rules are shown.
 #[derive(Args)]
-pub struct Rules {
+pub struct NewRules {
     /// Identifiers of one type that one person may have.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -193,7 +193,7 @@ fn limit(text: &str) -> Result<(String, u64), String> {
     parsed.ok_or_else(|| "write the type, `=`, and a number, such as cookie=300".to_owned())
 }
 
-impl Rules {
+impl NewRules {
     fn body(self) -> Option<Value> {
         let is_said = self.default
             || self.limit.is_some()
