@@ -21,11 +21,6 @@ mod marks;
 mod notify;
 mod order;
 mod pack;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the slices of audiences, which call most of it, come next"
-)]
 pub(crate) mod peer;
 mod pending;
 mod privacy;

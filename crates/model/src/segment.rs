@@ -281,12 +281,6 @@ impl Listing {
     }
 }
 
-/// One segment as an endpoint tells of it: bare, or in a `result`.
-pub fn parse_listed(body: &[u8]) -> Option<Segment> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    listed(body.get("result").unwrap_or(&body))
-}
-
 /// The id of what an endpoint has just made: bare, in a member, or in one of `result`.
 pub fn parse_made(body: &[u8]) -> Option<SegmentId> {
     made(&serde_json::from_slice(body).ok()?)

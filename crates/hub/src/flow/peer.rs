@@ -19,15 +19,14 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use model::endpoint::{Role, Transfer};
-use model::segment::{Listing, Segment};
+use model::segment::Listing;
 use model::{EndpointStatus, SegmentId};
 use outbound::{Answer, Authorization, Call, Client, Failure};
 
 use super::collect::escaped;
-use super::jobs::SliceError;
 use crate::options::SegmentOptions;
 use crate::registry::EndpointEntry;
-use crate::{Clock, Error, Hub};
+use crate::{Clock, Hub};
 
 pub(crate) use consume::{Handed, Rows};
 pub(crate) use produce::{Batch, Data, Export, ExportState};
@@ -51,19 +50,6 @@ pub(crate) enum Trouble {
     /// It will not, unless somebody changes something: a sentence for the endpoint's owner.
     #[error("{0}")]
     Refused(String),
-}
-
-impl Trouble {
-    /// What it means for a slice that cannot go on without the answer.
-    pub(crate) fn slice(self) -> SliceError {
-        match self {
-            Self::Again { why, retry_after } => SliceError::Again(Error::Busy {
-                what: why,
-                retry_after: retry_after.unwrap_or_default(),
-            }),
-            Self::Refused(why) => SliceError::Failed(why),
-        }
-    }
 }
 
 /// An endpoint that can be called about audiences.
@@ -144,25 +130,6 @@ impl Peer {
         let segments = self.segments().await?.segments.into_iter();
         let named = segments.filter(|segment| segment.name == name);
         Ok(named.map(|segment| segment.id).collect())
-    }
-
-    /// `GET /v1/segments/{id}`: one segment, bare or in a `result`; `None` for 404.
-    pub(crate) async fn segment(&self, id: &SegmentId) -> Result<Option<Segment>, Trouble> {
-        let path = segment_path(id);
-        let call = self.call(Method::GET, &path, ANSWER_BYTES_MAX)?;
-        let answer = self.send(call).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let answer = self.successful(answer, &path)?;
-        let segment = model::segment::parse_listed(&answer.body);
-        let unreadable = || {
-            self.refused(
-                &path,
-                "the answer is no segment: expected {\"id\",\"name\"}",
-            )
-        };
-        segment.map(Some).ok_or_else(unreadable)
     }
 
     // ---- how a call is made, and what its answer means
