@@ -1,10 +1,12 @@
 //! Files of any size, in pieces: written in one go or in several, read anywhere, written anew without a gap.
 
+use std::sync::Arc;
+
 use hub::data_file::{Mark, PIECE_BYTES, Reader};
 use hub::{Error, Scope};
 use model::{AccountId, JobId};
 
-use crate::harness::TestHub;
+use crate::harness::{TestHub, embedded_only};
 
 const SCOPE: Scope = Scope(AccountId(1));
 const JOB: JobId = JobId(7);
@@ -168,4 +170,76 @@ async fn a_name_leads_nowhere_else() {
             .await;
         assert!(matches!(begun.err(), Some(Error::Internal(_))), "{name}");
     }
+}
+
+/// What changed between the copies of the list and of the bytes leaves no trace in a backup.
+#[tokio::test]
+async fn files_are_backed_up_with_their_list_and_both_agree() {
+    if !embedded_only("a backup is of a data directory; others are backed up by their own means") {
+        return;
+    }
+    let hub = TestHub::start().await;
+    let write = async |name: &str, bytes: &[u8]| {
+        let begun = hub
+            .server
+            .hub
+            .data_file_create(SCOPE, JOB, name, "text/csv");
+        let mut writer = begun.await.expect("begun");
+        writer.append(bytes).await.expect("written");
+        writer
+    };
+    let long = bytes(PIECE_BYTES + 7);
+    let whole = write("whole.csv", &long).await;
+    hub.server.hub.data_file_finish(whole).await.expect("done");
+    let removed = write("removed.csv", &long).await;
+    hub.server
+        .hub
+        .data_file_finish(removed)
+        .await
+        .expect("done");
+    let mut half = write("half.csv", b"half").await;
+    let mark = half.pause().await.expect("durable");
+    let clock = hub.clock.clone();
+    let directory = hub.leave().await;
+    let data = directory.path().join("data");
+    let folder = data.join("blobs/jobs/1/7");
+    std::fs::remove_file(folder.join("removed.csv/0001-000001")).expect("removed");
+    std::fs::create_dir(folder.join("later.csv")).expect("a folder");
+    std::fs::write(folder.join("later.csv/0001-000000"), "later").expect("written");
+    let backup = directory.path().join("backup");
+    server::backup::backup(&data, &backup)
+        .await
+        .expect("backed up");
+    let restored = Arc::new(tempfile::tempdir().expect("a directory"));
+    let to = restored.path().join("data");
+    server::backup::restore(&backup, &to)
+        .await
+        .expect("restored");
+    let hub = TestHub::open(restored, clock, |_| {}).await;
+    let hub = &hub.server.hub;
+    let names: Vec<String> = hub
+        .data_files(SCOPE, JOB)
+        .await
+        .expect("a list")
+        .into_iter()
+        .map(|file| file.name)
+        .collect();
+    assert_eq!(names, ["half.csv", "whole.csv"]);
+    let mut reader = hub
+        .data_file_read(SCOPE, JOB, "whole.csv")
+        .await
+        .expect("there");
+    assert!(all(&mut reader).await == long);
+    let mut half = hub
+        .data_file_resume(SCOPE, JOB, "half.csv", mark)
+        .await
+        .expect("it goes on");
+    half.append(b" and half").await.expect("written");
+    hub.data_file_finish(half).await.expect("done");
+    let mut reader = hub
+        .data_file_read(SCOPE, JOB, "half.csv")
+        .await
+        .expect("there");
+    assert!(all(&mut reader).await == b"half and half");
+    assert!(!to.join("blobs/jobs/1/7/later.csv/0001-000000").exists());
 }

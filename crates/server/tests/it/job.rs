@@ -269,6 +269,81 @@ async fn what_is_asked_wrongly_is_answered_with_what_there_is() {
     }
 }
 
+/// What another release, or a hand, left in a job is not guessed at.
+#[tokio::test]
+async fn a_job_that_cannot_go_on_fails_and_people_are_told_why() {
+    let meeting = Meeting::start().await;
+    let mut new = meeting.run(JobStatus::Scheduled);
+    new.state = r#""of another release""#.to_owned();
+    let id = meeting.made(new).await;
+    meeting.hub.settle().await;
+    for again in [false, true] {
+        let job = meeting.get(id).await;
+        assert_eq!(job.status, JobStatus::Failed);
+        let why = job.error.expect("a sentence");
+        let path = format!("/accounts/{}/notices", meeting.account.id);
+        let notices = meeting.hub.manage("GET", &path, Value::Null).await.json();
+        let told = notices["items"].as_array().expect("a list");
+        assert_eq!(told.len(), 1 + usize::from(again));
+        let message = told[0]["text"].as_str().expect("a sentence");
+        assert_eq!(
+            message,
+            format!("job {id} (SEGMENT_EXPORT) has failed: {why}")
+        );
+        let retried = meeting.managed("POST", &format!("/{id}/retry")).await;
+        assert_eq!(retried.status, 200, "{}", retried.text());
+        meeting.hub.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn jobs_and_their_files_survive_a_restart_and_a_crash() {
+    let mut meeting = Meeting::start().await;
+    let waiting = meeting.job(JobStatus::WaitingToReceiveData).await;
+    let ready = meeting.ready(b"Email\r\n").await;
+    let scheduled = meeting.run(JobStatus::Scheduled);
+    let later = meeting.hub.server.hub.now() + DAY;
+    let scheduled = meeting
+        .made(NewJob {
+            first_at: later,
+            ..scheduled
+        })
+        .await;
+    for is_killed in [false, true] {
+        let Meeting {
+            hub,
+            account,
+            producer,
+            consumer,
+        } = meeting;
+        let hub = if is_killed {
+            hub.crash().await
+        } else {
+            hub.restart().await
+        };
+        meeting = Meeting {
+            hub,
+            account,
+            producer,
+            consumer,
+        };
+        meeting.hub.settle().await;
+        for (id, status) in [
+            (waiting, JobStatus::WaitingToReceiveData),
+            (ready, JobStatus::ReadyForDownload),
+            (scheduled, JobStatus::Scheduled),
+        ] {
+            assert_eq!(meeting.get(id).await.status, status, "killed: {is_killed}");
+        }
+        let path = format!("/v1/jobs/{ready}/segmentDataFiles/segment.csv");
+        let answer = meeting.hub.http.get(&path, &meeting.consumer.key).await;
+        assert_eq!(answer.text(), "Email\r\n");
+    }
+    meeting.hub.pass(DAY).await;
+    let job = meeting.get(scheduled).await;
+    assert!(job.started_at.is_some(), "its time has come: {job:?}");
+}
+
 #[tokio::test]
 async fn what_has_ended_is_forgotten_with_its_files_after_a_month() {
     let meeting = Meeting::start().await;

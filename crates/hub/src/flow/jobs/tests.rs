@@ -37,6 +37,14 @@ struct Count {
 }
 
 async fn open(directory: &tempfile::TempDir, clock: &ManualClock) -> Arc<Hub> {
+    open_with(directory, clock, Options::default()).await
+}
+
+async fn open_with(
+    directory: &tempfile::TempDir,
+    clock: &ManualClock,
+    options: Options,
+) -> Arc<Hub> {
     let at = |name: &str| directory.path().join(name);
     let clock = Clock::Manual(clock.clone());
     let engines = Engines {
@@ -50,18 +58,22 @@ async fn open(directory: &tempfile::TempDir, clock: &ManualClock) -> Arc<Hub> {
         clock,
         vault: Vault::open_file(&at("key")).expect("a key"),
     };
-    Hub::open(engines, Options::default(), Metrics::new())
+    Hub::open(engines, options, Metrics::new())
         .await
         .expect("a hub")
 }
 
 impl World {
     async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    async fn start_with(options: Options) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let noon = "2026-03-02T12:00:00Z".parse().expect("a time");
         let clock = ManualClock::new(noon);
         Self {
-            hub: open(&directory, &clock).await,
+            hub: open_with(&directory, &clock, options).await,
             clock,
             directory,
         }
@@ -521,4 +533,46 @@ async fn an_account_has_so_many_jobs_and_no_more() {
     let full = world.hub.job_insert(&mut tx, scope, new).await;
     let full = full.expect_err("there is no room").to_string();
     assert!(full.contains("1000 jobs that have not ended"), "{full}");
+}
+
+/// Among several processes: whoever has lost the shard in the middle of a slice saves nothing of it.
+#[tokio::test]
+async fn a_slice_of_a_shard_that_was_lost_meanwhile_is_not_saved() {
+    let mut options = Options::default();
+    options.processes.is_shared = true;
+    let world = World::start_with(options).await;
+    let scope = world.account("Shop").await;
+    world.script(until(3));
+    let id = world.job(scope).await;
+    world.hub.lease().await.expect("it takes the shard");
+    world.settle().await;
+    assert_eq!(world.status(scope, id).await, JobStatus::Completed);
+    let (hub, handle) = (
+        Arc::downgrade(&world.hub),
+        tokio::runtime::Handle::current(),
+    );
+    world.script(move |run| {
+        let hub = hub.upgrade().expect("it runs");
+        let take = async {
+            let mut tx = hub.db.begin().await.expect("a transaction");
+            let leases = store::lease::list(&mut tx).await.expect("leases");
+            let taken = store::lease::take(&mut tx, 0, "another", leases.first()).await;
+            assert!(taken.expect("written").is_some(), "it was free to take");
+            tx.commit().await.expect("committed");
+        };
+        let taken = std::thread::scope(|threads| threads.spawn(|| handle.block_on(take)).join());
+        taken.expect("no panic");
+        counted(run)?;
+        Ok(Slice::More)
+    });
+    let second = world.job(scope).await;
+    world.hub.jobs().await.expect("begun");
+    while !world.hub.flow.jobs_are_quiet() {
+        tokio::task::yield_now().await;
+    }
+    let job = world.get(scope, second).await;
+    assert_eq!(
+        (job.status, job.state.as_str()),
+        (JobStatus::Scheduled, r#"{"slices":0}"#)
+    );
 }
