@@ -5,7 +5,7 @@
 //! steps, counts and times beside them.
 
 mod unpack;
-mod upload;
+pub(crate) mod upload;
 pub(crate) mod view;
 
 use axum::Json;

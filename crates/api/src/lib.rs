@@ -25,6 +25,7 @@ mod observe;
 mod onboarding;
 mod openapi;
 mod origin;
+mod privacy;
 mod problem;
 mod segment;
 
@@ -161,6 +162,7 @@ fn door() -> door::Door {
     deployment::routes(&mut door);
     notification::routes(&mut door);
     onboarding::routes(&mut door);
+    privacy::routes(&mut door);
     job::routes(&mut door);
     identity_filter::routes(&mut door);
     manage::routes(&mut door);

@@ -12,6 +12,7 @@ mod audit;
 mod delivery;
 mod endpoint;
 mod event;
+mod hashing;
 mod identity;
 mod identity_filter;
 mod input;
@@ -34,6 +35,7 @@ mod share;
 mod status;
 mod subscription;
 mod supplier_key;
+mod suppression;
 mod test_drive;
 mod user;
 
@@ -68,6 +70,8 @@ pub(crate) fn routes(door: &mut Door) {
     job::routes(door);
     identity::routes(door);
     identity_filter::routes(door);
+    suppression::routes(door);
+    hashing::routes(door);
     schema_drift::routes(door);
     segment::routes(door);
     notice::routes(door);

@@ -113,6 +113,21 @@ impl Db {
         migration::migrate(self, migrations).await
     }
 
+    /// After this, rows that were deleted or changed before are in no file of a SQLite database, which is written anew for
+    /// this: transactions wait for so long as copying it takes. PostgreSQL is asked to use their space again; until it
+    /// does, and in its write-ahead log, the bytes are there.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`], also if a reader is in the way for seconds: to be tried again.
+    pub async fn scrub(&self) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.scrub().await,
+            #[cfg(feature = "distributed")]
+            // Autovacuum does it; `VACUUM FULL` would lock every table.
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// What the operator should know of when committed data can get lost, a sentence each. Nothing if it cannot.
     #[must_use]
     pub fn promises(&self) -> Vec<String> {

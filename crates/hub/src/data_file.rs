@@ -8,6 +8,8 @@
 
 use std::collections::BTreeSet;
 
+mod table;
+
 use bytes::Bytes;
 use engine::{Blobs, Db};
 use futures_util::{Stream, stream};
@@ -17,6 +19,8 @@ use sha2::{Digest, Sha256};
 use store::data_file::DataFile;
 
 use crate::{Error, Hub, Result, Scope};
+
+pub(crate) use table::Line;
 
 /// Where all data files rest, among other blobs.
 pub(crate) const FOLDER: &str = "jobs/";

@@ -58,6 +58,7 @@ pub use jobs::{JobRun, JobsReport, Slice, SliceError};
 pub use notify::NotifyReport;
 pub use pack::PackReport;
 pub(crate) use pack::blob_key;
+pub(crate) use privacy::PrivacyState;
 pub use render::webhook_id;
 pub use retire::RetireReport;
 pub use route::RouteReport;

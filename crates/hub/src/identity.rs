@@ -13,6 +13,7 @@ mod change;
 mod document;
 mod estimate;
 mod explain;
+mod forget;
 mod learn;
 mod lookup;
 mod rules;

@@ -17,6 +17,7 @@ use serde_json::json;
 use store::suppression::{NewSuppression, Suppression};
 use store::vault::Vault;
 
+use crate::identity::Who;
 use crate::{Actor, Error, Hub, Page, Result, Scope};
 
 /// What the key of all digests is sealed for.
@@ -54,14 +55,18 @@ impl Suppressions {
         Ok(suppressions)
     }
 
-    /// Reads an account's list again, if it is another than the one that is known.
-    pub(crate) async fn follow(&self, tx: &mut Tx, account: AccountId) -> Result<()> {
+    pub(crate) fn key(&self) -> DigestKey {
+        self.key.clone()
+    }
+
+    /// Reads an account's list again, if it is another than the one that is known; answers whether it was.
+    pub(crate) async fn follow(&self, tx: &mut Tx, account: AccountId) -> Result<bool> {
         let scope = Scope(account);
         // The version first: what changes meanwhile is read again.
         let version = store::suppression::version(tx, scope).await?;
         let known = self.read(|known| known.get(&account).map_or(0, |known| known.version));
         if version == known {
-            return Ok(());
+            return Ok(false);
         }
         let mut barrier = Barrier::default();
         let mut after = 0;
@@ -80,7 +85,7 @@ impl Suppressions {
             }
         }
         self.write(|known| known.insert(account, Known { version, barrier }));
-        Ok(())
+        Ok(true)
     }
 
     fn read<T>(&self, read: impl FnOnce(&HashMap<AccountId, Known>) -> T) -> T {
@@ -140,9 +145,10 @@ impl Hub {
     }
 
     /// The same for a document of the log, whose events may also withdraw consent: then none of it is delivered.
-    pub(crate) fn barred_document(&self, document: &Document<'_>) -> Option<Barred> {
+    pub(crate) fn barred_document(&self, document: &Document<'_>, who: &Who) -> Option<Barred> {
         let account = document.account;
-        let identifiers = document.identifiers.iter().map(Subject::from);
+        let published = document.identifiers.iter().map(Subject::from);
+        let identifiers = published.chain(who.subjects());
         self.barred(account, identifiers).or_else(|| {
             let of = self.registry.account(account)?;
             let is_heeded = of.policy.contact_consent == Heed::Honour;
@@ -278,7 +284,8 @@ impl Hub {
     /// Brings memory up to date with a change that was committed.
     pub(crate) async fn follow_suppressions(&self, account: AccountId) -> Result<()> {
         let mut tx = self.db.read().await?;
-        self.suppressions.follow(&mut tx, account).await
+        self.suppressions.follow(&mut tx, account).await?;
+        Ok(())
     }
 }
 

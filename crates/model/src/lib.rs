@@ -25,6 +25,7 @@ pub mod notification;
 pub mod onboarding;
 pub mod partner;
 pub mod password;
+pub mod privacy;
 pub mod publisher;
 pub mod reader;
 pub mod record;

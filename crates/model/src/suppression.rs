@@ -76,8 +76,10 @@ impl Barred {
 pub struct Forms {
     /// Clear spellings: trimmed, in lower case; of telephone numbers also E.164.
     pub clear: BTreeSet<String>,
-    /// Hashes in lower-case hex: what it is, if it is one, and those that are usually made of it.
+    /// Hashes in lower-case hex: what it is, if it is one, and else those that are usually made of it.
     pub hashed: BTreeSet<String>,
+    /// It is a hash, as far as can be seen: clear values meet it only in theirs.
+    pub is_hash: bool,
 }
 
 impl Forms {
@@ -101,6 +103,20 @@ impl Forms {
         forms
     }
 
+    /// What is compared with a list: hashes of a clear value only where `has_hashes`, that is, where somebody on it is
+    /// known by nothing but a hash.
+    pub(crate) fn compared(
+        subject: &Subject<'_>,
+        region: Option<Region>,
+        has_hashes: bool,
+    ) -> Self {
+        if has_hashes {
+            Self::of(subject, region)
+        } else {
+            Self::clear(subject, region)
+        }
+    }
+
     /// Without hashes of what is clear: cheap.
     fn clear(subject: &Subject<'_>, region: Option<Region>) -> Self {
         let mut forms = Self::default();
@@ -110,6 +126,7 @@ impl Forms {
         }
         let lower = value.to_lowercase();
         if subject.mode == HashMode::Hashed || looks_hashed(value).is_some() {
+            forms.is_hash = true;
             forms.hashed.insert(lower.clone());
         }
         if subject.mode != HashMode::Hashed {
@@ -135,7 +152,7 @@ impl std::fmt::Debug for DigestKey {
     }
 }
 
-/// A form as it is stored, and whether it is a hash.
+/// A form as it is stored, and whether its identifier is a hash.
 pub type Stored = (Digest16, bool);
 
 impl DigestKey {
@@ -145,7 +162,8 @@ impl DigestKey {
         let hashed = forms.hashed.iter().map(|form| (form, true));
         clear
             .chain(hashed)
-            .map(|(form, is_hash)| (self.digest(account, kind, form, is_hash), is_hash))
+            .map(|(form, is_hash)| self.digest(account, kind, form, is_hash))
+            .map(|digest| (digest, forms.is_hash))
             .collect()
     }
 
@@ -194,12 +212,7 @@ impl Barrier {
         if self.known.is_empty() {
             return None;
         }
-        // Hashes of clear values are only looked for where somebody is known by nothing else.
-        let forms = if self.has_hashes {
-            Forms::of(subject, region)
-        } else {
-            Forms::clear(subject, region)
-        };
+        let forms = Forms::compared(subject, region, self.has_hashes);
         let stored = key.all(account, subject.kind, &forms);
         let bits = stored
             .iter()

@@ -29,6 +29,7 @@ mod share;
 mod status;
 mod subscription;
 mod supplier_key;
+mod suppression;
 mod table;
 mod test_drive;
 mod user;
@@ -79,6 +80,8 @@ pub enum Command {
     Outbox(Noun<outbox::Verb>),
     /// Client ids and secrets that providers gave to the operator.
     SupplierKey(Noun<supplier_key::Verb>),
+    /// People who must not be delivered or shared.
+    Suppression(Noun<suppression::Verb>),
     /// What works for an account: shares' runs, refreshes, privacy requests.
     Job(Noun<job::Verb>),
     /// Refused events that are kept.
@@ -300,6 +303,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Notification(noun) => split(noun),
         Command::Outbox(noun) => split(noun),
         Command::SupplierKey(noun) => split(noun),
+        Command::Suppression(noun) => split(noun),
         Command::Job(noun) => split(noun),
         Command::Quarantine(noun) => split(noun),
         Command::SchemaDrift(noun) => split(noun),

@@ -123,6 +123,17 @@ pub async fn delete_many(tx: &mut Tx, gone: &[(EndpointId, u64)]) -> Result<()> 
     Ok(())
 }
 
+/// Forgets what was answered at these positions, to whichever destination.
+pub async fn forget_answers(tx: &mut Tx, scope: Scope, positions: &[u64]) -> Result<()> {
+    let sql =
+        "UPDATE delivery_exception SET history = '[]' WHERE account_id = $1 AND position = $2";
+    let rows = positions
+        .iter()
+        .map(|position| vec![Value::from(scope.0.0), Value::from(bigint(*position))]);
+    tx.execute_many(sql, rows.collect()).await?;
+    Ok(())
+}
+
 /// Forgets what lies before `before` in one shard's log, which no longer holds it.
 pub async fn trim(tx: &mut Tx, part: Part, before: u64) -> Result<u64> {
     let sql = "DELETE FROM delivery_exception WHERE position < $1 AND account_id % $2 = $3";

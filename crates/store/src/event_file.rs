@@ -106,6 +106,25 @@ pub async fn delete(tx: &mut Tx, scope: Scope, endpoint: EndpointId, name: &str)
     Ok(tx.execute(sql, &params).await? > 0)
 }
 
+/// A file was written anew.
+pub async fn put_sizes(
+    tx: &mut Tx,
+    scope: Scope,
+    (endpoint, name): (EndpointId, &str),
+    (documents, size_bytes): (u64, u64),
+) -> Result<()> {
+    let sql = "UPDATE event_file SET documents = $4, size_bytes = $5 WHERE account_id = $1 AND endpoint_id = $2 AND name = $3";
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.0),
+        Value::from(name),
+        Value::from(bigint(documents)),
+        Value::from(bigint(size_bytes)),
+    ];
+    tx.execute(sql, &params).await?;
+    Ok(())
+}
+
 /// Files older than `before`, of any account, oldest first: for retention.
 pub async fn older_than(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<Vec<EventFile>> {
     let sql = format!(

@@ -31,6 +31,7 @@ pub mod observation;
 pub mod order;
 pub mod outbox;
 pub mod partner;
+pub mod privacy;
 pub mod provider;
 pub mod quarantine;
 pub mod quota;

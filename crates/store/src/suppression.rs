@@ -194,7 +194,8 @@ pub async fn put_key(tx: &mut Tx, sealed: Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-async fn raise(tx: &mut Tx, scope: Scope) -> Result<()> {
+/// The lists count as changed.
+pub async fn raise(tx: &mut Tx, scope: Scope) -> Result<()> {
     let sql = "INSERT INTO suppression_version (account_id, version) VALUES ($1, 1)
         ON CONFLICT (account_id) DO UPDATE SET version = suppression_version.version + 1";
     tx.execute(sql, &[Value::from(scope.0.0)]).await?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Exactly what clients of the field know, in their order.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct JobView {
+pub(crate) struct JobView {
     job_category: &'static str,
     job_id: i64,
     scheduled_job_id: Option<i64>,
@@ -78,7 +78,7 @@ impl From<&Job> for JobView {
 /// With how far it is.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct DetailView {
+pub(crate) struct DetailView {
     #[serde(flatten)]
     job: JobView,
     steps: Vec<StepView>,

@@ -70,6 +70,30 @@ impl Sqlite {
             .map(drop)
     }
 
+    /// Trees leave copies of rows in the gaps of their pages when they grow and shrink, so only writing all of them anew
+    /// leaves nothing.
+    pub(super) async fn scrub(&self) -> Result<(), DbError> {
+        let writer = Arc::clone(&self.writer).lock_owned().await;
+        blocking(move || {
+            // What is written meanwhile goes to a file without a name, not to memory.
+            let vacuum =
+                "PRAGMA temp_store=FILE; VACUUM; PRAGMA temp_store=MEMORY; PRAGMA wal_checkpoint(PASSIVE);";
+            writer
+                .execute_batch(vacuum)
+                .map_err(|error| classify("VACUUM", error))?;
+            let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let is_busy: bool = writer
+                .query_row(truncate, [], |row| row.get(0))
+                .map_err(|error| classify(truncate, error))?;
+            if is_busy {
+                let what = "a reader is in the way of emptying the write-ahead file";
+                return Err(sqlite::failure(rusqlite::ErrorCode::DatabaseBusy, what).into());
+            }
+            Ok(())
+        })
+        .await?
+    }
+
     pub(super) async fn snapshot(&self, to: &Path) -> Result<(), DbError> {
         let to = to.to_owned();
         self.readers

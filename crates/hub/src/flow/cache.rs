@@ -51,6 +51,23 @@ impl BatchCache {
         }
     }
 
+    /// Forgets a shard's batches: some of them were rewritten.
+    pub(super) fn forget(&self, shard: Shard) {
+        let mut inner = self.inner();
+        let Inner {
+            batches,
+            order,
+            bytes,
+        } = &mut *inner;
+        order.retain(|key| {
+            let is_other = key.0 != shard;
+            if !is_other && let Some(gone) = batches.remove(key) {
+                *bytes -= gone.bytes();
+            }
+            is_other
+        });
+    }
+
     /// The batch, from memory or from the log; `None` when the log no longer holds it.
     pub(super) async fn get(
         &self,

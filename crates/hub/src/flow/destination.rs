@@ -356,6 +356,21 @@ impl Destination {
         }
     }
 
+    /// What was answered to these documents is forgotten; they themselves stay what they are.
+    pub(crate) fn forget_answers(&mut self, positions: &[u64]) {
+        for position in positions {
+            if let Some(exception) = self.retrying.get_mut(position) {
+                exception.history.clear();
+                self.changed.insert(*position);
+            }
+        }
+        for exception in &mut self.fresh_dead {
+            if positions.contains(&exception.position) {
+                exception.history.clear();
+            }
+        }
+    }
+
     /// To be tried again: out of the pending set, among the exceptions.
     pub(crate) fn retry(&mut self, waiting: Waiting, kind: Kind, exception: Exception) {
         let position = waiting.position;

@@ -158,13 +158,13 @@ impl Hub {
             let Ok(Entry::Document(document)) = Entry::decode(record) else {
                 continue;
             };
-            if self.is_barred(&document) {
-                continue;
-            }
             let who = match self.who_at_hand(&document) {
                 Some(who) => who,
                 None => self.who_one(&document).await?,
             };
+            if self.is_barred(&document, &who) {
+                continue;
+            }
             let bytes = &mut filled.bytes;
             let before = bytes.len();
             if filled.documents > 0 {

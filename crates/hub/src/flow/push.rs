@@ -19,6 +19,7 @@ use store::delivery::{Attempt, Exception, ExceptionState};
 
 use super::destination::{Destination, Job, Kind, Waiting};
 use super::render;
+use crate::identity::Who;
 use crate::registry::Target;
 use crate::{Hub, Result};
 
@@ -186,9 +187,6 @@ impl Hub {
                 self.metrics.expired.inc();
                 continue;
             };
-            if self.is_barred(&document) {
-                continue;
-            }
             let who = match self.who_at_hand(&document) {
                 Some(who) => who,
                 // Boxed: seldom, and the future of the others stays small.
@@ -196,6 +194,9 @@ impl Hub {
                     .await
                     .map_err(|error| Hindrance(Some(error)))?,
             };
+            if self.is_barred(&document, &who) {
+                continue;
+            }
             let takes = |event: &model::record::Event<'_>| {
                 self.takes(waiting.position, &document, event, target.endpoint)
             };
@@ -249,8 +250,8 @@ impl Hub {
     }
 
     /// Whether nobody gets a document, for whom it is about; counts it.
-    pub(super) fn is_barred(&self, document: &Document<'_>) -> bool {
-        let is_barred = self.barred_document(document).is_some();
+    pub(super) fn is_barred(&self, document: &Document<'_>, who: &Who) -> bool {
+        let is_barred = self.barred_document(document, who).is_some();
         self.metrics.barred.inc_by(is_barred.into());
         is_barred
     }

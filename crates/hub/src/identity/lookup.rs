@@ -52,7 +52,7 @@ impl Hub {
     }
 
     /// Serves telephone numbers without a country code.
-    pub(super) fn region_of(&self, account: AccountId) -> Option<Region> {
+    pub(crate) fn region_of(&self, account: AccountId) -> Option<Region> {
         let account = self.registry.account(account)?;
         let region = account.policy.default_region.as_deref()?;
         Region::parse(region).ok()

@@ -40,7 +40,10 @@ impl Hub {
             None => store::suppression::accounts(&mut tx).await?,
         };
         for account in lists {
-            self.suppressions.follow(&mut tx, account).await?;
+            if self.suppressions.follow(&mut tx, account).await? {
+                // People may have been erased there.
+                self.forget_batches(account);
+            }
         }
         drop(tx);
         match changes.accounts {

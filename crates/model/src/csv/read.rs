@@ -69,6 +69,22 @@ impl Reader {
         self.layout.as_ref()
     }
 
+    /// Reads the header, unless that was done; `None` when more of the file is needed. For whoever must know the columns
+    /// before the first row; [`Reader::read`] does it by itself.
+    ///
+    /// # Errors
+    /// When the header cannot be read.
+    pub fn header(
+        &mut self,
+        input: &mut &[u8],
+        is_last: bool,
+    ) -> Result<Option<&Layout>, RowProblem> {
+        if self.layout.is_none() {
+            self.read_header(input, is_last)?;
+        }
+        Ok(self.layout.as_ref())
+    }
+
     /// Where the row after the last one begins. Only meaningful right after a row, a problem, or the end.
     pub fn place(&self) -> Place {
         self.place

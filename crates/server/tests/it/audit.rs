@@ -36,6 +36,14 @@ const NOT_AUDITED: &[(&str, &str)] = &[
         "nothing is changed",
     ),
     (
+        "POST /manage/v1/accounts/{accountId}/suppressions/find",
+        "it changes nothing; who is asked for stands in the body, not in logs",
+    ),
+    (
+        "POST /manage/v1/accounts/{accountId}/endpoints/{endpointId}/hashing/dry-run",
+        "it changes nothing",
+    ),
+    (
         "DELETE /v1/eventfiles/{name}",
         "a file that was fetched: its events are in the log",
     ),
@@ -168,7 +176,7 @@ async fn exchange(walk: &mut Walk) {
     let account = walk
         .by_operator("POST /manage/v1/accounts", &[], body)
         .await;
-    walk.secret(&account["accountKey"]);
+    let account_key = walk.secret(&account["accountKey"]);
     let account = account["id"].clone();
     let body = json!({ "policy": { "strictness": "strict" } });
     walk.by_operator("PATCH /manage/v1/accounts/{accountId}", &[&account], body)
@@ -261,6 +269,7 @@ async fn exchange(walk: &mut Walk) {
         walk.by_operator(route, ids, Value::Null).await;
     }
     refused_events(walk, &account, (&shop, &shop_key)).await;
+    privacy(walk, &account, &account_key).await;
 
     let body = json!({ "endpointId": crm, "from": "2026-03-01T00:00:00Z" });
     for route in [
@@ -428,6 +437,31 @@ async fn identities(walk: &mut Walk, account: &Value, (shop, key): (&Value, &str
     let route = "DELETE /manage/v1/accounts/{accountId}/identityfilters/{identityFilterId}";
     let id = &filter["endpointFilterId"];
     walk.by_operator(route, &[account, id], Value::Null).await;
+}
+
+/// People are kept off what is delivered, and asked for by a privacy request.
+async fn privacy(walk: &mut Walk, account: &Value, account_key: &str) {
+    let people = json!({ "type": "email", "values": ["ada@example.com"] });
+    let route = "POST /manage/v1/accounts/{accountId}/suppressions";
+    walk.by_operator(route, &[account], people.clone()).await;
+    let route = "POST /manage/v1/accounts/{accountId}/suppressions/remove";
+    walk.by_operator(route, &[account], people).await;
+    let route = "POST /manage/v1/accounts/{accountId}/suppressions/file";
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [("authorization", &*bearer), ("content-type", "text/csv")];
+    let path = format!("/manage/v1/accounts/{account}/suppressions/file");
+    let http = &walk.hub.http;
+    let answer = http
+        .send("POST", &path, &headers, "email\na@example.com\n")
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let entries = walk.entries("").await;
+    let added = entries.iter().filter(|e| e["action"] == "suppression.add");
+    assert_eq!(added.count(), 2, "{route}");
+    walk.done.insert(route.to_owned());
+    let route = "POST /v1/jobs/gdprRequest";
+    let body = json!({ "operationType": "export" });
+    walk.call(route, &[], (account_key, ""), body).await;
 }
 
 /// What is refused is kept, repaired, given up.

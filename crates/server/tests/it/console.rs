@@ -629,25 +629,49 @@ async fn an_audience_is_shared_in_two_steps_and_followed() {
     };
     let source = audiences("source", "CRM", "producerType", json!(["email", "first"]));
     let crm = hub.endpoint(&account, source).await;
-    let destination = audiences("destination", "Mailer", "destinationType", json!(["Email", "First"]));
+    let destination = audiences(
+        "destination",
+        "Mailer",
+        "destinationType",
+        json!(["Email", "First"]),
+    );
     let mailer = hub.endpoint(&account, destination).await;
     let segments = json!([{ "id": 8_000_000_000_000_001_152_i64, "name": "Gold <members>",
         "segment_attributes": [{ "name": "email", "type": "email" }, { "name": "first", "type": "string" }] }]);
     let path = format!("/v1/endpoint/{}/segments", crm.id);
-    let told = hub.http.json("POST", &path, Some(&crm.key), Some(segments)).await;
+    let told = hub
+        .http
+        .json("POST", &path, Some(&crm.key), Some(segments))
+        .await;
     assert_eq!(told.status, 200, "{}", told.text());
 
-    hub.person("mia@example.com", &[(account.id, Role::Member)]).await;
+    hub.person("mia@example.com", &[(account.id, Role::Member)])
+        .await;
     let mut browser = Browser::new(&hub);
     browser.sign_in("mia@example.com").await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
     let choice = browser.get(&path("/shares/new")).await.text();
-    assert!(choice.contains("Gold &lt;members&gt;") && choice.contains("8000000000000001152"), "{choice}");
-    let query = format!("?segment={}+8000000000000001152&destination={}", crm.id, mailer.id);
-    let mapping = browser.get(&path(&format!("/shares/new{query}"))).await.text();
-    assert!(mapping.contains("(who it is)") && mapping.contains("column:First"), "{mapping}");
+    assert!(
+        choice.contains("Gold &lt;members&gt;") && choice.contains("8000000000000001152"),
+        "{choice}"
+    );
+    let query = format!(
+        "?segment={}+8000000000000001152&destination={}",
+        crm.id, mailer.id
+    );
+    let mapping = browser
+        .get(&path(&format!("/shares/new{query}")))
+        .await
+        .text();
+    assert!(
+        mapping.contains("(who it is)") && mapping.contains("column:First"),
+        "{mapping}"
+    );
 
-    let (segment, destination) = (format!("{} 8000000000000001152", crm.id), mailer.id.to_string());
+    let (segment, destination) = (
+        format!("{} 8000000000000001152", crm.id),
+        mailer.id.to_string(),
+    );
     let fields = [
         ("segment", segment.as_str()),
         ("destination", destination.as_str()),
@@ -661,14 +685,28 @@ async fn an_audience_is_shared_in_two_steps_and_followed() {
     let mut wrong = fields;
     wrong[7] = ("when", "cron");
     let refused = browser.post(&path("/shares/new"), &wrong).await;
-    assert!(location(&refused).contains("/shares/new?segment="), "what was chosen is kept");
+    assert!(
+        location(&refused).contains("/shares/new?segment="),
+        "what was chosen is kept"
+    );
     let shared = browser.post(&path("/shares/new"), &fields).await;
     hub.settle().await;
     let job = browser.get(location(&shared)).await.text();
-    assert!(job.contains("Audience shared") && job.contains("waits for data"), "{job}");
+    assert!(
+        job.contains("Audience shared") && job.contains("waits for data"),
+        "{job}"
+    );
     let list = browser.get(&path("/shares")).await.text();
-    assert!(list.contains(">Gold<") && list.contains("CRM") && list.contains("Mailer"), "{list}");
-    let canceled = browser.post(&format!("{}/cancel", location(&shared)), &[]).await;
+    assert!(
+        list.contains(">Gold<") && list.contains("CRM") && list.contains("Mailer"),
+        "{list}"
+    );
+    let canceled = browser
+        .post(&format!("{}/cancel", location(&shared)), &[])
+        .await;
     let job = browser.get(location(&canceled)).await.text();
-    assert!(job.contains("It is canceled.") && job.contains("Go on where it stopped"), "{job}");
+    assert!(
+        job.contains("It is canceled.") && job.contains("Go on where it stopped"),
+        "{job}"
+    );
 }

@@ -48,6 +48,7 @@ mod order;
 mod outage;
 mod partner;
 mod partner_guide;
+mod privacy;
 mod processes;
 mod publish;
 mod pull;

@@ -18,7 +18,7 @@ CREATE TABLE suppression_form (
     account_id BIGINT NOT NULL,
     digest BYTEA NOT NULL,
     suppression_id BIGINT NOT NULL,
-    -- A hash of the identifier.
+    -- The identifier itself is a hash.
     is_hash BIGINT NOT NULL,
     PRIMARY KEY (account_id, digest, suppression_id)
 );
