@@ -59,7 +59,7 @@ async fn create(
     let in_query = in_query(&asked);
     if media.ends_with("json") {
         let body = Payload::from_request(request, &state).await?.json()?;
-        let ask = Ask::read(&merged(in_query, Some(&body)))?;
+        let ask = Ask::read(&merged(&in_query, Some(&body)))?;
         let id = hub.privacy_request(&actor, scope, Some(ask)).await?;
         return Ok(Json(hub.job_get(scope, None, id).await?.into()));
     }
@@ -70,7 +70,7 @@ async fn create(
     };
     let _turn = turn(&state)?;
     let id = hub.privacy_request(&actor, scope, ask).await?;
-    match fill(&state, &caller, (id, request), in_query).await {
+    match fill(&state, &caller, (id, request), &in_query).await {
         Ok(job) => Ok(Json(job.into())),
         Err(problem) => {
             // Nobody waits for it.
@@ -85,7 +85,7 @@ async fn fill(
     state: &ApiState,
     caller: &Caller<AccountKey>,
     (id, request): (JobId, Request),
-    in_query: Value,
+    in_query: &Value,
 ) -> Result<Job, Problem> {
     let (hub, scope) = (&state.hub, caller.scope());
     let mut upload = hub.job_upload_begin(scope, (None, id), "text/csv").await?;
@@ -120,7 +120,7 @@ fn in_query(asked: &Asked) -> Value {
 }
 
 /// What the body says comes before what the query says; nothing else is kept of either.
-fn merged(in_query: Value, in_body: Option<&Value>) -> Value {
+fn merged(in_query: &Value, in_body: Option<&Value>) -> Value {
     let mut members = Map::new();
     for name in ["operationType", "generateOutput"] {
         let in_body = in_body.map_or(&Value::Null, |body| &body[name]);

@@ -8,12 +8,12 @@
 //! Learning happens only where the account's shard runs, under its epoch; every change of an account's graph holds the
 //! account's lock in the database, so what another process undoes meanwhile is not written over.
 
+mod barred;
 mod cache;
 mod change;
 mod document;
 mod estimate;
 mod explain;
-mod forget;
 mod learn;
 mod lookup;
 mod rules;

@@ -1,11 +1,13 @@
 //! Who is meant by a privacy request: reading its file, finding each row's person with all other identifiers, and what
 //! concerns people themselves – restrictions, identities, and the list for other systems.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::csv;
 use model::identity::{Form, Told};
 use model::privacy::{Ask, Columns, Named};
+use model::suppression::Forms;
 use model::{Barred, X1Id};
 use store::suppression::NewSuppression;
 
@@ -13,7 +15,7 @@ use super::{OUTPUT, PrivacyState, Requested, Step, Went, Work};
 use crate::data_file::Line;
 use crate::flow::jobs::{JobRun, Slice, SliceError};
 use crate::suppression::unbar;
-use crate::{Error, Hub, Scope};
+use crate::{Error, Hub};
 
 /// People in one request: what fits in memory and in the job's row.
 pub(crate) const PEOPLE_MAX: usize = 10_000;
@@ -114,12 +116,9 @@ impl Hub {
         for person in &mut state.people {
             person.identifiers.truncate(person.asked);
             // One by one: a row may name several people, and all of them are meant.
-            let sets: Vec<Vec<Told<'_>>> = person.identifiers[..person.asked]
-                .iter()
-                .map(|it| vec![Told::clear(&it.kind, &it.value)])
-                .collect();
+            let asked = sets(&person.identifiers[..person.asked]);
             let mut others = Vec::new();
-            for found in self.known(account, &sets).await?.into_iter().flatten() {
+            for found in self.known(account, &asked).await?.into_iter().flatten() {
                 let X1Id(id) = found.x1_id;
                 person.x1_id.get_or_insert_with(|| id.to_string());
                 others.extend(found.identifiers.iter().map(|it| Named {
@@ -178,33 +177,46 @@ impl Hub {
         Ok(if is_done { Went::Done } else { Went::More })
     }
 
-    /// Forgets who belongs together.
+    /// Forgets who belongs together, and to whom shares have handed them.
     pub(super) async fn privacy_identities(self: &Arc<Self>, work: &mut Work<'_>) -> Step<Went> {
-        let account = work.run.job.account;
-        let mut forgotten = 0;
+        let (scope, account) = (work.run.scope(), work.run.job.account);
+        let region = self.region_of(account);
+        let (mut forgotten, mut sent) = (0, 0);
         for person in &work.state.people {
-            forgotten += self
-                .identity_forget(account, &told(&person.identifiers))
-                .await?;
+            let known = self.known(account, &sets(&person.identifiers)).await?;
+            let ids: BTreeSet<i64> = known.into_iter().flatten().map(|it| it.id).collect();
+            let ids: Vec<i64> = ids.into_iter().collect();
+            if !ids.is_empty() {
+                let gone = self.forget(account, &ids).await?;
+                forgotten += gone.identifiers.len() as u64;
+            }
+            // As any destination may have them.
+            let mut values = BTreeSet::new();
+            for named in &person.identifiers {
+                let forms = Forms::of(&named.subject(), region);
+                values.extend(forms.clear);
+                values.extend(forms.hashed);
+                values.insert(named.value.clone());
+            }
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            sent += self.sent_forget(scope, &values).await?;
         }
-        // Other processes have people and batches in memory.
+        // Other processes have batches in memory.
         let (mut tx, turn) = self.begin_change().await?;
-        store::suppression::raise(&mut tx, Scope(account)).await?;
+        store::suppression::raise(&mut tx, scope).await?;
         self.commit_change(tx, &turn, account).await?;
         self.follow_suppressions(account).await?;
         self.forget_batches(account);
         work.state.count("identities", forgotten);
+        work.state.count("rows of shares", sent);
         Ok(Went::Done)
     }
 
     pub(super) async fn identities_left(&self, work: &mut Work<'_>) -> Step<u64> {
         let mut left = 0;
         for person in &work.state.people {
-            let sets: Vec<_> = told(&person.identifiers)
-                .into_iter()
-                .map(|it| vec![it])
-                .collect();
-            let known = self.known(work.run.job.account, &sets).await?;
+            let asked = sets(&person.identifiers);
+            let known = self.known(work.run.job.account, &asked).await?;
             left += known.into_iter().flatten().count() as u64;
         }
         Ok(left)
@@ -249,14 +261,17 @@ pub(super) fn unreadable(error: Error) -> SliceError {
     }
 }
 
-/// As the identity graph looks them up. Hashes are seen by their looks.
-fn told(identifiers: &[Named]) -> Vec<Told<'_>> {
-    let told = |it: &'_ Named| -> (model::hashing::HashMode,) { (it.subject().mode,) };
-    identifiers
-        .iter()
-        .map(|it| Told {
-            mode: told(it).0,
-            ..Told::clear(&it.kind, &it.value)
-        })
-        .collect()
+/// As the identity graph looks them up, one by one: of a type whose letter case matters they are kept as they came.
+fn sets(identifiers: &[Named]) -> Vec<Vec<Told<'_>>> {
+    let mut sets = Vec::new();
+    for it in identifiers {
+        for is_case_sensitive in [false, true] {
+            sets.push(vec![Told {
+                mode: it.subject().mode,
+                is_case_sensitive,
+                ..Told::clear(&it.kind, &it.value)
+            }]);
+        }
+    }
+    sets
 }
