@@ -4,6 +4,8 @@
 //! A worker makes one call after another as long as somebody may be served; there are at most as many as the global
 //! budget allows. Nothing here waits for a destination but its own worker.
 
+mod prepare;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +20,8 @@ use outbound::{Answer, Call, Failure, signature};
 use store::delivery::{Attempt, Exception, ExceptionState};
 
 use super::destination::{Destination, Job, Kind, Waiting};
-use super::render;
-use crate::identity::Who;
-use crate::registry::Target;
 use crate::{Hub, Result};
+use prepare::Prepared;
 
 /// Characters of an answer that are kept for people.
 const DETAIL_CHARS_MAX: usize = 500;
@@ -39,18 +39,6 @@ struct Outcome {
     is_overload: bool,
     /// The destination itself is unwell: counts towards opening its circuit.
     is_unwell: bool,
-}
-
-/// Documents read and shaped, ready to be sent.
-struct Prepared {
-    target: Arc<Target>,
-    id: String,
-    body: Vec<u8>,
-    published_at: Timestamp,
-    /// Nothing in the documents is for this destination (any more).
-    is_empty: bool,
-    /// It comes from a test drive's publisher.
-    is_test: bool,
 }
 
 /// What may be done now.
@@ -160,131 +148,6 @@ impl Hub {
             self.metrics.end_to_end(self.now(), prepared.published_at);
         }
         Ok(Some(outcome))
-    }
-
-    async fn prepare(&self, job: &Job) -> std::result::Result<Prepared, Hindrance> {
-        let target = self
-            .registry
-            .endpoint(job.destination)
-            .and_then(|entry| entry.target.clone());
-        let Some(target) = target else {
-            return Err(Hindrance(None));
-        };
-        let is_batch = target.form == model::endpoint::PushForm::Eventbatch;
-        let mut body = Vec::with_capacity(1024 * job.documents.len());
-        let mut unhashable = Vec::new();
-        let (mut events, mut is_test) = (0, false);
-        let mut published_at = Timestamp::MAX;
-        if is_batch {
-            body.extend_from_slice(b"{\"version\":\"1\",\"eventbatch\":[");
-        }
-        for waiting in &job.documents {
-            let at = engine::Position::from_u64(waiting.position);
-            let batch = self.batch(target.account, at.seq()).await;
-            let batch = batch.map_err(|error| Hindrance(Some(error.into())))?;
-            let record = batch.as_ref().and_then(|batch| batch.record(at.index()));
-            let Some(Ok(Entry::Document(document))) = record.map(Entry::decode) else {
-                self.metrics.expired.inc();
-                continue;
-            };
-            let who = match self.who_at_hand(&document) {
-                Some(who) => who,
-                // Boxed: seldom, and the future of the others stays small.
-                None => Box::pin(self.who_one(&document))
-                    .await
-                    .map_err(|error| Hindrance(Some(error)))?,
-            };
-            if self.is_barred(&document, &who) {
-                continue;
-            }
-            let takes = |event: &model::record::Event<'_>| {
-                self.takes(waiting.position, &document, event, target.endpoint)
-            };
-            let before = body.len();
-            let taken = if is_batch {
-                if events > 0 {
-                    body.push(b',');
-                }
-                render::group(
-                    &mut body,
-                    waiting.position,
-                    (&document, &who),
-                    &target,
-                    takes,
-                    &mut unhashable,
-                )
-            } else {
-                render::document(
-                    &mut body,
-                    (&document, &who),
-                    &target,
-                    takes,
-                    &mut unhashable,
-                )
-            };
-            if taken == 0 {
-                body.truncate(before);
-                continue;
-            }
-            events += taken;
-            is_test |= target.is_pilot && self.is_test_publisher(document.endpoint);
-            published_at = published_at.min(micros(document.published_at_us));
-        }
-        if is_batch {
-            body.extend_from_slice(b"]}");
-        }
-        self.report_unhashable(&target, &unhashable);
-        let first = job.documents.first().map_or(0, |waiting| waiting.position);
-        let mut id = render::webhook_id(first, target.account);
-        if job.documents.len() > 1 {
-            id = format!("{id}_{}", job.documents.len());
-        }
-        Ok(Prepared {
-            id,
-            body,
-            target,
-            published_at,
-            is_empty: events == 0,
-            is_test,
-        })
-    }
-
-    /// Whether nobody gets a document, for whom it is about; counts it.
-    pub(super) fn is_barred(&self, document: &Document<'_>, who: &Who) -> bool {
-        let is_barred = self.barred_document(document, who).is_some();
-        self.metrics.barred.inc_by(is_barred.into());
-        is_barred
-    }
-
-    /// Whether one event of a document is for this destination.
-    pub(crate) fn takes(
-        &self,
-        position: u64,
-        document: &Document<'_>,
-        event: &model::record::Event<'_>,
-        destination: EndpointId,
-    ) -> bool {
-        let mut takes = false;
-        self.registry
-            .with_subscriptions(document.endpoint, &event.code, |subscription| {
-                takes |= subscription.destination == destination
-                    && subscription.takes(&event.code, &event.namespace)
-                    && subscription.held_at(position);
-            });
-        takes
-    }
-
-    pub(super) fn report_unhashable(&self, target: &Target, unhashable: &[render::Unhashable]) {
-        for left_out in unhashable {
-            self.metrics.unhashable.inc();
-            tracing::warn!(
-                endpoint_id = target.endpoint.0,
-                account_id = target.account.0,
-                identifier = left_out.name,
-                reason = %left_out.why,
-                "an identifier could not be hashed as the destination demands and was left out"
-            );
-        }
     }
 
     /// Enters how a call ended; answers the time at which it did.

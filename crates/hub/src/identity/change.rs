@@ -29,81 +29,116 @@ pub(super) async fn repartition(
     rules: &Rules,
     seeds: &[i64],
 ) -> Result<Repartition> {
-    let mut rows: BTreeMap<i64, Identifier> = BTreeMap::new();
-    let mut standings: HashMap<i64, Standing> = HashMap::new();
-    let mut facts: BTreeMap<i64, StoredFact> = BTreeMap::new();
-    let mut next: BTreeSet<i64> = seeds.iter().copied().collect();
-    while !next.is_empty() {
-        let fresh = load(tx, scope, &next, &rows).await?;
-        let ids: Vec<i64> = fresh.iter().map(|row| row.id).collect();
-        // What stands for nobody may be in any number of facts, and joins none of them.
-        let told = fresh
-            .iter()
-            .filter(|row| !rules.is_junk(row.form, &row.value));
-        let told: Vec<i64> = told.map(|row| row.id).collect();
-        let found = store::identity::facts_of(tx, scope, &told).await?;
-        let found = found.into_iter().filter(|fact| !fact.is_cut);
-        facts.extend(found.map(|fact| (fact.id, fact)));
-        rows.extend(fresh.into_iter().map(|row| (row.id, row)));
-        judge(tx, scope, rules, &ids, (&rows, &facts), &mut standings).await?;
-        // Who is one of a component again brings all whom it was seen with.
+    let done = Piece::around(tx, scope, rules, seeds).await?.place(rules);
+    let moved: Vec<Moved> = done.moved.iter().map(|(_, moved)| *moved).collect();
+    store::identity::put_places(tx, scope, &moved).await?;
+    Ok(done)
+}
+
+/// A part of the graph that nothing joins to the rest.
+#[derive(Default)]
+struct Piece {
+    rows: BTreeMap<i64, Identifier>,
+    /// Which of them are left out, by the rules as they are.
+    standings: HashMap<i64, Standing>,
+    facts: BTreeMap<i64, StoredFact>,
+}
+
+impl Piece {
+    /// Everything that `seeds` belong to.
+    async fn around(tx: &mut Tx, scope: Scope, rules: &Rules, seeds: &[i64]) -> Result<Self> {
+        let mut piece = Self::default();
+        let mut next: BTreeSet<i64> = seeds.iter().copied().collect();
+        while !next.is_empty() {
+            let fresh = load(tx, scope, &next, &piece.rows).await?;
+            let ids: Vec<i64> = fresh.iter().map(|row| row.id).collect();
+            // What stands for nobody may be in any number of facts, and joins none of them.
+            let told = fresh
+                .iter()
+                .filter(|row| !rules.is_junk(row.form, &row.value));
+            let told: Vec<i64> = told.map(|row| row.id).collect();
+            let found = store::identity::facts_of(tx, scope, &told).await?;
+            let found = found.into_iter().filter(|fact| !fact.is_cut);
+            piece.facts.extend(found.map(|fact| (fact.id, fact)));
+            piece
+                .rows
+                .extend(fresh.into_iter().map(|row| (row.id, row)));
+            let known = (&piece.rows, &piece.facts);
+            judge(tx, scope, rules, &ids, known, &mut piece.standings).await?;
+            next = piece.beside(&ids);
+        }
+        Ok(piece)
+    }
+
+    /// Who is one of a component again brings all whom it was seen with: those that are not here yet.
+    fn beside(&self, ids: &[i64]) -> BTreeSet<i64> {
         let again = |id: &&i64| {
-            let was = rows.get(*id).is_some_and(|row| row.standing.is_left_out());
-            was && standings.get(*id).is_some_and(|now| !now.is_left_out())
+            let was = self
+                .rows
+                .get(*id)
+                .is_some_and(|row| row.standing.is_left_out());
+            was && self
+                .standings
+                .get(*id)
+                .is_some_and(|now| !now.is_left_out())
         };
         let again: HashSet<i64> = ids.iter().filter(again).copied().collect();
-        let theirs = facts
+        let theirs = self
+            .facts
             .values()
             .filter(|fact| fact.members.iter().any(|id| again.contains(id)));
-        next = theirs
+        theirs
             .flat_map(|fact| &fact.members)
-            .filter(|id| !rows.contains_key(*id))
+            .filter(|id| !self.rows.contains_key(*id))
             .copied()
-            .collect();
+            .collect()
     }
-    let places = {
-        let nodes: Vec<Node<'_>> = rows
+
+    fn is_left_out(&self, id: i64) -> bool {
+        self.standings
+            .get(&id)
+            .is_some_and(|standing| standing.is_left_out())
+    }
+
+    /// Where everything belongs.
+    fn place(&self, rules: &Rules) -> Repartition {
+        let nodes: Vec<Node<'_>> = self
+            .rows
             .values()
             .map(|row| Node {
                 id: row.id,
                 kind: &row.kind,
-                is_left_out: standings.get(&row.id).is_some_and(|s| s.is_left_out()),
+                is_left_out: self.is_left_out(row.id),
                 overgrown: None,
             })
             .collect();
-        partition::partition(
-            &nodes,
-            facts.values().map(|fact| fact.members.as_slice()),
-            rules,
-        )
-    };
-    let mut done = Repartition::default();
-    let (mut before, mut after) = (HashSet::new(), HashSet::new());
-    for row in rows.values() {
-        let left_out = standings.get(&row.id).copied().filter(|s| s.is_left_out());
-        let place = places.get(&row.id);
-        let (component, standing) = match (left_out, place) {
-            (Some(standing), _) => (row.id, standing),
-            (None, Some(place)) if place.is_overgrown => (place.component, Standing::Overgrown),
-            (None, place) => (place.map_or(row.id, |p| p.component), Standing::Joined),
-        };
-        let moved = Moved {
-            id: row.id,
-            component,
-            standing,
-        };
-        let now = moved.person();
-        before.insert(row.person());
-        after.insert(now);
-        if (row.component, row.standing) != (component, standing) {
-            done.people.extend([row.person(), now]);
-            done.moved.push((row.clone(), moved));
+        let sets = self.facts.values().map(|fact| fact.members.as_slice());
+        let places = partition::partition(&nodes, sets, rules);
+        let mut done = Repartition::default();
+        let (mut before, mut after) = (HashSet::new(), HashSet::new());
+        for row in self.rows.values() {
+            let left_out = self.standings.get(&row.id).filter(|s| s.is_left_out());
+            let (component, standing) = match (left_out, places.get(&row.id)) {
+                (Some(standing), _) => (row.id, *standing),
+                (None, Some(place)) if place.is_overgrown => (place.component, Standing::Overgrown),
+                (None, place) => (place.map_or(row.id, |p| p.component), Standing::Joined),
+            };
+            let moved = Moved {
+                id: row.id,
+                component,
+                standing,
+            };
+            let now = moved.person();
+            before.insert(row.person());
+            after.insert(now);
+            if (row.component, row.standing) != (component, standing) {
+                done.people.extend([row.person(), now]);
+                done.moved.push((row.clone(), moved));
+            }
         }
+        (done.before, done.after) = (before.len(), after.len());
+        done
     }
-    (done.before, done.after) = (before.len(), after.len());
-    let moved: Vec<Moved> = done.moved.iter().map(|(_, moved)| *moved).collect();
-    store::identity::put_places(tx, scope, &moved).await?;
-    Ok(done)
 }
 
 /// These identifiers and what they belong to, as far as it is not at hand.

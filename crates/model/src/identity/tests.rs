@@ -1,3 +1,5 @@
+//! The rules of identity, one by one; what holds of whole graphs; and the vectors of the keys.
+
 use std::collections::BTreeSet;
 
 use proptest::collection::vec;

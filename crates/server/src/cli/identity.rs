@@ -206,6 +206,17 @@ impl NewRules {
         let limits = Map::from_iter(limits);
         is_said.then(|| json!({ "limit": self.limit, "limits": limits, "junk": self.junk }))
     }
+
+    /// To look at the rules at `path`, to try others, or to make others hold.
+    fn request(self, path: String, dry_run: bool, ignore_case: Option<String>) -> Request {
+        let trial = format!("{path}/trial");
+        match (ignore_case, self.body()) {
+            (Some(kind), _) => Request::post(trial, json!({ "ignoreCase": kind }), REPORT),
+            (None, Some(body)) if dry_run => Request::post(trial, body, REPORT),
+            (None, Some(body)) => Request::put(path, body, REPORT),
+            (None, None) => Request::get(path, RULES),
+        }
+    }
 }
 
 impl Verbs for Verb {
@@ -244,21 +255,7 @@ impl Verbs for Verb {
                 rules,
                 dry_run,
                 ignore_case,
-            } => {
-                let path = below(&whose, "identities/rules");
-                match (ignore_case, rules.body()) {
-                    (Some(kind), _) => Request::post(
-                        format!("{path}/trial"),
-                        json!({ "ignoreCase": kind }),
-                        REPORT,
-                    ),
-                    (None, Some(body)) if dry_run => {
-                        Request::post(format!("{path}/trial"), body, REPORT)
-                    }
-                    (None, Some(body)) => Request::put(path, body, REPORT),
-                    (None, None) => Request::get(path, RULES),
-                }
-            }
+            } => rules.request(below(&whose, "identities/rules"), dry_run, ignore_case),
             Self::Estimate {
                 whose,
                 source,
