@@ -1,8 +1,8 @@
 //! What shares have handed over: the digests by which an incremental run finds what came and went.
 //!
 //! A digest is made under a key of its share, so that nobody who reads the table can try values; the identifier beside it is
-//! sealed, because it has to be told to the destination when its row is gone. Called by `flow/syndicate`, and by privacy
-//! requests, which make it forget people ([`Hub::sent_forget`]).
+//! sealed, because it has to be told to the destination when its row is gone. Called by `flow/syndicate`, by `share`, and by
+//! privacy requests, which make it forget people ([`Hub::sent_forget`]).
 
 use model::record::Digest16;
 use model::{JobId, ShareId};
@@ -105,6 +105,18 @@ impl Hub {
             tx.commit().await?;
         }
         Ok(forgotten)
+    }
+
+    /// Forgets what a share that has ended has handed over.
+    pub(crate) async fn sent_drop(&self, scope: Scope, share: ShareId) -> Result<()> {
+        loop {
+            let mut tx = self.db.begin().await?;
+            let is_more = store::sent::drop_share(&mut tx, scope, share).await?;
+            tx.commit().await?;
+            if !is_more {
+                return Ok(());
+            }
+        }
     }
 
     /// A run has ended well, in the caller's transaction.

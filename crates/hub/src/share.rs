@@ -299,14 +299,14 @@ impl Hub {
                 share.next_at = None;
             })
             .await?;
-        let Some(job) = share.last_job else {
-            return Ok(());
-        };
-        match self.job_cancel(actor, scope, job).await {
-            // It has ended by itself, or is no longer kept.
-            Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => Ok(()),
-            Err(error) => Err(error),
+        if let Some(job) = share.last_job {
+            match self.job_cancel(actor, scope, job).await {
+                // It has ended by itself, or is no longer kept.
+                Ok(_) | Err(Error::Conflict(_) | Error::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+        self.sent_drop(scope, id).await
     }
 
     /// Changes a share that has not ended, whoever else changes it meanwhile.

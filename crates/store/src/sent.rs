@@ -222,6 +222,25 @@ pub async fn forget(
     Ok(tx.execute_many(sql, rows.collect()).await?)
 }
 
+/// Forgets a share that will not run again; `false` when there was nothing (more) to forget. A part of its rows at a time.
+pub async fn drop_share(tx: &mut Tx, scope: Scope, share: ShareId) -> Result<bool> {
+    /// Rows in one transaction.
+    const ROWS: i64 = 10_000;
+    let sql = "DELETE FROM sent_row WHERE account_id = $1 AND share_id = $2 AND digest IN
+               (SELECT digest FROM sent_row WHERE share_id = $2 ORDER BY digest LIMIT $3)";
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(share.0),
+        Value::from(ROWS),
+    ];
+    if tx.execute(sql, &params).await? > 0 {
+        return Ok(true);
+    }
+    let sql = "DELETE FROM sent_share WHERE account_id = $1 AND share_id = $2";
+    let params = [Value::from(scope.0.0), Value::from(share.0)];
+    Ok(tx.execute(sql, &params).await? > 0)
+}
+
 fn digest(bytes: &[u8]) -> Result<Digest16> {
     Digest16::try_from(bytes)
         .map_err(|source| StoreError::unreadable("digest of a sent row", source))

@@ -1,5 +1,6 @@
 //! Incremental shares: after the first run, only what came and went is handed over.
 
+use hub::Actor;
 use model::JobId;
 use model::endpoint::ShareAction;
 use model::job::JobStatus;
@@ -56,6 +57,20 @@ async fn only_what_came_and_went_is_handed_over() {
     assert_eq!(told(&run(&world, job, changed).await), [("POST", 1)]);
     let row = world.consumer.audience().rows[&hashed(101)].clone();
     assert!(row.contains("Renamed"), "{row}");
+    // Who is erased is forgotten here too; and with the share, everybody.
+    let hub = &world.hub.server.hub;
+    let (erased, kept) = (hashed(102), hashed(103));
+    let forget = async |values: &[&str]| {
+        hub.sent_forget(world.scope(), values)
+            .await
+            .expect("forgotten")
+    };
+    assert_eq!(forget(&[&erased, "person102@example.com"]).await, 1);
+    let ended = hub
+        .share_delete(&Actor::OPERATOR, world.scope(), share)
+        .await;
+    ended.expect("it ends");
+    assert_eq!(forget(&[&kept]).await, 0);
 }
 
 #[tokio::test]

@@ -292,3 +292,42 @@ async fn a_destination_that_is_down_is_asked_again_and_refusals_are_told() {
     let audience = world.consumer.audience();
     assert_eq!(audience.rows.len(), 4, "what was there is there");
 }
+
+#[tokio::test]
+async fn a_large_audience_comes_in_batches_from_the_second_run_on() {
+    let meeting = Meeting {
+        source: "pull",
+        ..PUSH_PUSH
+    };
+    let world = World::of(meeting).await;
+    // No addresses at all: much is fetched and little is handed over.
+    let mut rows = "Crm Id,First Name,Email,Points\n".to_owned();
+    for n in 0..260_000 {
+        rows.push_str(if n % 1_000 == 0 {
+            "c,Ann,ann@example.com,1\n"
+        } else {
+            "c,,,\n"
+        });
+    }
+    world
+        .producer
+        .book()
+        .sources
+        .insert(SEGMENT.to_string(), rows);
+    let (share, job) = world.share(ShareAction::Add, |_| ()).await;
+    let mut jobs = vec![job];
+    for (knows_no_batches, batches) in [(false, "1"), (false, "2"), (true, "2")] {
+        let job = match jobs.pop() {
+            Some(job) => job,
+            None => world.again(share).await,
+        };
+        world.producer.book().knows_no_batches = knows_no_batches;
+        world.producer.book().calls.clear();
+        let done = world.until(job, JobStatus::Completed).await;
+        let counts = (done.records.read, done.records.matched);
+        assert_eq!(counts, (260_000, 260), "each row once");
+        let last = world.producer.calls().pop().expect("it was asked");
+        let expected = format!("totalBatchCount={batches}&currentBatchNumber={batches}");
+        assert!(last.ends_with(&expected), "{last}");
+    }
+}
