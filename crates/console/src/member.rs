@@ -10,7 +10,7 @@ use model::{AccountId, Role, UserId};
 
 use crate::ConsoleState;
 use crate::form::Form;
-use crate::page::{self, Place, copyable, done};
+use crate::page::{self, Place, copyable, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{Admin, In, Viewer};
@@ -38,10 +38,14 @@ async fn list(of: In<Viewer>) -> Response {
     };
     let content = html! {
         h1 { "People" }
-        div.scroll tabindex="0" role="region" aria-label="People" { table {
-            thead { tr { th { "Name" } th { "E-mail" } th { "State" } th { "Role" } th { "Since" } } }
-            tbody { @for member in &members { (row(&of, member)) } }
-        } }
+        @if members.is_empty() {
+            (nothing("Nobody is in this account yet.", &html! { p { "Operators see it all the same. Take in whoever works with it." } }))
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label="People" { table {
+                thead { tr { th { "Name" } th { "E-mail" } th { "State" } th { "Role" } th { "Since" } } }
+                tbody { @for member in &members { (row(&of, member)) } }
+            } }
+        }
         @if of.may(Role::Admin) { (invite(&of)) }
         h2 { "What the roles may do" }
         dl.properties {
