@@ -26,7 +26,7 @@ enum Place {
     #[cfg(feature = "distributed")]
     Postgres(postgres::Shard),
     #[cfg(feature = "distributed")]
-    JetStream(jetstream::Shard),
+    JetStream(Box<jetstream::Shard>),
 }
 
 impl Place {
@@ -103,9 +103,9 @@ everywhere!(sqlite: super::Place::sqlite());
 #[cfg(feature = "distributed")]
 everywhere!(postgresql: super::Place::Postgres(super::postgres::Shard::new()));
 #[cfg(feature = "distributed")]
-everywhere!(jetstream_alone: super::Place::JetStream(super::jetstream::Shard::alone().await));
+everywhere!(jetstream_alone: super::Place::JetStream(Box::new(super::jetstream::Shard::alone().await)));
 #[cfg(feature = "distributed")]
-everywhere!(jetstream_cluster: super::Place::JetStream(super::jetstream::Shard::clustered().await));
+everywhere!(jetstream_cluster: super::Place::JetStream(Box::new(super::jetstream::Shard::clustered().await)));
 
 super::suite!(sqlite_only: super::Place::sqlite() =>
     a_snapshot_is_a_log,
