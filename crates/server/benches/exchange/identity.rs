@@ -23,6 +23,8 @@ const BLOCKS: u64 = 10;
 /// People looked up, and pairs of people joined, in each block.
 const LOOKUPS: u64 = 20_000;
 const LOOKUP_PORTION: u64 = 100;
+/// Nobody is joined twice.
+const IDENTIFIERS_MIN: u64 = 400_000;
 
 pub(crate) async fn run(engines: &Engines, identifiers: u64) -> Result<()> {
     let world = World::new(engines)?;
@@ -30,6 +32,9 @@ pub(crate) async fn run(engines: &Engines, identifiers: u64) -> Result<()> {
     let (hub, account) = (&stepped.server.hub, stepped.scope.0);
     let floor = Db::open_sqlite(&world.directory.path().join("floor.db")).await?;
     store::migrate(&floor).await?;
+    if identifiers < IDENTIFIERS_MIN {
+        return Err(format!("--identifiers {identifiers}: at least {IDENTIFIERS_MIN}").into());
+    }
     let people = identifiers / 2;
     let block = (people / BLOCKS / PORTION).max(1) * PORTION;
     let mut grown = Pair::default();
