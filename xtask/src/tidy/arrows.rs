@@ -133,7 +133,9 @@ mod tests {
         let lines: Vec<String> = check(&tree).iter().map(ToString::to_string).collect();
         assert_eq!(lines.len(), 4, "{lines:?}");
         assert!(
-            lines[0].starts_with("crates/hub/Cargo.toml:3: `axum` is for api and server only"),
+            lines[0].starts_with(
+                "crates/hub/Cargo.toml:3: `axum` is for api and console and server only"
+            ),
             "{}",
             lines[0]
         );
