@@ -57,7 +57,13 @@ async fn until_waiting(db: &Db) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_who_says_so_does_not_wait_for_the_disk() {
-    let (db, _) = two().await;
+    let url = Postgres::shared().fresh_database().expect("a database");
+    let name = url.rsplit('/').next().expect("a name");
+    let mut tx = open(&url).await.begin().await.expect("begins");
+    let sql = format!("ALTER DATABASE \"{name}\" SET synchronous_commit TO on");
+    tx.execute(&sql, &[]).await.expect("alters");
+    tx.commit().await.expect("commits");
+    let db = open(&url).await;
     for (sync, expected) in [
         (SyncAt::NextCommit, "off"),
         (SyncAt::Commit, "on"),
