@@ -21,13 +21,8 @@ fn plain(address: &str) -> String {
 async fn a_long_list_comes_page_by_page_and_as_one_file() {
     let hub = TestHub::start().await;
     let account = hub.account().await;
-    let actor = hub::Actor::operator();
     for _ in 0..60 {
-        let made = hub
-            .server
-            .hub
-            .endpoint_register(&actor, hub::Scope(account.id));
-        made.await.expect("registered");
+        hub.register(&account).await;
     }
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
