@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use model::{AccountId, Role, UserId};
 
 use crate::ConsoleState;
+use crate::cookie::Said;
 use crate::form::Form;
 use crate::invitation::invited;
 use crate::list::{self, Asked, Column};
@@ -141,16 +142,19 @@ async fn change(of: In<Admin>, Path((_, id)): Of, form: Form) -> Response {
     let Some(role) = Role::parse(form.text("role")) else {
         return problem::invalid(of.state(), &format!("The role is one of {}.", Role::WORDS));
     };
+    let before = of.hub().member(of.scope(), id).await;
     let result = of
         .hub()
         .member_change(&of.actor(), of.scope(), id, role)
         .await;
     done(of.state(), &of.path("/people"), result, |member| {
-        format!(
-            "{} is {} from now on.",
-            member.user.name,
-            member.role.as_str()
-        )
+        let (name, role) = (&member.user.name, member.role.as_str());
+        let said = Said::good(format!("{name} is {role} from now on."));
+        let undo = of.path(&format!("/people/{id}/role"));
+        match before {
+            Ok(before) => said.undo(&undo, &[("role", before.role.as_str())]),
+            Err(_) => said,
+        }
     })
 }
 

@@ -162,9 +162,11 @@ async fn open_account(of: Operator, form: Form) -> Response {
             };
             page::for_operator(&of, "/accounts", "An account", &content).into_response()
         }
-        Err(error) => done::<()>(of.state(), "/console/operator/accounts", Err(error), |()| {
-            String::new()
-        }),
+        Err(error) => {
+            done::<(), String>(of.state(), "/console/operator/accounts", Err(error), |()| {
+                String::new()
+            })
+        }
     }
 }
 
@@ -279,8 +281,10 @@ async fn invite(of: Operator, form: Form) -> Response {
             let content = invited(of.state(), &user.email, &ticket, back);
             page::for_operator(&of, "/people", "Invited", &content).into_response()
         }
-        Err(error) => done::<()>(of.state(), "/console/operator/people", Err(error), |()| {
-            String::new()
-        }),
+        Err(error) => {
+            done::<(), String>(of.state(), "/console/operator/people", Err(error), |()| {
+                String::new()
+            })
+        }
     }
 }

@@ -14,6 +14,7 @@ use model::share::{Schedule, Share, ShareStatus};
 use model::{AccountId, Role, ShareId};
 
 use crate::ConsoleState;
+use crate::cookie::Said;
 use crate::event::{endpoint, named};
 use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, nothing};
@@ -230,7 +231,7 @@ async fn run(of: In<Member>, Path((_, id)): Of) -> Response {
     done(of.state(), &to, result, |_| "It runs.".to_owned())
 }
 
-async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: &str) -> Response {
+async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: Said) -> Response {
     let change = ShareChange {
         is_paused: Some(is_paused),
         schedule: None,
@@ -243,22 +244,20 @@ async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: &str) -> Re
         of.state(),
         &of.path(&format!("/shares/{id}")),
         result,
-        |_| said.to_owned(),
+        |_| said,
     )
 }
 
 async fn pause(of: In<Member>, Path((_, id)): Of) -> Response {
-    change(
-        &of,
-        id,
-        true,
-        "It is paused: it does not run until somebody resumes it.",
-    )
-    .await
+    let undo = of.path(&format!("/shares/{id}/resume"));
+    let said = Said::good("It is paused: it does not run until somebody resumes it.");
+    change(&of, id, true, said.undo(&undo, &[])).await
 }
 
 async fn resume(of: In<Member>, Path((_, id)): Of) -> Response {
-    change(&of, id, false, "It runs again when it is due.").await
+    let undo = of.path(&format!("/shares/{id}/pause"));
+    let said = Said::good("It runs again when it is due.");
+    change(&of, id, false, said.undo(&undo, &[])).await
 }
 
 async fn end(of: In<Member>, Path((_, id)): Of) -> Response {
