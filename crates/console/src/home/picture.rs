@@ -53,7 +53,7 @@ pub(super) fn draw<R>(of: &In<R>, seen: &Seen) -> Markup {
     };
     html! {
         figure.picture {
-            svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label="Publishers on the left, destinations on the right" {
+            svg viewBox={ "0 0 " (WIDTH) " " (height) } role="group" aria-label="Publishers on the left, destinations on the right" {
                 @for ((from, to), (codes, is_live)) in &lines {
                     @let (y1, y2) = (place(&left, *from), place(&right, *to));
                     @let middle = WIDTH / 2;
