@@ -19,14 +19,14 @@ type Kind = (&'static str, fn(&Minute) -> u64, fn(u64) -> String, bool);
 pub(crate) const OF_ACCOUNT: [Kind; 4] = [
     ("Published", |m| m.published.into(), a_minute, false),
     ("Delivered", |m| m.delivered.into(), a_minute, false),
-    ("Calls that failed", |m| m.failures.into(), a_minute, true),
+    ("Failed calls", |m| m.failures.into(), a_minute, true),
     ("Behind by", |m| m.lag_millis, span, false),
 ];
 
 /// What is of interest in a destination.
 pub(crate) const OF_DESTINATION: [Kind; 4] = [
     ("Delivered", |m| m.delivered.into(), a_minute, false),
-    ("Calls that failed", |m| m.failures.into(), a_minute, true),
+    ("Failed calls", |m| m.failures.into(), a_minute, true),
     ("Time to answer", answered_in, span, false),
     ("Behind by", |m| m.lag_millis, span, false),
 ];

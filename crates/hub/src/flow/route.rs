@@ -213,7 +213,7 @@ impl Hub {
         met.published(account, document.endpoint, document.events.len());
         let mut links: Vec<(SubscriptionId, EndpointId)> = Vec::new();
         self.match_each(position, document, matched, |s| {
-            links.push((s.id, s.destination))
+            links.push((s.id, s.destination));
         });
         for (link, destination) in links {
             if matched.contains(&destination) {
