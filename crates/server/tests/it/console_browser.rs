@@ -9,6 +9,7 @@ mod keyboard;
 mod pages;
 mod pictures;
 mod scene;
+mod wide;
 
 use crate::harness::TestHub;
 use crate::harness::browser::Browser;
