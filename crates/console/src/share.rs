@@ -1,6 +1,6 @@
-//! Audiences: shares that ran, run and will run; making one in two steps (which audience to whom, then which column
-//! becomes which); running, pausing and ending one.
+//! Audiences: shares that ran, run and will run; making one in three steps; running, pausing and ending one.
 
+mod when;
 mod wizard;
 
 use axum::Router;
@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use hub::Page;
 use hub::share::{Listed, ShareChange};
 use maud::{Markup, html};
-use model::share::{Schedule, Share, ShareStatus};
+use model::share::{Share, ShareStatus};
 use model::{AccountId, Role, ShareId};
 
 use crate::ConsoleState;
@@ -33,6 +33,15 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             "/console/{accountId}/shares/new",
             get(wizard::page).post(wizard::create),
         )
+        .route(
+            "/console/{accountId}/shares/new/mapping",
+            post(wizard::back),
+        )
+        .route(
+            "/console/{accountId}/shares/new/summary",
+            post(wizard::check),
+        )
+        .route("/console/{accountId}/shares/when", get(when::preview))
         .route("/console/{accountId}/shares/refresh", post(refresh))
         .route("/console/{accountId}/shares/{shareId}", get(one))
         .route("/console/{accountId}/shares/{shareId}/run", post(run))
@@ -129,31 +138,16 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
             dt { "From" } dd { (endpoint(&of, plan.source)) ", audience " code { (plan.segment) } }
             dt { "To" } dd { (endpoint(&of, plan.destination)) @if let Some(segment) = &plan.destination_segment.id { ", audience " code { (segment) } } }
             dt { "Does" } dd { (plan.action.as_str()) @if plan.incremental { "; later runs hand over only who came and who went" } }
-            dt { "When" } dd { (when(&share.schedule)) @if let Some(at) = share.next_at { "; next " (time::at(at)) } }
+            dt { "When" } dd { (when::told(&share.schedule, of.hub().now())) @if !share.schedule.recurs() && let Some(at) = share.next_at { "; next " (time::at(at)) } }
+            dt { "Which members" } dd { (wizard::window(plan.window)) }
             dt { "Last run" } dd { @if let Some(job) = share.last_job { a href=(of.path(&format!("/jobs/{job}"))) { "job " (job) } } @else { "none yet" } }
-            dt { "Stops and asks" } dd {
-                @if plan.guard.empty { "when nobody would be left" } @else { "never when nobody would be left" }
-                @if let Some(percent) = plan.guard.shrink_percent_max { ", or more than " (percent) " % fewer than the last time" }
-            }
+            dt { "Stops and asks" } dd { (wizard::asks(plan.guard)) }
+            @if plan.upload_identities { dt { "Identities" } dd { "are learnt: identifiers of one row are one person" } }
         }
         h2 { "Which column becomes which" }
-        div.scroll tabindex="0" role="region" aria-label="Columns" { table {
-            thead { tr { th { "Of the source" } th { "At the destination" } } }
-            tbody {
-                tr { td { (plan.identifier.source) } td { (plan.identifier.destination) " (who it is)" } }
-                @for (source, destination) in &plan.attributes { tr { td { (source) } td { (destination) } } }
-            }
-        } }
+        (wizard::columns(plan))
     };
     page::inside(&of, Place::Audiences, "Audience", &content).into_response()
-}
-
-fn when(schedule: &Schedule) -> String {
-    match schedule {
-        Schedule::Now => "when somebody asks".to_owned(),
-        Schedule::At { at } => format!("once, at {at}"),
-        Schedule::Cron { cron, zone } => format!("{cron} in {zone}"),
-    }
 }
 
 fn actions(of: &In<Viewer>, share: &Share) -> Markup {
