@@ -84,7 +84,10 @@ function mapping() {
     const who = rows.find((row) => "who" in row.dataset);
     for (const row of rows) {
       // The identifier that says who it is has its own place.
-      if (row !== who) row.hidden = row.dataset.column === goal(who);
+      if (row !== who) {
+        row.hidden = row.dataset.column === goal(who);
+        source(row).disabled = row.hidden;
+      }
       row.querySelector("[data-put]").hidden = row.hidden || !picked || !takes(row, picked.dataset.chip);
     }
     for (const chip of chips) {

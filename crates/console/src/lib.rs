@@ -25,11 +25,13 @@ mod member;
 mod operator;
 mod page;
 mod problem;
+mod segment;
 mod setup;
 mod share;
 mod sign_in;
 mod subscription;
 mod time;
+mod upload;
 mod visitor;
 
 use std::sync::Arc;
@@ -96,6 +98,7 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(delivery::routes())
         .merge(job::routes())
         .merge(share::routes())
+        .merge(segment::routes())
         .merge(member::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())

@@ -38,7 +38,6 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             post(wizard::check),
         )
         .route("/console/{accountId}/shares/when", get(when::preview))
-        .route("/console/{accountId}/shares/refresh", post(refresh))
         .route("/console/{accountId}/shares/{shareId}", get(one))
         .route("/console/{accountId}/shares/{shareId}/run", post(run))
         .route("/console/{accountId}/shares/{shareId}/pause", post(pause))
@@ -76,11 +75,9 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let content = html! {
         div.title {
             h1 { "Audiences" }
-            @if of.may(Role::Member) {
-                div.actions {
-                    (page::button(&of.path("/shares/refresh"), "Ask for audiences again", "", None))
-                    a.button.main href=(of.path("/shares/new")) { "Share an audience" }
-                }
+            div.actions {
+                a.button href=(of.path("/segments")) { "What the endpoints have" }
+                @if of.may(Role::Member) { a.button.main href=(of.path("/shares/new")) { "Share an audience" } }
             }
         }
         (asked.tabs("Which", "which", &which))
@@ -200,20 +197,6 @@ fn actions(of: &In<Viewer>, share: &Share) -> Markup {
             }
         }
     }
-}
-
-async fn refresh(of: In<Member>) -> Response {
-    let result = of
-        .hub()
-        .segments_refresh(&of.actor(), of.scope(), None)
-        .await;
-    let to = result.as_ref().map_or_else(
-        |_| of.path("/shares"),
-        |job| of.path(&format!("/jobs/{job}")),
-    );
-    done(of.state(), &to, result, |_| {
-        "The endpoints are asked for their audiences.".to_owned()
-    })
 }
 
 async fn run(of: In<Member>, Path((_, id)): Of) -> Response {

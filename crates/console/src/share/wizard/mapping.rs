@@ -135,7 +135,7 @@ fn columns(seen: &Seen<'_>) -> Markup {
                     @let chosen = if seen.is_fresh { proposed(&column.name).to_owned() } else { seen.form.text(&format!("column:{}", column.name)).to_owned() };
                     tr data-column=(column.name) {
                         td { (column.name) small { (column.kind) } @if column.is_required { strong.required { "required" } } }
-                        td { (source(&proposal.offered, (&column.name, &chosen), column.is_required, is_long)) (put(&column.name)) }
+                        td { (source(&proposal.offered, (&column.name, &chosen), column.is_required && !column.is_identifier, is_long)) (put(&column.name)) }
                         td data-why { @if chosen == proposed(&column.name) { (reason(&column.name)) } @else { "chosen by you" } }
                     }
                 }
