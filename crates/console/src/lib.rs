@@ -18,6 +18,7 @@ mod event;
 mod form;
 mod guard;
 mod home;
+mod identity;
 mod invitation;
 mod job;
 mod list;
@@ -99,6 +100,7 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(job::routes())
         .merge(share::routes())
         .merge(segment::routes())
+        .merge(identity::routes())
         .merge(member::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())
