@@ -17,6 +17,7 @@ mod endpoint;
 mod event;
 mod form;
 mod guard;
+mod hashing;
 mod home;
 mod identity;
 mod invitation;
@@ -25,12 +26,14 @@ mod list;
 mod member;
 mod operator;
 mod page;
+mod privacy;
 mod problem;
 mod segment;
 mod setup;
 mod share;
 mod sign_in;
 mod subscription;
+mod suppression;
 mod time;
 mod upload;
 mod visitor;
@@ -101,6 +104,9 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(share::routes())
         .merge(segment::routes())
         .merge(identity::routes())
+        .merge(privacy::routes())
+        .merge(suppression::routes())
+        .merge(hashing::routes())
         .merge(member::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())

@@ -1,6 +1,8 @@
 //! The pages by HTTP: coming in, what every answer carries, what is refused, and that texts of strangers are only texts.
 
+mod identity;
 mod lists;
+mod privacy;
 mod share;
 
 use axum::http::header;
@@ -206,7 +208,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 17] = [
+const PAGES: [(&str, Role); 27] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -221,6 +223,16 @@ const PAGES: [(&str, Role); 17] = [
     ("/shares/new", Role::Member),
     ("/shares/when?when=cron&cron=0+6+*+*+*", Role::Viewer),
     ("/segments", Role::Viewer),
+    ("/identities", Role::Viewer),
+    ("/identities/kept-apart", Role::Member),
+    ("/identities/undone", Role::Member),
+    ("/identities/rules", Role::Viewer),
+    ("/identities/filters", Role::Viewer),
+    ("/privacy", Role::Viewer),
+    ("/privacy/rows", Role::Viewer),
+    ("/privacy/new", Role::Admin),
+    ("/suppressions", Role::Viewer),
+    ("/hashing", Role::Viewer),
     ("/jobs", Role::Viewer),
     ("/people", Role::Viewer),
     ("/audit", Role::Admin),
@@ -230,7 +242,7 @@ const PAGES: [(&str, Role); 17] = [
 const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 27] = [
+const FORMS: [(&str, Role); 43] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
@@ -249,6 +261,22 @@ const FORMS: [(&str, Role); 27] = [
     ("/shares/1/pause", Role::Member),
     ("/shares/1/resume", Role::Member),
     ("/shares/1/end", Role::Member),
+    ("/identities/look-up", Role::Member),
+    ("/identities/switch", Role::Admin),
+    ("/identities/facts/1/undo", Role::Member),
+    ("/identities/facts/1/redo", Role::Member),
+    ("/identities/rules", Role::Admin),
+    ("/identities/rules/trial", Role::Admin),
+    ("/identities/filters", Role::Member),
+    ("/identities/filters/1/delete", Role::Member),
+    ("/privacy", Role::Admin),
+    ("/privacy/file", Role::Admin),
+    ("/suppressions", Role::Member),
+    ("/suppressions/remove", Role::Member),
+    ("/suppressions/find", Role::Viewer),
+    ("/suppressions/file", Role::Member),
+    ("/suppressions/policy", Role::Admin),
+    ("/hashing", Role::Viewer),
     ("/jobs/1/data", Role::Member),
     ("/jobs/1/fetched", Role::Member),
     ("/jobs/1/cancel", Role::Member),

@@ -57,7 +57,7 @@ pub(super) async fn page(of: &In<Member>, query: &Form) -> hub::Result<Markup> {
 fn search(field: &str, label: &str, text: &str) -> Markup {
     html! {
         div.search {
-            label { span.visually-hidden { (label) } input type="search" name=(field) value=(text) placeholder=(label); }
+            label { span.visually-hidden { (label) } input type="search" name=(field) value=(text) placeholder="Name"; }
             button type="submit" name="find" value="yes" formnovalidate { "Find" }
         }
     }

@@ -135,8 +135,8 @@ fn columns(seen: &Seen<'_>) -> Markup {
                     @let chosen = if seen.is_fresh { proposed(&column.name).to_owned() } else { seen.form.text(&format!("column:{}", column.name)).to_owned() };
                     tr data-column=(column.name) {
                         td { (column.name) small { (column.kind) } @if column.is_required { strong.required { "required" } } }
-                        td { (source(&proposal.offered, (&column.name, &chosen), column.is_required && !column.is_identifier, is_long)) (put(&column.name)) }
-                        td data-why { @if chosen == proposed(&column.name) { (reason(&column.name)) } @else { "chosen by you" } }
+                        td { (source(&proposal.offered, column, &chosen, is_long)) (put(&column.name)) }
+                        td data-why { @if chosen == proposed(&column.name) { (reason_of(reason(&column.name))) } @else { "chosen by you" } }
                     }
                 }
             }
@@ -166,12 +166,12 @@ fn who(seen: &Seen<'_>) -> Markup {
         }
     };
     html! {
-        tr.who data-column=(to) data-who {
+        tr.knowing data-column=(to) data-who {
             td { (select("identifier", "Identifier at the destination", &proposal.wanted, &to)) " (who it is)" }
             td { (select("identifier-source", "Identifier of the source", &proposal.offered, &from)) (put(&to)) }
             td data-why {
                 @match pair {
-                    Some(pair) if is_proposed => (pair.reason),
+                    Some(pair) if is_proposed => (reason_of(&pair.reason)),
                     None if from.is_empty() => "nothing of the source is of the type of an identifier of the destination: choose both",
                     _ => "chosen by you",
                 }
@@ -180,23 +180,30 @@ fn who(seen: &Seen<'_>) -> Markup {
     }
 }
 
-fn source(
-    offered: &[Column],
-    (to, chosen): (&str, &str),
-    is_required: bool,
-    is_long: bool,
-) -> Markup {
+/// What a column may come from: an identifier takes only what is of its own type.
+fn source(offered: &[Column], column: &Column, chosen: &str, is_long: bool) -> Markup {
+    let to = &column.name;
     let (field, label) = (format!("column:{to}"), format!("Source of {to}"));
+    let fits = |one: &&Column| {
+        !column.is_identifier || one.kind.eq_ignore_ascii_case(&column.kind) || one.name == chosen
+    };
+    // An identifier that is not given here may be the one by which people are known.
+    let is_required = column.is_required && !column.is_identifier;
     html! {
         @if is_long {
             input type="text" name=(field) value=(chosen) list="offered" aria-label=(label) required[is_required] spellcheck="false";
         } @else {
             select name=(field) aria-label=(label) required[is_required] {
                 option value="" selected[chosen.is_empty()] { "–" }
-                @for one in offered { option value=(one.name) selected[one.name == chosen] { (one.name) } }
+                @for one in offered.iter().filter(fits) { option value=(one.name) selected[one.name == chosen] { (one.name) } }
             }
         }
     }
+}
+
+/// A reason, whose names stand between backticks.
+fn reason_of(text: &str) -> Markup {
+    html! { @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
 }
 
 /// Where the keyboard puts down what it has picked up.

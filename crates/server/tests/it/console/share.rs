@@ -120,7 +120,7 @@ async fn an_audience_is_shared_in_three_steps_and_followed_to_its_file() {
         .text();
     for expected in [
         "(who it is)",
-        "both are of the type `email`",
+        "both are of the type <code>email</code>",
         "names are alike",
         "Too few people are known here yet",
         "the rows take the place of what is there",
