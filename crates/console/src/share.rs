@@ -9,6 +9,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::share::{Listed, ShareChange};
+use hub::{Job, JobFilter, Page};
 use maud::{Markup, html};
 use model::share::{Share, ShareStatus};
 use model::{AccountId, Role, ShareId};
@@ -16,8 +17,11 @@ use model::{AccountId, Role, ShareId};
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::event::{endpoint, named};
+use crate::form::Form;
+use crate::home::grouped;
+use crate::job;
 use crate::list::{self, Asked, Column};
-use crate::page::{self, Place, done, nothing};
+use crate::page::{self, Place, done, go, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Viewer};
@@ -43,7 +47,14 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/console/{accountId}/shares/{shareId}/pause", post(pause))
         .route("/console/{accountId}/shares/{shareId}/resume", post(resume))
         .route("/console/{accountId}/shares/{shareId}/end", post(end))
+        .route(
+            "/console/{accountId}/shares/{shareId}/schedule",
+            post(reschedule),
+        )
 }
+
+/// Runs that the page of a share shows.
+const RUNS_SHOWN: i64 = 10;
 
 type Of = Path<(AccountId, ShareId)>;
 
@@ -160,6 +171,19 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
         Ok(share) => share,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let filter = JobFilter {
+        share: Some(id),
+        is_newest_first: true,
+        ..JobFilter::default()
+    };
+    let latest = Page {
+        after: 0,
+        limit: RUNS_SHOWN,
+    };
+    let runs = match of.hub().job_list(of.scope(), filter, latest).await {
+        Ok(runs) => runs,
+        Err(error) => return problem::of(of.state(), &error),
+    };
     let plan = &share.plan;
     let content = html! {
         div.title { h1 { (plan.destination_segment.name) } (status(share.status)) @if of.may(Role::Member) { (actions(&of, &share)) } }
@@ -176,8 +200,64 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
         }
         h2 { "Which column becomes which" }
         (wizard::columns(plan))
+        @if share.status != ShareStatus::Ended && of.may(Role::Member) { (rescheduling(&of, &share)) }
+        h2 { "Latest runs" }
+        @if runs.is_empty() { p { "It has not run yet." } } @else { (runs_of(&of, &runs)) }
     };
     page::inside(&of, Place::Audiences, "Audience", &content).into_response()
+}
+
+fn runs_of(of: &In<Viewer>, runs: &[Job]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Latest runs" { table {
+            thead { tr { th scope="col" { "Begun" } th scope="col" { "State" } th.number scope="col" { "Read" } th.number scope="col" { "Matched" } th.number scope="col" { "Sent" } } }
+            tbody { @for run in runs { tr {
+                td { a href=(of.path(&format!("/jobs/{}", run.id))) { (time::at(run.created_at)) } }
+                td { (job::status(run.status)) }
+                td.number { (grouped(run.records.read)) }
+                td.number { (grouped(run.records.matched)) }
+                td.number { (grouped(run.records.sent)) }
+            } } }
+        } }
+    }
+}
+
+fn rescheduling(of: &In<Viewer>, share: &Share) -> Markup {
+    let form = Form::of(when::form_of(&share.schedule));
+    html! {
+        details.panel {
+            summary { "Run it at other times" }
+            form.stack method="post" action=(of.path(&format!("/shares/{}/schedule", share.id))) {
+                (when::fields(of, &form, ("when somebody asks", "not by itself")))
+                div.actions { button.main type="submit" { "Save" } }
+            }
+        }
+    }
+}
+
+async fn reschedule(of: In<Member>, Path((_, id)): Of, form: Form) -> Response {
+    let to = of.path(&format!("/shares/{id}"));
+    let schedule = match when::read(&form) {
+        Ok(schedule) => schedule,
+        Err(why) => return go(of.state(), &to, &Said::bad(why)),
+    };
+    let before = match of.hub().share(of.scope(), id).await {
+        Ok(share) => when::form_of(&share.schedule),
+        Err(error) => return problem::of(of.state(), &error),
+    };
+    let before: Vec<(&str, &str)> = before.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let change = ShareChange {
+        is_paused: None,
+        schedule: Some(schedule),
+    };
+    let result = of
+        .hub()
+        .share_change(&of.actor(), of.scope(), id, &change)
+        .await;
+    let undo = of.path(&format!("/shares/{id}/schedule"));
+    done(of.state(), &to, result, |_| {
+        Said::good("It runs at these times from now on.").undo(&undo, &before)
+    })
 }
 
 fn actions(of: &In<Viewer>, share: &Share) -> Markup {

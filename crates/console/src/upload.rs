@@ -11,6 +11,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
+use hub::data_file::{Layer, Packed};
 use hub::{Job, Result};
 use model::multipart::{Found, Multipart};
 use model::{Invalid, JobId};
@@ -33,6 +34,10 @@ pub(crate) struct FileForm {
     body: Body,
     found: VecDeque<Found>,
     is_file: bool,
+    /// Gzip and zstd are seen by the first bytes.
+    layer: Layer,
+    /// Of the file, and not unpacked yet.
+    packed: Vec<u8>,
 }
 
 impl FromRequest<ConsoleState> for FileForm {
@@ -52,6 +57,8 @@ impl FromRequest<ConsoleState> for FileForm {
             body: request.into_body(),
             found: VecDeque::new(),
             is_file: false,
+            layer: Layer::of_content(),
+            packed: Vec::new(),
         };
         match read.fields().await {
             Ok(fields) => read.form = Form::of(fields),
@@ -87,8 +94,29 @@ impl FileForm {
         Ok(fields.map(|(name, value)| (name, text(value))).collect())
     }
 
-    /// The next piece of the file; `None` at its end.
+    /// The next piece of the file, unpacked; `None` at its end.
     pub(crate) async fn piece(&mut self) -> Result<Option<Vec<u8>>> {
+        let broken = |error: Packed| Invalid::one("", "encoding", error.to_string());
+        loop {
+            let mut rest = &self.packed[..];
+            if !rest.is_empty() {
+                let out = self.layer.take(&mut rest).map_err(broken)?;
+                let taken = self.packed.len() - rest.len();
+                self.packed.drain(..taken);
+                if !out.is_empty() {
+                    return Ok(Some(out));
+                }
+            } else if let Some(more) = self.sent().await? {
+                self.packed = more;
+            } else {
+                let out = self.layer.finish().map_err(broken)?;
+                return Ok(Some(out).filter(|out| !out.is_empty()));
+            }
+        }
+    }
+
+    /// The next piece of the file as it was sent.
+    async fn sent(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
             match self.found.pop_front() {
                 Some(Found::Data(data)) if self.is_file => return Ok(Some(data)),
@@ -171,6 +199,8 @@ mod tests {
             body: Body::from(body),
             found: VecDeque::new(),
             is_file: false,
+            layer: Layer::of_content(),
+            packed: Vec::new(),
         }
     }
 

@@ -46,9 +46,9 @@ pub(super) fn wanted(of: &In<Viewer>, job: &Job) -> Markup {
     html! {
         section.narrow-left {
             h2 { "Give it the data by hand" }
-            p { "It waits until its source uploads the rows. You can do that here, too: CSV whose first row names the columns." }
+            p { "It waits until its source uploads the rows. You can do that here, too: CSV whose first row names the columns, plain or as gzip or zstd." }
             form.stack method="post" enctype="multipart/form-data" action=(of.path(&format!("/jobs/{}/data", job.id))) {
-                label { "File" input type="file" name="file" accept=".csv,text/csv" required; }
+                label { "File" input type="file" name="file" accept=".csv,.gz,.zst,text/csv" required; }
                 button.main type="submit" { "Upload" }
             }
         }

@@ -85,18 +85,28 @@ fn asks(of: &In<Viewer>, job: &Job, question: &str) -> Markup {
 
 fn figures(job: &Job) -> Markup {
     let records = &job.records;
-    let all = [
-        ("Read", records.read, false),
-        ("Matched", records.matched, false),
-        ("Unmatched", records.unmatched, false),
-        ("Rejected", records.rejected, records.rejected > 0),
-        ("Sent", records.sent, false),
-    ];
+    let is_privacy = job.category == JobCategory::Gdpr;
+    let all: &[(&str, u64)] = match job.category {
+        JobCategory::SegmentPopulateDb => &[],
+        JobCategory::Gdpr => &[
+            ("Read", records.read),
+            ("Known", records.matched),
+            ("Not known", records.unmatched),
+            ("Rejected", records.rejected),
+        ],
+        _ => &[
+            ("Read", records.read),
+            ("Matched", records.matched),
+            ("Unmatched", records.unmatched),
+            ("Rejected", records.rejected),
+            ("Sent", records.sent),
+        ],
+    };
     html! {
-        @if job.category != JobCategory::SegmentPopulateDb {
-            dl.figures {
-                @for (name, rows, is_bad) in all { div.bad[is_bad] { dt { (name) } dd { strong { (grouped(rows)) } span { "rows" } } } }
-            }
+        @if !all.is_empty() {
+            dl.figures { @for (name, rows) in all {
+                div.bad[*name == "Rejected" && *rows > 0] { dt { (name) } dd { strong { (grouped(*rows)) } span { @if is_privacy { "people" } @else { "rows" } } } }
+            } }
         }
     }
 }

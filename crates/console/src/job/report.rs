@@ -132,6 +132,10 @@ fn place(name: &str) -> String {
         "restrict" => "people restricted",
         "lift" => "people no longer restricted",
         "collect" => "documents collected",
+        "jobs" => "reports of other jobs",
+        "quarantine" => "refused events",
+        "rows of shares" => "what shares have sent",
+        "test pushes" => "pushes of test drives",
         other => other,
     }
     .to_owned()

@@ -38,8 +38,29 @@ pub(super) fn read(form: &Form) -> Result<Schedule, String> {
     }
 }
 
-/// The choice of a schedule; what it comes to is said below it while it is made.
-pub(super) fn fields<R>(of: &In<R>, form: &Form) -> Markup {
+/// The fields that say a schedule.
+pub(super) fn form_of(schedule: &Schedule) -> Vec<(String, String)> {
+    let fields = match schedule {
+        Schedule::Now => vec![("when", "now".to_owned())],
+        Schedule::At { at } => vec![
+            ("when", "at".to_owned()),
+            ("at", at.strftime("%Y-%m-%dT%H:%M").to_string()),
+            ("zone", "UTC".to_owned()),
+        ],
+        Schedule::Cron { cron, zone } => vec![
+            ("when", "cron".to_owned()),
+            ("cron", cron.to_string()),
+            ("zone", zone.to_string()),
+        ],
+    };
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// The choice of a schedule; what it comes to is said below it while it is made. `now` is what running now is called.
+pub(super) fn fields<R>(of: &In<R>, form: &Form, now: (&str, &str)) -> Markup {
     let chosen = form.text("when");
     let or = |name, default| match form.text(name) {
         "" => default,
@@ -51,7 +72,7 @@ pub(super) fn fields<R>(of: &In<R>, form: &Form) -> Markup {
         div data-preview=(preview) {
             div.columns {
                 fieldset.choices { legend { "It runs" }
-                    @for (value, name, note) in [("now", "now", "once"), ("at", "at a time", "once"), ("cron", "again and again", "as a cron expression says")] {
+                    @for (value, name, note) in [("now", now.0, now.1), ("at", "at a time", "once"), ("cron", "again and again", "as a cron expression says")] {
                         label.choice { input type="radio" name="when" value=(value) checked[chosen == value || (chosen.is_empty() && value == "now")];
                             span { (name) small { (note) } } }
                     }

@@ -242,7 +242,7 @@ const PAGES: [(&str, Role); 27] = [
 const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 43] = [
+const FORMS: [(&str, Role); 44] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
@@ -261,6 +261,7 @@ const FORMS: [(&str, Role); 43] = [
     ("/shares/1/pause", Role::Member),
     ("/shares/1/resume", Role::Member),
     ("/shares/1/end", Role::Member),
+    ("/shares/1/schedule", Role::Member),
     ("/identities/look-up", Role::Member),
     ("/identities/switch", Role::Admin),
     ("/identities/facts/1/undo", Role::Member),

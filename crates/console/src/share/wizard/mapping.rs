@@ -82,7 +82,7 @@ pub(super) async fn page(
             section { h2 { "Which column becomes which" } (columns(&seen)) }
             section { h2 { "How many would match" } (summary::estimate(of, source, &seen.destination).await?) }
             section { h2 { "What is done with the members" } (deed(&seen)) }
-            section { h2 { "When" } (when::fields(of, form)) }
+            section { h2 { "When" } (when::fields(of, form, ("now", "once"))) }
             section { h2 { "Which members" } (window_of(&seen)) }
             section { h2 { "Before anything is lost" } (guard(&seen)) }
             div.actions { button.main type="submit" { "Check it" } a.button href=(of.path(&again)) { "Choose others" } }

@@ -148,12 +148,9 @@ async fn identities_are_switched_off_and_on_and_an_identifier_is_filtered() {
         page.contains("This account keeps no identities") && page.contains(">Undo<"),
         "{page}"
     );
-    let account = scene.hub.manage(
-        "GET",
-        &format!("/accounts/{}", scene.account.id),
-        json!(null),
-    );
-    assert_eq!(account.await.json()["policy"]["identity"], "off");
+    let account = format!("/accounts/{}", scene.account.id);
+    let account = scene.hub.manage("GET", &account, json!(null)).await;
+    assert_eq!(account.json()["policy"]["identity"], "off");
     ada.post(&path("/switch"), &[("identity", "on")]).await;
     let page = ada.get(&path("")).await.text();
     assert!(page.contains("Switch off"), "{page}");

@@ -214,7 +214,7 @@ async fn values_are_tried_at_a_destination_before_anything_is_sent() {
     let page = olga.get(&path).await.text();
     assert!(page.contains("Ads ("), "{page}");
     let destination = ads.id.to_string();
-    let values = "ada@example.com\r\n<b>no address\r\n\r\n";
+    let values = "ada@example.com\r\n<b>no address\r\n973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b\r\n";
     let fields = [
         ("destination", destination.as_str()),
         ("type", "email"),
