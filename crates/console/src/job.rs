@@ -8,7 +8,7 @@ mod report;
 use axum::Router;
 use axum::extract::Path;
 use axum::http::Uri;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::{Job, JobFilter};
 use maud::{Markup, html};
@@ -18,6 +18,7 @@ use model::{AccountId, EndpointId, JobId};
 use crate::ConsoleState;
 use crate::event::{endpoint, named};
 use crate::list::{self, Asked, Column};
+use crate::live;
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::visitor::{In, Member, Viewer};
@@ -155,7 +156,8 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
 /// The part of a job's page that changes by itself.
 async fn progress(of: In<Viewer>, Path((_, id)): Of) -> Response {
     match of.hub().job_get(of.scope(), None, id).await {
-        Ok(job) => Html(progress::of(&of, &job).await.into_string()).into_response(),
+        Ok(job) if job.status.is_final() => live::last(progress::of(&of, &job).await),
+        Ok(job) => live::part(progress::of(&of, &job).await),
         Err(error) => problem::of(of.state(), &error),
     }
 }

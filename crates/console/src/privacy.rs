@@ -5,7 +5,7 @@ mod new;
 
 use axum::Router;
 use axum::http::Uri;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::{Job, JobFilter};
 use maud::{Markup, html};
@@ -16,6 +16,7 @@ use model::privacy::Operation;
 use crate::ConsoleState;
 use crate::job::{status, status_words};
 use crate::list::{self, Asked, Column, Rows};
+use crate::live;
 use crate::page::{self, Place, nothing};
 use crate::problem;
 use crate::visitor::{In, Viewer};
@@ -105,7 +106,10 @@ async fn rows(of: In<Viewer>, uri: Uri) -> Response {
     match found(&of, &asked).await {
         Ok(found) => {
             let table = list::table(&asked, "Privacy requests", &columns(&of), &found);
-            Html(table.into_string()).into_response()
+            match found.rows.iter().all(|job| job.status.is_final()) {
+                true => live::last(table),
+                false => live::part(table),
+            }
         }
         Err(error) => problem::of(of.state(), &error),
     }

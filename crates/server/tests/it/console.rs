@@ -1,9 +1,12 @@
 //! The pages by HTTP: coming in, what every answer carries, what is refused, and that texts of strangers are only texts.
 
+mod enter;
+mod flowing;
 mod identity;
 mod lists;
+mod live;
 mod privacy;
-mod share;
+pub(crate) mod share;
 
 use axum::http::header;
 use model::Role;
@@ -208,11 +211,12 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 27] = [
+const PAGES: &[(&str, Role)] = &[
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
     ("/endpoints/{}", Role::Viewer),
+    ("/endpoints/{}/now", Role::Viewer),
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
     ("/subscriptions", Role::Viewer),
@@ -242,11 +246,12 @@ const PAGES: [(&str, Role); 27] = [
 const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 44] = [
+const FORMS: &[(&str, Role)] = &[
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
+    ("/endpoints/{}/retry", Role::Member),
     ("/endpoints/{}/key", Role::Admin),
     ("/subscriptions/new", Role::Member),
     ("/subscriptions/1/enable", Role::Member),
@@ -306,7 +311,7 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
         hub.person(&email, &[(account.id, role)]).await;
         let mut browser = Browser::new(&hub);
         browser.sign_in(&email).await;
-        for (rest, least) in PAGES {
+        for &(rest, least) in PAGES {
             let expected = if role >= least { 200 } else { 403 };
             let answer = browser.get(&path(account.id, rest)).await;
             assert_eq!(
@@ -321,7 +326,7 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
                 "{rest}"
             );
         }
-        for (rest, least) in FORMS.into_iter().filter(|(_, least)| role < *least) {
+        for &(rest, least) in FORMS.iter().filter(|(_, least)| role < *least) {
             let answer = browser.post(&path(account.id, rest), &[]).await;
             assert_eq!(answer.status, 403, "{role:?} below {least:?}: {rest}");
             assert_eq!(browser.post(&path(other.id, rest), &[]).await.status, 404);
@@ -338,14 +343,14 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
     }
     // And nobody who is not signed in sees anything.
     let mut nobody = Browser::new(&hub);
-    for (rest, _) in PAGES {
+    for &(rest, _) in PAGES {
         let answer = nobody.get(&path(account.id, rest)).await;
         assert!(
             location(&answer).starts_with("/console/sign-in?next="),
             "{rest}"
         );
     }
-    for (rest, _) in FORMS {
+    for &(rest, _) in FORMS {
         assert_eq!(
             location(&nobody.post(&path(account.id, rest), &[]).await),
             "/console/sign-in"
