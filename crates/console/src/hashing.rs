@@ -120,9 +120,9 @@ fn told(outcome: &Outcome) -> Markup {
         ),
     ];
     html! {
-        section aria-labelledby="outcome" {
+        section role="status" aria-labelledby="outcome" {
             h2 #outcome { "Of " (grouped(outcome.read)) " values" }
-            dl.figures role="status" { @for (what, count, note) in figures { div { dt { (what) } dd { strong { (grouped(count)) } span { (note) } } } } }
+            dl.figures { @for (what, count, note) in figures { div { dt { (what) } dd { strong { (grouped(count)) } span { (note) } } } } }
             @if !outcome.refused.is_empty() {
                 h3 { "Would not leave, because they are malformed or cannot be turned into what is asked for" }
                 div.scroll tabindex="0" role="region" aria-label="Refused" { table {

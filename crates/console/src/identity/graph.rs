@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use hub::Standing;
 use hub::identity::Explained;
+use hub::{Identifier, Standing};
 use maud::{Markup, html};
 
 /// More would be a knot; the tables have them all.
@@ -53,7 +53,7 @@ pub(super) fn draw(person: &Explained) -> Markup {
     );
     html! {
         figure.picture.person {
-            svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(label) {
+            svg viewBox={ "0 0 " (WIDTH) " " (height) } role="group" aria-label=(label) {
                 @for (at, (_, fact)) in facts.iter().enumerate() {
                     @let y = place(at, facts.len());
                     @for (x, to) in fact.fact.members.iter().filter_map(|id| places.get(id)) {
@@ -71,21 +71,24 @@ pub(super) fn draw(person: &Explained) -> Markup {
                         text x=(WIDTH / 2) y=(y + 5) text-anchor="middle" class={ "number" @if fact.merged.len() > 1 && !fact.fact.is_cut { " joined" } } { (number + 1) }
                     }
                 }
-                @for one in drawn {
-                    @let (x, y) = places[&one.id];
-                    g {
-                        title { (one.kind) " " (one.value) }
-                        rect class={ "node" @if one.standing != Standing::Joined { " bad" } } x=(x) y=(y - BOX_HEIGHT / 2) width=(BOX) height=(BOX_HEIGHT) rx="6" {}
-                        text.kind x=(x + 12) y=(y - 5) { (short(&one.kind)) }
-                        text x=(x + 12) y=(y + 14) { (short(&one.value)) }
-                    }
-                }
+                @for one in drawn { (node(one, places[&one.id])) }
             }
             figcaption {
                 "Numbers are facts, as in the table below; the filled ones made two people one."
                 @if person.identifiers.len() > IDENTIFIERS_MAX { " The first " (IDENTIFIERS_MAX) " identifiers are drawn." }
                 @if facts.len() == FACTS_MAX { " Not more than " (FACTS_MAX) " facts are drawn." }
             }
+        }
+    }
+}
+
+fn node(one: &Identifier, (x, y): (usize, usize)) -> Markup {
+    html! {
+        g {
+            title { (one.kind) " " (one.value) }
+            rect class={ "node" @if one.standing != Standing::Joined { " bad" } } x=(x) y=(y - BOX_HEIGHT / 2) width=(BOX) height=(BOX_HEIGHT) rx="6" {}
+            text.kind x=(x + 12) y=(y - 5) { (short(&one.kind)) }
+            text x=(x + 12) y=(y + 14) { (short(&one.value)) }
         }
     }
 }

@@ -208,7 +208,7 @@ fn reason_of(text: &str) -> Markup {
 
 /// Where the keyboard puts down what it has picked up.
 fn put(to: &str) -> Markup {
-    html! { button.put type="button" data-put hidden aria-label={ "Put it to " (to) } { "Put here" } }
+    html! { button.put type="button" data-put hidden { "Put here" span.visually-hidden { ": " (to) } } }
 }
 
 fn deed(seen: &Seen<'_>) -> Markup {
