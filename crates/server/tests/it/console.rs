@@ -211,11 +211,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-<<<<<<< HEAD
-pub(crate) const PAGES: [(&str, Role); 16] = [
-=======
-const PAGES: &[(&str, Role)] = &[
->>>>>>> main
+pub(crate) const PAGES: &[(&str, Role)] = &[
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),

@@ -96,7 +96,7 @@ async fn from_the_operator_token_to_a_replay_by_clicks() {
 
     // The receiver breaks while somebody looks at the first page: it says so by itself.
     browser.press("Home").await;
-    browser.shows("Nothing needs you").await;
+    browser.shows("Nothing: all is well").await;
     receiver.answer_status(400);
     let publication = hub
         .published(&shop, event("cartAdd", "eve@example.com", 7))

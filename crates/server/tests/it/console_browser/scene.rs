@@ -170,10 +170,14 @@ impl Scene {
             .await;
         let event = scene.flow(&app).await;
         scene.people().await;
-        let job = scene.audiences().await;
+        let ran = scene.audiences().await;
         scene.partners().await;
         scene.hub.settle().await;
-        scene.list(&event, job, &post);
+        let look_up = format!("/accounts/{}/identities/lookup", scene.account.id);
+        let who = json!({ "type": "email", "value": "reader1@mail.example" });
+        let person = scene.manage("POST", &look_up, who).await["x1Id"].clone();
+        let person = person.as_str().expect("an id").to_owned();
+        scene.list(&event, &person, ran, &post);
         scene
     }
 
@@ -268,8 +272,8 @@ impl Scene {
         self.hub.settle().await;
     }
 
-    /// Two shares: one that ran, one every morning. The job of the first.
-    async fn audiences(&self) -> i64 {
+    /// Two shares: one that ran, one every morning. The job of the first, and from whom to whom.
+    async fn audiences(&self) -> (i64, i64, i64) {
         let dress = self.dress;
         let source =
             json!({ "segment": { "source": { "enabled": true, "producerType": "push" } } });
@@ -337,7 +341,7 @@ impl Scene {
             .await;
         assert!(taken.status < 300, "{}", taken.text());
         self.hub.settle().await;
-        job
+        (job, register.id.0, letters.id.0)
     }
 
     /// A product of the account's own, and companies that want in.
@@ -364,7 +368,13 @@ impl Scene {
             .await;
     }
 
-    fn list(&mut self, event: &str, job: i64, post: &TestEndpoint) {
+    fn list(
+        &mut self,
+        event: &str,
+        person: &str,
+        (job, source, destination): (i64, i64, i64),
+        post: &TestEndpoint,
+    ) {
         let account = format!("/console/{}", self.account.id);
         let endpoint = self.crm.id.to_string();
         let mut pages: Vec<(String, String)> = Vec::new();
@@ -386,6 +396,9 @@ impl Scene {
             format!("/events/{event}"),
             format!("/deliveries/preview?endpointId={}", post.id),
             "/deliveries?state=dead".to_owned(),
+            format!("/identities/people/{person}"),
+            format!("/privacy/new?x1Id={person}&operation=remove"),
+            format!("/shares/new?segment={source}+{MAIL}&destination={destination}"),
             "/shares/1".to_owned(),
             format!("/jobs/{job}"),
         ] {
