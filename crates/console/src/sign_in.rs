@@ -133,6 +133,30 @@ pub(crate) async fn sign_out(visitor: Visitor) -> Response {
     response
 }
 
+/// Where the demo's link leads to.
+pub(crate) async fn enter(
+    State(state): State<ConsoleState>,
+    Path(ticket): Path<String>,
+    parts: Parts,
+) -> Response {
+    let origin = guard::origin(&parts, &state);
+    let agent = parts
+        .headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    match state
+        .hub
+        .ticket_enter(origin.as_ref(), agent, &ticket)
+        .await
+    {
+        Ok((_, session, token)) => {
+            let seconds = session.expires_at.duration_since(state.hub.now()).as_secs();
+            begun(&state, "/console", &token, seconds)
+        }
+        Err(error) => problem::of(&state, &error),
+    }
+}
+
 /// Where an invitation and a mail about a new password lead to.
 pub(crate) async fn welcome(
     State(state): State<ConsoleState>,

@@ -56,6 +56,7 @@ pub mod supplier_key;
 pub mod suppression;
 pub mod test_drive;
 pub mod ticket;
+pub mod traffic;
 pub mod user;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -140,6 +141,8 @@ pub struct Hub {
     /// What pilot accounts did.
     pub(crate) observed: observation::Observed,
     pub(crate) flow: flow::Flow,
+    /// What flowed lately, for people.
+    pub(crate) traffic: traffic::Counts,
     /// Who is who, as met lately.
     pub(crate) identity: identity::Cache,
     pub metrics: metrics::Metrics,
@@ -180,6 +183,7 @@ impl Hub {
             drift: schema_drift::DriftBook::default(),
             partnering: tokio::sync::Mutex::default(),
             observed: observation::Observed::default(),
+            traffic: traffic::Counts::new(clock.now()),
             options,
             db,
             logs,

@@ -1,6 +1,9 @@
 //! The pages by HTTP: coming in, what every answer carries, what is refused, and that texts of strangers are only texts.
 
+mod enter;
+mod flowing;
 mod lists;
+mod live;
 
 use axum::http::header;
 use model::Role;
@@ -190,11 +193,12 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 15] = [
+const PAGES: [(&str, Role); 16] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
     ("/endpoints/{}", Role::Viewer),
+    ("/endpoints/{}/now", Role::Viewer),
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
     ("/subscriptions", Role::Viewer),
@@ -212,11 +216,12 @@ const PAGES: [(&str, Role); 15] = [
 const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 23] = [
+const FORMS: [(&str, Role); 24] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
+    ("/endpoints/{}/retry", Role::Member),
     ("/endpoints/{}/key", Role::Admin),
     ("/subscriptions/new", Role::Member),
     ("/subscriptions/1/enable", Role::Member),
