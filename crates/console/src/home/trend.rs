@@ -28,7 +28,7 @@ impl Unit {
     fn words(self, value: u64) -> String {
         match self {
             Self::AMinute => format!("{} a minute", grouped(value)),
-            Self::Millis if value == 0 => "nothing".to_owned(),
+            Self::Millis if value == 0 => "–".to_owned(),
             Self::Millis => time::length(Duration::from_millis(value)),
         }
     }
