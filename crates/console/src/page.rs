@@ -48,19 +48,23 @@ pub(crate) enum Place {
     Subscriptions,
     Deliveries,
     Audiences,
+    Identities,
+    Privacy,
     Jobs,
     People,
     Audit,
 }
 
 impl Place {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
         Self::Deliveries,
         Self::Audiences,
+        Self::Identities,
+        Self::Privacy,
         Self::Jobs,
         Self::People,
         Self::Audit,
@@ -74,6 +78,8 @@ impl Place {
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
             Self::Audiences => "Audiences",
+            Self::Identities => "Identities",
+            Self::Privacy => "Privacy",
             Self::Jobs => "Jobs",
             Self::People => "People",
             Self::Audit => "Audit trail",
@@ -96,6 +102,8 @@ impl Place {
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
             Self::Audiences => "/shares",
+            Self::Identities => "/identities",
+            Self::Privacy => "/privacy",
             Self::Jobs => "/jobs",
             Self::People => "/people",
             Self::Audit => "/audit",
