@@ -64,10 +64,11 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
                     summary {
                         span class={ "status " (exception.state.as_str()) } { (exception.state.as_str()) }
                         " " @for event in &brief.events { code { (event.code) } " " }
-                        " to " (endpoint(&of, exception.endpoint))
+                        " to " (named(&of, exception.endpoint))
                         span.why { (last_words(exception)) }
                     }
                     (attempts(exception))
+                    p { "The destination is " (endpoint(&of, exception.endpoint)) "." }
                     @for event in &brief.events { p { a href=(of.path(&format!("/events/{}", event.id))) { "The event and its other destinations" } } }
                 }
             }

@@ -211,7 +211,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: &[(&str, Role)] = &[
+pub(crate) const PAGES: &[(&str, Role)] = &[
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -243,7 +243,7 @@ const PAGES: &[(&str, Role)] = &[
 ];
 
 /// The operator's pages.
-const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
+pub(crate) const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
 
 /// Every form, and the least role that may send it.
 const FORMS: &[(&str, Role)] = &[
