@@ -38,7 +38,7 @@ async fn wide() -> Wide {
     let crm = hub.push_destination(&account, "http://127.0.0.1:9/").await;
     let verbs = &hub.server.hub;
     let originals = [shop.id, crm.id].map(|id| verbs.endpoint(scope, id).expect("it is there"));
-    let [publisher, destination] = originals.map(|one| (*one).clone());
+    let [publisher, destination] = originals;
     let types = verbs.event_types(scope, shop.id).expect("they are there");
     let directory = hub.stop().await;
 
