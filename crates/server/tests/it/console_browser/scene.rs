@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
+use hub::identity::Wanted;
 use hub::{Actor, Scope};
+use model::identity::Told;
 use model::{AccountPolicy, Environment, Role};
 use serde_json::{Value, json};
 
@@ -170,14 +172,20 @@ impl Scene {
             .await;
         let event = scene.flow(&app).await;
         scene.people().await;
-        let ran = scene.audiences().await;
+        let (job, wizard) = scene.audiences().await;
         scene.partners().await;
         scene.hub.settle().await;
-        let look_up = format!("/accounts/{}/identities/lookup", scene.account.id);
-        let who = json!({ "type": "email", "value": "reader1@mail.example" });
-        let person = scene.manage("POST", &look_up, who).await["x1Id"].clone();
-        let person = person.as_str().expect("an id").to_owned();
-        scene.list(&event, &person, ran, &post);
+        let person = scene.person().await;
+        scene.list(
+            &event,
+            job,
+            &post,
+            &[
+                wizard,
+                format!("/identities/people/{person}"),
+                format!("/privacy/new?operation=remove&x1Id={person}"),
+            ],
+        );
         scene
     }
 
@@ -272,8 +280,8 @@ impl Scene {
         self.hub.settle().await;
     }
 
-    /// Two shares: one that ran, one every morning. The job of the first, and from whom to whom.
-    async fn audiences(&self) -> (i64, i64, i64) {
+    /// Two shares: one that ran, one every morning. The job of the first, and where another one is made.
+    async fn audiences(&self) -> (i64, String) {
         let dress = self.dress;
         let source =
             json!({ "segment": { "source": { "enabled": true, "producerType": "push" } } });
@@ -341,7 +349,8 @@ impl Scene {
             .await;
         assert!(taken.status < 300, "{}", taken.text());
         self.hub.settle().await;
-        (job, register.id.0, letters.id.0)
+        let query = format!("segment={}+{MAIL}&destination={}", register.id, letters.id);
+        (job, format!("/shares/new?{query}"))
     }
 
     /// A product of the account's own, and companies that want in.
@@ -368,13 +377,18 @@ impl Scene {
             .await;
     }
 
-    fn list(
-        &mut self,
-        event: &str,
-        person: &str,
-        (job, source, destination): (i64, i64, i64),
-        post: &TestEndpoint,
-    ) {
+    /// One of the readers, by the id that says nothing of them.
+    async fn person(&self) -> String {
+        let told = Told::clear("email", "reader1@mail.example");
+        let verbs = &self.hub.server.hub;
+        let wanted = Wanted::Told(told);
+        let found = verbs
+            .identity_explain(Scope(self.account.id), &wanted)
+            .await;
+        found.expect("somebody who came by").x1_id.to_string()
+    }
+
+    fn list(&mut self, event: &str, job: i64, post: &TestEndpoint, more: &[String]) {
         let account = format!("/console/{}", self.account.id);
         let endpoint = self.crm.id.to_string();
         let mut pages: Vec<(String, String)> = Vec::new();
@@ -396,12 +410,12 @@ impl Scene {
             format!("/events/{event}"),
             format!("/deliveries/preview?endpointId={}", post.id),
             "/deliveries?state=dead".to_owned(),
-            format!("/identities/people/{person}"),
-            format!("/privacy/new?x1Id={person}&operation=remove"),
-            format!("/shares/new?segment={source}+{MAIL}&destination={destination}"),
             "/shares/1".to_owned(),
             format!("/jobs/{job}"),
-        ] {
+        ]
+        .iter()
+        .chain(more)
+        {
             add(format!("{account}{rest}"));
         }
         for rest in crate::console::OPERATOR {

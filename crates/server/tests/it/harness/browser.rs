@@ -46,6 +46,8 @@ pub(crate) mod key {
     pub(crate) const TAB: &str = "\u{e004}";
     pub(crate) const ENTER: &str = "\u{e007}";
     pub(crate) const SPACE: &str = " ";
+    pub(crate) const ESCAPE: &str = "\u{e00c}";
+    pub(crate) const DOWN: &str = "\u{e015}";
 }
 
 /// A window, with its page.
@@ -263,6 +265,20 @@ impl Browser {
     pub(crate) async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         self.post(&format!("{element}/click"), json!({})).await;
+    }
+
+    /// Drags one element to another with the mouse, as a hand does it: a little first, so that it is a drag.
+    pub(crate) async fn drag(&self, what: &str, to: &str) {
+        let (what, to) = (self.find(what).await, self.find(to).await);
+        let element = |path: &str| json!({ ELEMENT: path.trim_start_matches("/element/") });
+        let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
+        self.script(scroll, json!([element(&to)])).await;
+        let to_be_at = |path: &str, away: i32| json!({ "type": "pointerMove", "duration": 50, "origin": element(path), "x": away, "y": away });
+        let actions = json!([{ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [
+            to_be_at(&what, 0), { "type": "pointerDown", "button": 0 }, to_be_at(&what, 8),
+            to_be_at(&to, 0), to_be_at(&to, 3), { "type": "pointerUp", "button": 0 },
+        ] }]);
+        self.post("/actions", json!({ "actions": actions })).await;
     }
 
     /// Types into a field, in place of what is there.
