@@ -194,6 +194,16 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
     page::inside(&of, Place::Home, "Home", &content).into_response()
 }
 
+/// Subscriptions drawn, with what flows along them.
+pub(crate) async fn paths(
+    of: &In<Viewer>,
+    keep: impl Fn(&Subscription) -> bool,
+) -> hub::Result<Markup> {
+    let mut seen = look(of).await?;
+    seen.subscriptions.retain(|subscription| keep(subscription));
+    Ok(picture::draw(of, &seen))
+}
+
 /// The part of the first page that changes by itself.
 pub(crate) async fn flow(of: In<Viewer>) -> Response {
     match look(&of).await {

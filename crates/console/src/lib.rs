@@ -15,6 +15,7 @@ mod cookie;
 mod delivery;
 mod endpoint;
 mod event;
+mod event_type;
 mod form;
 mod guard;
 mod home;
@@ -26,6 +27,8 @@ mod member;
 mod operator;
 mod page;
 mod problem;
+mod registration;
+mod schema_drift;
 mod setup;
 mod share;
 mod sign_in;
@@ -105,9 +108,12 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .route("/console/accounts", get(home::accounts))
         .route("/console/{accountId}", get(home::page))
         .route("/console/{accountId}/flow", get(home::flow))
+        .merge(registration::routes())
         .merge(endpoint::routes())
         .merge(subscription::routes())
         .merge(event::routes())
+        .merge(event_type::routes())
+        .merge(schema_drift::routes())
         .merge(delivery::routes())
         .merge(job::routes())
         .merge(share::routes())

@@ -44,6 +44,7 @@ impl IntoResponse for Page {
 pub(crate) enum Place {
     Home,
     Events,
+    EventTypes,
     Endpoints,
     Subscriptions,
     Deliveries,
@@ -54,11 +55,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
+        Self::EventTypes,
         Self::Deliveries,
         Self::Audiences,
         Self::Jobs,
@@ -70,6 +72,7 @@ impl Place {
         match self {
             Self::Home => "Home",
             Self::Events => "Events",
+            Self::EventTypes => "Event types",
             Self::Endpoints => "Endpoints",
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
@@ -92,6 +95,7 @@ impl Place {
         match self {
             Self::Home => "",
             Self::Events => "/events",
+            Self::EventTypes => "/event-types",
             Self::Endpoints => "/endpoints",
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",

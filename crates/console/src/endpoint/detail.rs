@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use hub::{Key, Page};
 use maud::{Markup, html};
 use model::event_type::RegistrationType;
-use model::{Endpoint, EndpointStatus, EventType, Role, Subscription};
+use model::{Endpoint, EndpointStatus, Environment, EventType, Role, Subscription, catalog};
 
 use super::{Of, roles, status};
 use crate::home::{grouped, name, trend};
@@ -60,6 +60,7 @@ pub(super) async fn page(of: In<Viewer>, Path((_, id)): Of) -> Response {
         }
         @let now = of.path(&format!("/endpoints/{id}/now"));
         div data-live=(now) { (standing(&of, endpoint)) }
+        (test(&of, endpoint))
         (definition(endpoint))
         (event_types(&of, &seen))
         (keys(&of, &seen))
@@ -103,6 +104,27 @@ fn standing(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
         h2 { "The last hour" }
         (trend::draw(&traffic, &trend::OF_DESTINATION))
         p { a href=(of.path(&format!("/deliveries?endpointId={}", endpoint.id))) { "Deliveries in trouble" } }
+    }
+}
+
+/// In pilot, where nobody is misled by a made-up event.
+fn test(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
+    let is_destination = endpoint.definition.event_destination().is_some();
+    let is_pilot = of.account.environment == Environment::Pilot;
+    if !is_pilot || !is_destination || !of.may(Role::Member) {
+        return html! {};
+    }
+    html! {
+        section {
+            h2 { "Try it" }
+            p { "The exchange's own publisher sends it a made-up event, which is delivered like any other." }
+            form.actions method="post" action=(of.path(&format!("/endpoints/{}/test", endpoint.id))) {
+                label { span.visually-hidden { "Event" } select name="code" {
+                    @for one in catalog::all() { option value=(one.code) selected[one.code == "cartAdd"] { (one.code) } }
+                } }
+                button type="submit" { "Send a test event" }
+            }
+        }
     }
 }
 

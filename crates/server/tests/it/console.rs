@@ -4,6 +4,7 @@ mod enter;
 mod flowing;
 mod lists;
 mod live;
+mod working;
 
 use axum::http::header;
 use model::Role;
@@ -193,7 +194,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 16] = [
+const PAGES: [(&str, Role); 21] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -205,6 +206,11 @@ const PAGES: [(&str, Role); 16] = [
     ("/subscriptions/new", Role::Member),
     ("/events", Role::Viewer),
     ("/deliveries", Role::Viewer),
+    ("/deliveries/causes", Role::Viewer),
+    ("/deliveries/preview?endpointId={}", Role::Member),
+    ("/event-types", Role::Viewer),
+    ("/schema-drift", Role::Viewer),
+    ("/subscriptions?view=paths", Role::Viewer),
     ("/shares", Role::Viewer),
     ("/shares/new", Role::Member),
     ("/jobs", Role::Viewer),
@@ -216,12 +222,15 @@ const PAGES: [(&str, Role); 16] = [
 const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 24] = [
+const FORMS: [(&str, Role); 27] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
     ("/endpoints/{}/retry", Role::Member),
+    ("/endpoints/{}/test", Role::Member),
+    ("/subscriptions/change", Role::Member),
+    ("/schema-drift/declare", Role::Member),
     ("/endpoints/{}/key", Role::Admin),
     ("/subscriptions/new", Role::Member),
     ("/subscriptions/1/enable", Role::Member),
@@ -451,6 +460,12 @@ async fn what_strangers_write_is_only_text() {
         format!("/events/{publication}.0"),
         "/events?id=%3Cscript%3E".to_owned(),
         "/deliveries".to_owned(),
+        "/deliveries/causes".to_owned(),
+        "/event-types".to_owned(),
+        "/schema-drift".to_owned(),
+        "/subscriptions?view=paths".to_owned(),
+        format!("/endpoints/{}/now", crm.id),
+        format!("/events/{publication}.0/to/{}", crm.id),
         format!("/deliveries/preview?endpointId={}", crm.id),
     ] {
         let text = browser
