@@ -118,7 +118,8 @@ function becomeElement(known, wanted) {
   for (const { name } of [...known.attributes]) {
     if (name !== "open" && !wanted.hasAttribute(name)) known.removeAttribute(name);
   }
-  if (!known.matches("input, select, textarea")) become(known, wanted);
+  // What another script draws is its own.
+  if (!known.matches("input, select, textarea, [data-own]")) become(known, wanted);
 }
 
 // What is live follows the exchange while somebody looks: by a stream, or by asking now and then where there can be none.

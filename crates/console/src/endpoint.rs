@@ -7,7 +7,6 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::Page;
 use hub::publish::Published;
 use hub::test_drive::TestEvent;
 use maud::{Markup, html};
@@ -173,18 +172,10 @@ async fn ask_delete(of: In<Member>, Path((_, id)): Of) -> Response {
         Ok(endpoint) => endpoint,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let everything = Page {
-        after: 0,
-        limit: 10_000,
-    };
-    let subscriptions = match of.hub().subscriptions(of.scope(), everything).await {
-        Ok(all) => all,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let ended = subscriptions
-        .iter()
-        .filter(|s| !s.deleted && (s.publisher == id || s.destination == id))
-        .count();
+    let registry = of.hub().registry();
+    let ended = registry
+        .subscriptions_where(|s| !s.deleted && (s.publisher == id || s.destination == id))
+        .len();
     let waiting = of.hub().standing(id).map_or(0, |s| s.waiting + s.retrying);
     let content = html! {
         h1 { "Delete " (name(&endpoint)) "?" }

@@ -1,7 +1,7 @@
 //! The library of event types: every kind of event that the account's endpoints publish or receive, with its attributes,
 //! who publishes it and who gets it; searched by any of these words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Router;
 use axum::http::Uri;
@@ -84,13 +84,17 @@ fn kinds(of: &In<Viewer>) -> Vec<Kind> {
         }
     }
     let mut kinds: Vec<Kind> = kinds.into_values().collect();
+    let mut of_code = HashMap::<String, Vec<usize>>::new();
+    for (at, kind) in kinds.iter().enumerate() {
+        let code = kind.event_type.code.clone();
+        of_code.entry(code).or_default().push(at);
+    }
     for subscription in registry.subscriptions_where(|s| s.account == account && !s.deleted) {
-        let taken = kinds.iter_mut().filter(|kind| {
-            let event_type = &kind.event_type;
-            subscription.takes(&event_type.code, &event_type.namespace)
-        });
-        for kind in taken {
-            kind.receivers.push(subscription.destination);
+        for &at in of_code.get(&subscription.code).into_iter().flatten() {
+            let event_type = &kinds[at].event_type;
+            if subscription.takes(&event_type.code, &event_type.namespace) {
+                kinds[at].receivers.push(subscription.destination);
+            }
         }
     }
     for kind in &mut kinds {

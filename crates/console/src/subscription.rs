@@ -15,7 +15,7 @@ use crate::cookie::Said;
 use crate::event::{endpoint, named};
 use crate::form::Form;
 use crate::home;
-use crate::list::{self, Asked, Column};
+use crate::list::{self, Asked, Column, Rows};
 use crate::page::{self, Place, done, go, nothing};
 use crate::problem;
 use crate::visitor::{In, Member, Viewer};
@@ -46,12 +46,7 @@ type Of = Path<(AccountId, SubscriptionId)>;
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
-    let found = list::by_id(
-        &asked,
-        |s: &Subscription| s.id.0,
-        |s| !s.deleted && is_wanted(&asked, s),
-        |page| of.hub().subscriptions(of.scope(), page),
-    );
+    let found = find(&of, &asked);
     let found = match found.await {
         Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
@@ -91,6 +86,27 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
         }
     };
     page::inside(&of, Place::Subscriptions, "Subscriptions", &content).into_response()
+}
+
+/// All from the store; those that are searched for from memory, which knows them all and has no index of their words.
+async fn find(of: &In<Viewer>, asked: &Asked) -> hub::Result<Rows<Subscription>> {
+    if !asked.is_filtered() {
+        let id = |s: &Subscription| s.id.0;
+        let page = |page| of.hub().subscriptions(of.scope(), page);
+        return list::by_id(asked, id, |s| !s.deleted, page).await;
+    }
+    let account = of.account.id;
+    let mut all = of
+        .hub()
+        .registry()
+        .subscriptions_where(|s| s.account == account && !s.deleted && is_wanted(asked, s));
+    all.sort_by_key(|s| s.id);
+    let found = list::pages(asked, all);
+    let rows = found.rows.iter().map(|s| Subscription::clone(s));
+    Ok(Rows {
+        rows: rows.collect(),
+        next: found.next,
+    })
 }
 
 fn is_wanted(asked: &Asked, one: &Subscription) -> bool {

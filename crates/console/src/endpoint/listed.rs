@@ -66,17 +66,21 @@ pub(super) async fn page(of: In<Viewer>, uri: Uri) -> Response {
 }
 
 fn is_wanted(asked: &Asked, endpoint: &Endpoint) -> bool {
-    let (wanted, role) = (asked.text("q").to_lowercase(), asked.text("role"));
+    let (wanted, role) = (asked.text("q"), asked.text("role"));
+    endpoint.status != EndpointStatus::Deleted
+        && ["", status_word(endpoint)].contains(&asked.text("status"))
+        && (role.is_empty() || roles(endpoint).split(", ").any(|one| one == role))
+        && (wanted.is_empty() || is_called(endpoint, &wanted.to_lowercase()))
+}
+
+fn is_called(endpoint: &Endpoint, wanted: &str) -> bool {
     let texts = [
         name(endpoint),
         endpoint.definition.provider_name.clone(),
         endpoint.id.to_string(),
     ];
-    let has = |text: &String| text.to_lowercase().contains(&wanted);
-    endpoint.status != EndpointStatus::Deleted
-        && ["", status_word(endpoint)].contains(&asked.text("status"))
-        && (role.is_empty() || roles(endpoint).split(", ").any(|one| one == role))
-        && texts.iter().any(has)
+    let has = |text: &String| text.to_lowercase().contains(wanted);
+    texts.iter().any(has)
 }
 
 /// What waits for each, or is tried again.
