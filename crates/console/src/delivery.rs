@@ -84,7 +84,7 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
 
 /// Each with its attempts, to be selected for sending again.
 fn rows(of: &In<Viewer>, rows: &[Trouble]) -> Markup {
-    let may = of.may(Role::Member);
+    let (may, now) = (of.may(Role::Member), of.hub().now());
     html! {
         @if may {
             form #selected.actions.selection method="post" action=(of.path("/deliveries/replay")) data-ask="Send the selected events again?" {
@@ -103,6 +103,7 @@ fn rows(of: &In<Viewer>, rows: &[Trouble]) -> Markup {
                         " " @for event in &brief.events { code { (event.code) } " " }
                         " to " (named(of, exception.endpoint))
                         span.why { (last_words(exception)) }
+                        (time::ago(exception.last_attempt_at, now))
                     }
                     (attempts(exception))
                     p {

@@ -53,7 +53,7 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     };
     let is_drawn = asked.text("view") == "paths";
     let paths = match is_drawn {
-        true => home::paths(&of, |s| is_wanted(&asked, s)).await,
+        true => home::paths(&of, |s| is_wanted(&of, &asked, s)).await,
         false => Ok(html! {}),
     };
     let paths = match paths {
@@ -73,7 +73,7 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
             a href=(asked.with("view", "")) aria-current=[(!is_drawn).then_some("page")] { "Table" }
             a href=(asked.with("view", "paths")) aria-current=[is_drawn.then_some("page")] { "Paths" }
         }
-        (asked.search(&[("code", "Event code"), ("from", "Number of the publisher"), ("to", "Number of the destination")]))
+        (asked.search(&[("code", "Event code"), ("from", "Publisher"), ("to", "Destination")]))
         @if is_drawn && !found.rows.is_empty() {
             (paths)
         } @else if found.rows.is_empty() && asked.is_filtered() {
@@ -96,10 +96,10 @@ async fn find(of: &In<Viewer>, asked: &Asked) -> hub::Result<Rows<Subscription>>
         return list::by_id(asked, id, |s| !s.deleted, page).await;
     }
     let account = of.account.id;
-    let mut all = of
-        .hub()
-        .registry()
-        .subscriptions_where(|s| s.account == account && !s.deleted && is_wanted(asked, s));
+    let registry = of.hub().registry();
+    let mut all = registry.subscriptions_where(|s| s.account == account && !s.deleted);
+    // Not while the registry is looked through: names are in there, too.
+    all.retain(|s| is_wanted(of, asked, s));
     all.sort_by_key(|s| s.id);
     let found = list::pages(asked, all);
     let rows = found.rows.iter().map(|s| Subscription::clone(s));
@@ -109,12 +109,15 @@ async fn find(of: &In<Viewer>, asked: &Asked) -> hub::Result<Rows<Subscription>>
     })
 }
 
-fn is_wanted(asked: &Asked, one: &Subscription) -> bool {
+fn is_wanted(of: &In<Viewer>, asked: &Asked, one: &Subscription) -> bool {
     let code = asked.text("code").to_lowercase();
-    let is = |name: &str, id: EndpointId| {
-        asked
-            .number(name)
-            .is_none_or(|wanted: EndpointId| wanted == id)
+    // An endpoint is told by its number or by a part of its name.
+    let is = |name: &str, id: EndpointId| match asked.text(name) {
+        "" => true,
+        text => match text.parse::<EndpointId>() {
+            Ok(wanted) => wanted == id,
+            Err(_) => named(of, id).to_lowercase().contains(&text.to_lowercase()),
+        },
     };
     is("from", one.publisher)
         && is("to", one.destination)

@@ -37,8 +37,7 @@ pub(super) async fn page(
             h2 { "How it stands " span class={ "status " (delivery.state.as_str()) } { (delivery.state.as_str()) } }
             @if let Some(exception) = &delivery.exception { (delivery::attempts(exception)) }
         } @else { p.warning { "This event is not for this destination." } }
-        h2 { "What it is sent" }
-        @match sent.filter(|_| delivery.is_some()) {
+        @if delivery.is_some() { h2 { "What it is sent" } @match sent {
             None => p { "It is not called for this: it is disabled, fetches event files instead, or may not get it." },
             Some(push) => {
                 p { "As it would be sent at this moment: what is known of the person, and how the destination wants it, may have changed since. Credentials are hidden." }
@@ -47,7 +46,7 @@ pub(super) async fn page(
                 h3 { "Body" }
                 pre.code tabindex="0" { (super::pretty(&push.body)) }
             }
-        }
+        } }
     };
     page::inside(&of, Place::Events, "Delivery", &content).into_response()
 }
