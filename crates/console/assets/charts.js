@@ -1,73 +1,79 @@
-// The pictures of the last hour, so that each minute can be read. The server has drawn them; where this does not run, those
-// stay.
+// Draws figures over time by uPlot, over the pictures that the server drew of them: with the minute and the value under the
+// pointer. Loaded by pages that have some. It says nothing that the page does not say in words.
 "use strict";
 
-const charts = new Map();
-const hourAndMinute = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const MINUTE_S = 60;
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const plots = new Map();
 
-function colourOf(chart) {
-  return getComputedStyle(chart).getPropertyValue("bad" in chart.dataset ? "--bad" : "--main").trim();
+function said(value, unit) {
+  if (unit !== "ms") return `${value.toLocaleString()} ${unit}`;
+  return value < 1000 ? `${value} ms` : `${(value / 1000).toFixed(1)} s`;
 }
 
-function inWords(value, unit) {
-  if (unit === "count") return `${value.toLocaleString()} a minute`;
-  if (value < 1000) return `${value} ms`;
-  return value < 60000 ? `${Math.round(value / 1000)} s` : `${Math.round(value / 60000)} min`;
-}
-
-function dataOf(chart) {
-  const values = chart.dataset.values.split(",").map(Number);
-  const from = Number(chart.dataset.from);
-  return [values.map((_, at) => from + at * 60), values];
-}
-
-function draw(chart) {
-  const known = charts.get(chart);
-  if (known) {
-    known.setData(dataOf(chart));
-    return;
-  }
-  const note = chart.parentElement.querySelector(".now");
-  const colour = colourOf(chart);
-  chart.replaceChildren();
-  const plot = new uPlot({
-    width: chart.clientWidth,
-    height: chart.clientHeight,
-    padding: [2, 0, 0, 0],
+function options(figure, over, label) {
+  const colour = getComputedStyle(figure).fill;
+  return {
+    width: over.clientWidth,
+    height: over.clientHeight,
+    padding: [0, 0, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { show: false } },
     axes: [{ show: false }, { show: false }],
-    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
-    series: [{}, { stroke: colour, fill: colour, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.75] }) }],
+    cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
+    scales: {
+      x: { range: (_, first, last) => [first, last + MINUTE_S] },
+      y: { range: (_, __, most) => [0, Math.max(most, 1)] },
+    },
+    series: [{}, { fill: colour, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.8], align: 1 }) }],
     hooks: {
-      setCursor: [(u) => {
-        const at = u.cursor.idx;
-        const isOver = at !== null && at !== undefined && u.cursor.left >= 0;
-        note.textContent = isOver ? `${hourAndMinute.format(new Date(u.data[0][at] * 1000))}: ${inWords(u.data[1][at], chart.dataset.unit)}` : "";
+      setCursor: [(plot) => {
+        const at = plot.cursor.idx;
+        const [times, values] = plot.data;
+        label.hidden = at == null;
+        if (at != null) label.textContent = `${clock.format(times[at] * 1000)}: ${said(values[at], figure.dataset.unit)}`;
       }],
     },
-  }, dataOf(chart), chart);
-  charts.set(chart, plot);
+  };
+}
+
+function draw(figure) {
+  const over = figure.querySelector(".over");
+  const values = figure.dataset.values.split(" ").map(Number);
+  const first = Number(figure.dataset.from);
+  const data = [values.map((_, at) => first + at * MINUTE_S), values];
+  let plot = plots.get(over);
+  if (plot) {
+    plot.setData(data);
+  } else {
+    const label = document.createElement("span");
+    label.className = "read";
+    label.hidden = true;
+    plot = new uPlot(options(figure, over, label), data, over);
+    over.append(label);
+    plots.set(over, plot);
+  }
+  figure.classList.add("drawn");
 }
 
 function drawAll() {
-  for (const [chart, plot] of charts) {
-    if (chart.isConnected) continue;
-    plot.destroy();
-    charts.delete(chart);
-  }
-  for (const chart of document.querySelectorAll("[data-values]")) draw(chart);
+  for (const over of plots.keys()) if (!over.isConnected) plots.delete(over);
+  for (const figure of document.querySelectorAll(".trend[data-values]")) draw(figure);
 }
 
-function drawAnew() {
-  for (const plot of charts.values()) plot.destroy();
-  charts.clear();
+function again() {
+  for (const [over, plot] of plots) {
+    plot.destroy();
+    over.replaceChildren();
+  }
+  plots.clear();
   drawAll();
 }
 
-document.addEventListener("rialto:shown", drawAll);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAnew);
-addEventListener("resize", () => {
-  for (const [chart, plot] of charts) plot.setSize({ width: chart.clientWidth, height: chart.clientHeight });
-});
 drawAll();
+document.addEventListener("rialto:shown", drawAll);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+let resized = 0;
+addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(again, 150);
+});

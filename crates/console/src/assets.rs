@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
 struct Asset {
@@ -55,11 +54,11 @@ static CHARTS: LazyLock<Asset> = LazyLock::new(|| {
     let bytes = include_bytes!("../assets/charts.js");
     asset("charts", "js", "text/javascript; charset=utf-8", bytes)
 });
-static PLOT: LazyLock<Asset> = LazyLock::new(|| {
+static UPLOT: LazyLock<Asset> = LazyLock::new(|| {
     let bytes = include_bytes!("../assets/uplot/uPlot.iife.min.js");
     asset("uplot", "js", "text/javascript; charset=utf-8", bytes)
 });
-static PLOT_STYLE: LazyLock<Asset> = LazyLock::new(|| {
+static UPLOT_STYLE: LazyLock<Asset> = LazyLock::new(|| {
     let bytes = include_bytes!("../assets/uplot/uPlot.min.css");
     asset("uplot", "css", "text/css; charset=utf-8", bytes)
 });
@@ -76,17 +75,15 @@ pub(crate) fn script() -> String {
     path(&SCRIPT)
 }
 
-pub(crate) fn icon() -> String {
-    path(&ICON)
+/// What draws charts over the pictures of a page, in the order in which it is loaded: only pages that have some say so.
+pub(crate) fn charts() -> String {
+    [&UPLOT_STYLE, &UPLOT, &CHARTS]
+        .map(|one| path(one))
+        .join(" ")
 }
 
-/// What draws charts, for the pages that have some: the library, its style, and our part.
-pub(crate) fn charts() -> Markup {
-    html! {
-        link rel="stylesheet" href=(path(&PLOT_STYLE));
-        script src=(path(&PLOT)) defer {}
-        script src=(path(&CHARTS)) defer {}
-    }
+pub(crate) fn icon() -> String {
+    path(&ICON)
 }
 
 fn path(asset: &Asset) -> String {
@@ -94,7 +91,7 @@ fn path(asset: &Asset) -> String {
 }
 
 pub(crate) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let all = [&*STYLE, &*SCRIPT, &*ICON, &*CHARTS, &*PLOT, &*PLOT_STYLE];
+    let all = [&*STYLE, &*SCRIPT, &*CHARTS, &*UPLOT, &*UPLOT_STYLE, &*ICON];
     let Some(asset) = all.into_iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -18,7 +18,6 @@ use hub::traffic::{Rates, Traffic};
 use maud::{Markup, html};
 use model::{Account, Endpoint, EndpointId, EndpointStatus, Role, Subscription};
 
-use crate::assets;
 use crate::live;
 use crate::page::{self, Place, nothing};
 use crate::problem;
@@ -203,7 +202,6 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
             (first_steps(&of))
         } @else {
             div data-live=(of.path("/flow")) { (flowing(&of, &seen)) }
-            (assets::charts())
         }
     };
     page::inside(&of, Place::Home, "Home", &content).into_response()

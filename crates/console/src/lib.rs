@@ -18,7 +18,9 @@ mod event;
 mod event_type;
 mod form;
 mod guard;
+mod hashing;
 mod home;
+mod identity;
 mod invitation;
 mod job;
 mod list;
@@ -26,14 +28,18 @@ mod live;
 mod member;
 mod operator;
 mod page;
+mod privacy;
 mod problem;
 mod registration;
 mod schema_drift;
+mod segment;
 mod setup;
 mod share;
 mod sign_in;
 mod subscription;
+mod suppression;
 mod time;
+mod upload;
 mod visitor;
 
 use std::sync::Arc;
@@ -117,6 +123,11 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(delivery::routes())
         .merge(job::routes())
         .merge(share::routes())
+        .merge(segment::routes())
+        .merge(identity::routes())
+        .merge(privacy::routes())
+        .merge(suppression::routes())
+        .merge(hashing::routes())
         .merge(member::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())

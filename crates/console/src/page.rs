@@ -49,13 +49,15 @@ pub(crate) enum Place {
     Subscriptions,
     Deliveries,
     Audiences,
+    Identities,
+    Privacy,
     Jobs,
     People,
     Audit,
 }
 
 impl Place {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
@@ -63,6 +65,8 @@ impl Place {
         Self::EventTypes,
         Self::Deliveries,
         Self::Audiences,
+        Self::Identities,
+        Self::Privacy,
         Self::Jobs,
         Self::People,
         Self::Audit,
@@ -77,6 +81,8 @@ impl Place {
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
             Self::Audiences => "Audiences",
+            Self::Identities => "Identities",
+            Self::Privacy => "Privacy",
             Self::Jobs => "Jobs",
             Self::People => "People",
             Self::Audit => "Audit trail",
@@ -100,6 +106,8 @@ impl Place {
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
             Self::Audiences => "/shares",
+            Self::Identities => "/identities",
+            Self::Privacy => "/privacy",
             Self::Jobs => "/jobs",
             Self::People => "/people",
             Self::Audit => "/audit",

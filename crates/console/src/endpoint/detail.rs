@@ -10,7 +10,6 @@ use model::event_type::RegistrationType;
 use model::{Endpoint, EndpointStatus, Environment, EventType, Role, Subscription, catalog};
 
 use super::{Of, roles, status};
-use crate::assets;
 use crate::home::{grouped, name, trend};
 use crate::live;
 use crate::page::{self, Place};
@@ -60,7 +59,6 @@ pub(super) async fn page(of: In<Viewer>, Path((_, id)): Of) -> Response {
         }
         @let now = of.path(&format!("/endpoints/{id}/now"));
         div data-live=(now) { (standing(&of, endpoint)) }
-        (assets::charts())
         (test(&of, endpoint))
         (definition(endpoint))
         (event_types(&of, &seen))

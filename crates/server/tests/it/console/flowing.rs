@@ -117,7 +117,7 @@ async fn what_draws_the_last_hour_comes_from_here_and_packed_for_whoever_unpacks
         .get(&format!("/console/{}", account.id))
         .await
         .text();
-    let mut addresses = home.split('"');
+    let mut addresses = home.split(['"', ' ']);
     let script =
         addresses.find(|part| part.starts_with("/console/assets/uplot.") && part.ends_with(".js"));
     let script = script.expect("the library").to_owned();
