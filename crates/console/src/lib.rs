@@ -15,6 +15,7 @@ mod cookie;
 mod delivery;
 mod endpoint;
 mod event;
+mod event_type;
 mod form;
 mod guard;
 mod hashing;
@@ -29,6 +30,8 @@ mod operator;
 mod page;
 mod privacy;
 mod problem;
+mod registration;
+mod schema_drift;
 mod segment;
 mod setup;
 mod share;
@@ -111,9 +114,12 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .route("/console/accounts", get(home::accounts))
         .route("/console/{accountId}", get(home::page))
         .route("/console/{accountId}/flow", get(home::flow))
+        .merge(registration::routes())
         .merge(endpoint::routes())
         .merge(subscription::routes())
         .merge(event::routes())
+        .merge(event_type::routes())
+        .merge(schema_drift::routes())
         .merge(delivery::routes())
         .merge(job::routes())
         .merge(share::routes())

@@ -44,6 +44,7 @@ impl IntoResponse for Page {
 pub(crate) enum Place {
     Home,
     Events,
+    EventTypes,
     Endpoints,
     Subscriptions,
     Deliveries,
@@ -56,11 +57,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
+        Self::EventTypes,
         Self::Deliveries,
         Self::Audiences,
         Self::Identities,
@@ -74,6 +76,7 @@ impl Place {
         match self {
             Self::Home => "Home",
             Self::Events => "Events",
+            Self::EventTypes => "Event types",
             Self::Endpoints => "Endpoints",
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
@@ -98,6 +101,7 @@ impl Place {
         match self {
             Self::Home => "",
             Self::Events => "/events",
+            Self::EventTypes => "/event-types",
             Self::Endpoints => "/endpoints",
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
