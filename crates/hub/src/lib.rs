@@ -51,9 +51,11 @@ pub mod session;
 pub mod shard;
 pub mod share;
 pub mod sign_in;
+pub mod storage;
 pub mod subscription;
 pub mod supplier_key;
 pub mod suppression;
+pub mod task;
 pub mod test_drive;
 pub mod ticket;
 pub mod user;
@@ -139,6 +141,8 @@ pub struct Hub {
     pub(crate) partnering: tokio::sync::Mutex<()>,
     /// What pilot accounts did.
     pub(crate) observed: observation::Observed,
+    /// What the tasks that run by themselves did last.
+    pub(crate) tasks: task::Tasks,
     pub(crate) flow: flow::Flow,
     /// Who is who, as met lately.
     pub(crate) identity: identity::Cache,
@@ -180,6 +184,7 @@ impl Hub {
             drift: schema_drift::DriftBook::default(),
             partnering: tokio::sync::Mutex::default(),
             observed: observation::Observed::default(),
+            tasks: task::Tasks::default(),
             options,
             db,
             logs,
