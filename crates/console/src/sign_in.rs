@@ -1,9 +1,11 @@
-//! Signing in and out, and choosing a password by an invitation.
+//! Signing in with e-mail and password, and out.
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::ConsoleState;
@@ -15,7 +17,13 @@ use crate::problem;
 use crate::setup;
 use crate::visitor::Visitor;
 
-pub(crate) async fn page(
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/console/sign-in", get(page).post(sign_in))
+        .route("/console/sign-out", post(sign_out))
+}
+
+async fn page(
     State(state): State<ConsoleState>,
     headers: HeaderMap,
     uri: Uri,
@@ -33,11 +41,13 @@ pub(crate) async fn page(
     }
     let next = inside(form::query(&uri).text("next"));
     let said = cookie::said(&headers);
-    let content = fields(&next, "");
+    let content = fields(&state, &next, "");
     page::for_anybody(&state, "Sign in", said.as_ref(), &content).into_response()
 }
 
-fn fields(next: &str, email: &str) -> Markup {
+/// The form, and the other ways in. Also shown when a single sign-on did not end well.
+pub(crate) fn fields(state: &ConsoleState, next: &str, email: &str) -> Markup {
+    let escaped: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
     html! {
         section.narrow {
             h1 { "Sign in" }
@@ -47,12 +57,17 @@ fn fields(next: &str, email: &str) -> Markup {
                 label { "Password" input type="password" name="password" required autofocus[!email.is_empty()] autocomplete="current-password"; }
                 button.main type="submit" { "Sign in" }
             }
+            p { a href="/console/forgotten" { "Forgotten your password?" } }
+            @if let Some(host) = state.hub.sign_on_host() {
+                p.or { "or" }
+                p { a.button.wide href={ "/console/sign-on?next=" (escaped) } { "Sign in with " (host) } }
+            }
         }
     }
 }
 
 /// Only to pages of the console: an address that somebody else made up may lead nowhere else.
-fn inside(next: &str) -> String {
+pub(crate) fn inside(next: &str) -> String {
     let is_inside = next == "/console"
         || next.strip_prefix("/console/").is_some_and(|rest| {
             rest.bytes()
@@ -62,7 +77,7 @@ fn inside(next: &str) -> String {
     if is_inside { next } else { "/console" }.to_owned()
 }
 
-pub(crate) async fn sign_in(
+async fn sign_in(
     State(state): State<ConsoleState>,
     parts: Parts,
     form: Form,
@@ -85,7 +100,7 @@ pub(crate) async fn sign_in(
         }
         Err(error @ (hub::Error::Forbidden(_) | hub::Error::Busy { .. })) => {
             let said = Said::bad(problem::sentence(&error));
-            let content = fields(&next, email);
+            let content = fields(&state, &next, email);
             let page = page::for_anybody(&state, "Sign in", Some(&said), &content);
             page.with_status(StatusCode::FORBIDDEN).into_response()
         }
@@ -111,7 +126,7 @@ pub(crate) fn begun(
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 
-pub(crate) async fn sign_out(visitor: Visitor) -> Response {
+async fn sign_out(visitor: Visitor) -> Response {
     let state = &visitor.state;
     if let Some(session) = visitor.bearer.session() {
         let actor = visitor.actor();
@@ -131,64 +146,6 @@ pub(crate) async fn sign_out(visitor: Visitor) -> Response {
         .headers_mut()
         .append(header::SET_COOKIE, cookie::end_session(state));
     response
-}
-
-/// Where an invitation and a mail about a new password lead to.
-pub(crate) async fn welcome(
-    State(state): State<ConsoleState>,
-    Path(ticket): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let said = cookie::said(&headers);
-    page::for_anybody(
-        &state,
-        "Choose a password",
-        said.as_ref(),
-        &password_fields(&ticket),
-    )
-    .into_response()
-}
-
-fn password_fields(ticket: &str) -> Markup {
-    html! {
-        section.narrow {
-            h1 { "Choose a password" }
-            p { "At least 15 characters, of any kind. A few words that only you would put together are best." }
-            form.stack method="post" action={ "/console/welcome/" (ticket) } {
-                label { "Password" input type="password" name="password" required minlength="15" autofocus autocomplete="new-password"; }
-                button.main type="submit" { "Choose it" }
-            }
-        }
-    }
-}
-
-pub(crate) async fn choose_password(
-    State(state): State<ConsoleState>,
-    Path(ticket): Path<String>,
-    parts: Parts,
-    form: Form,
-) -> Response {
-    let origin = guard::origin(&parts, &state);
-    let password = form.secret("password");
-    let redeemed = state.hub.ticket_redeem(origin.as_ref(), &ticket, &password);
-    match redeemed.await {
-        Ok(_) => go(
-            &state,
-            "/console/sign-in",
-            &Said::good("This is your password from now on: sign in with it."),
-        ),
-        Err(error @ (hub::Error::Invalid(_) | hub::Error::Forbidden(_))) => {
-            let said = Said::bad(problem::sentence(&error));
-            let page = page::for_anybody(
-                &state,
-                "Choose a password",
-                Some(&said),
-                &password_fields(&ticket),
-            );
-            page.with_status(StatusCode::BAD_REQUEST).into_response()
-        }
-        Err(error) => problem::of(&state, &error),
-    }
 }
 
 #[cfg(test)]
