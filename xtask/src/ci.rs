@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, Failure};
-use crate::{docs, options, test, tidy};
+use crate::{docs, options, test, tidy, vendor};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
@@ -15,6 +15,7 @@ const LINTS: &[Step] = &[
     ("tidy", || tidy::run(&[])),
     ("clippy", clippy),
     ("docs", docs::check),
+    ("vendor", vendor::check),
 ];
 const TEST: &[Step] = &[("test", || test::run(&[]))];
 

@@ -17,6 +17,7 @@ mod setup;
 mod shell;
 mod test;
 mod tidy;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "write the generated files of examples/ anew",
         run: examples::run,
+    },
+    Command {
+        name: "vendor",
+        arguments: "[--check]",
+        about: "bring what comes from npm and lies in this repository, or only check it",
+        run: vendor::run,
     },
     Command {
         name: "bench",

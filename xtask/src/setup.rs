@@ -38,6 +38,16 @@ const TOOLS: &[Tool] = &[
         why: "the tests of scale-out start it",
     },
     Tool {
+        program: "chromium",
+        packages: &["chromium"],
+        why: "the tests look at the console with it",
+    },
+    Tool {
+        program: "chromedriver",
+        packages: &["chromium-driver"],
+        why: "the tests drive the browser through it",
+    },
+    Tool {
         program: "python3",
         packages: &["python3", "python3-venv"],
         why: "the linters of deploy/ are written in it",

@@ -2,20 +2,16 @@
 
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use hub::{Audit, AuditFilter, Page};
+use hub::{Audit, AuditFilter};
 use maud::{Markup, html};
 
-use crate::form::{self, Form};
+use crate::list::{self, Asked, Column, Rows};
 use crate::page::{self, Place, nothing};
 use crate::problem;
-use crate::time;
 use crate::visitor::{Admin, In, Operator};
 
-/// Entries on one page.
-const LIMIT: usize = 100;
-
-fn filter(query: &Form) -> AuditFilter {
-    let text = |name| Some(query.text(name).to_owned()).filter(|text| !text.is_empty());
+fn filter(asked: &Asked) -> AuditFilter {
+    let text = |name| Some(asked.text(name).to_owned()).filter(|text| !text.is_empty());
     AuditFilter {
         actor: text("actor"),
         action: text("action"),
@@ -26,14 +22,15 @@ fn filter(query: &Form) -> AuditFilter {
 
 /// Of one account.
 pub(crate) async fn page(of: In<Admin>, uri: Uri) -> Response {
-    let query = form::query(&uri);
+    let asked = Asked::of(&uri);
     let filter = AuditFilter {
         account: Some(of.account.id),
-        ..filter(&query)
+        ..filter(&asked)
     };
-    match find(of.hub(), &filter, &query).await {
-        Ok(entries) => {
-            let content = content(&query, entries, &of.path("/audit"));
+    match find(of.hub(), &filter, &asked).await {
+        Ok(found) if asked.is_csv() => list::csv("audit-trail", &columns(), &found),
+        Ok(found) => {
+            let content = content(&asked, &found);
             page::inside(&of, Place::Audit, "Audit trail", &content).into_response()
         }
         Err(error) => problem::of(of.state(), &error),
@@ -42,57 +39,58 @@ pub(crate) async fn page(of: In<Admin>, uri: Uri) -> Response {
 
 /// Of the whole exchange.
 pub(crate) async fn operator_page(of: Operator, uri: Uri) -> Response {
-    let query = form::query(&uri);
-    match find(of.hub(), &filter(&query), &query).await {
-        Ok(entries) => {
-            let content = content(&query, entries, "/console/operator/audit");
+    let asked = Asked::of(&uri);
+    match find(of.hub(), &filter(&asked), &asked).await {
+        Ok(found) if asked.is_csv() => list::csv("audit-trail", &columns(), &found),
+        Ok(found) => {
+            let content = content(&asked, &found);
             page::for_operator(&of, "/audit", "Audit trail", &content).into_response()
         }
         Err(error) => problem::of(of.state(), &error),
     }
 }
 
-async fn find(hub: &hub::Hub, filter: &AuditFilter, query: &Form) -> hub::Result<Vec<Audit>> {
-    let page = Page {
-        after: query.number("after").unwrap_or(0),
-        limit: 101,
-    };
-    hub.audit_trail(filter, page).await
+async fn find(hub: &hub::Hub, filter: &AuditFilter, asked: &Asked) -> hub::Result<Rows<Audit>> {
+    let id = |entry: &Audit| entry.id;
+    list::by_id(asked, id, |_| true, |page| hub.audit_trail(filter, page)).await
 }
 
-fn content(query: &Form, mut entries: Vec<Audit>, path: &str) -> Markup {
-    let next = (entries.len() > LIMIT).then(|| entries[LIMIT - 1].id);
-    entries.truncate(LIMIT);
-    let field = |name: &'static str, label: &'static str| {
-        html! {
-            label { span.visually-hidden { (label) } input type="search" name=(name) value=(query.text(name)) placeholder=(label); }
-        }
-    };
+fn content(asked: &Asked, found: &Rows<Audit>) -> Markup {
     html! {
         h1 { "Audit trail" }
-        form.search.wide role="search" method="get" {
-            (field("actor", "Who: user 3, operator")) (field("action", "What: endpoint, key.rotate")) (field("subject", "About: endpoint 12"))
-            button type="submit" { "Find" }
-        }
-        @if entries.is_empty() {
-            (nothing("Nothing was changed that fits.", &html! { a href=(path) { "Show everything" } }))
+        (asked.search(&[("actor", "Who: user 3, operator"), ("action", "What: endpoint, key.rotate"), ("subject", "About: endpoint 12")]))
+        @if found.rows.is_empty() {
+            (nothing("Nothing was changed that fits.", &html! { a href="?" { "Show everything" } }))
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Entries" { table {
-                thead { tr { th { "When" } th { "Who" } th { "What" } th { "About" } th { "From" } th { "In full" } } }
-                tbody { @for entry in &entries { tr {
-                    td { (time::at(entry.created_at)) }
-                    td { (entry.actor_name.as_deref().unwrap_or(&entry.actor)) }
-                    td { code { (entry.action) } }
-                    td { (entry.subject) }
-                    td { (entry.address.as_deref().unwrap_or("–")) }
-                    td { @if entry.detail != "{}" { details { summary { "Show" } pre { (pretty(&entry.detail)) } } } }
-                } } }
-            } }
-            @if let Some(next) = next {
-                p.more { a.button href={ (path) "?after=" (next) "&actor=" (query.text("actor")) "&action=" (query.text("action")) "&subject=" (query.text("subject")) } { "Later" } }
-            }
+            (list::table(asked, "Entries", &columns(), found))
         }
     }
+}
+
+fn columns() -> Vec<Column<'static, Audit>> {
+    let who = |entry: &Audit| {
+        let name = entry.actor_name.as_ref();
+        name.unwrap_or(&entry.actor).clone()
+    };
+    vec![
+        list::instant("When", |entry: &Audit| Some(entry.created_at)),
+        list::text("Who", who),
+        list::in_file("Who exactly", |entry: &Audit| entry.actor.clone()),
+        list::column(
+            "What",
+            |entry: &Audit| html! { code { (entry.action) } },
+            |entry| entry.action.clone(),
+        ),
+        list::text("About", |entry: &Audit| entry.subject.clone()),
+        list::text("From", |entry: &Audit| {
+            entry.address.clone().unwrap_or_default()
+        }),
+        list::column(
+            "In full",
+            |entry: &Audit| html! { @if entry.detail != "{}" { details { summary { "Show" } pre { (pretty(&entry.detail)) } } } },
+            |entry| entry.detail.clone(),
+        ),
+    ]
 }
 
 fn pretty(json: &str) -> String {

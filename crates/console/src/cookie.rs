@@ -19,12 +19,26 @@ const SIGN_ON: &str = "rialto_sign_on";
 const SAID_SECONDS: u64 = 60;
 /// A sentence, not a page: browsers take 4 KiB for a cookie with its name.
 const SAID_BYTES_MAX: usize = 2_000;
+/// A path and a field or two.
+const UNDO_BYTES_MAX: usize = 1_000;
+/// Stands before each part of an undo: percent-encoded texts have none of their own.
+const UNDO: char = '~';
 
 /// How something ended, for the next page to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) is_good: bool,
     pub(crate) text: String,
+    /// What takes it back, where the hub has a verb for that.
+    pub(crate) undo: Option<Undo>,
+}
+
+/// A form that takes back what was just done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undo {
+    /// Where it is sent: a path of the console.
+    pub(crate) action: String,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl Said {
@@ -32,6 +46,7 @@ impl Said {
         Self {
             is_good: true,
             text: text.into(),
+            undo: None,
         }
     }
 
@@ -39,7 +54,26 @@ impl Said {
         Self {
             is_good: false,
             text: text.into(),
+            undo: None,
         }
+    }
+
+    /// Offers to take it back: a `POST` of these fields to a path of the console.
+    pub(crate) fn undo(mut self, action: &str, fields: &[(&str, &str)]) -> Self {
+        let fields = fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.undo = Some(Undo {
+            action: action.to_owned(),
+            fields: fields.collect(),
+        });
+        self
+    }
+}
+
+impl From<String> for Said {
+    fn from(text: String) -> Self {
+        Self::good(text)
     }
 }
 
@@ -89,15 +123,34 @@ pub(crate) fn forget_sign_on(state: &ConsoleState) -> HeaderValue {
 
 pub(crate) fn said(headers: &HeaderMap) -> Option<Said> {
     let value = value(headers, SAID)?;
-    let (kind, text) = value.split_once('.')?;
-    let (text, _) = form_urlencoded::parse(text.as_bytes()).next()?;
+    let (kind, rest) = value.split_once('.')?;
+    let mut parts = rest.split(UNDO);
+    let (text, _) = form_urlencoded::parse(parts.next()?.as_bytes()).next()?;
     Some(Said {
         is_good: kind == "good",
         text: text.into_owned(),
+        undo: undo(parts),
+    })
+}
+
+fn undo<'a>(parts: impl Iterator<Item = &'a str>) -> Option<Undo> {
+    let mut pairs = parts.filter_map(|part| form_urlencoded::parse(part.as_bytes()).next());
+    let (_, action) = pairs.next()?;
+    // A form that leaves the console is none of ours.
+    let is_ours = action.starts_with("/console/") && !action.contains("//");
+    is_ours.then(|| Undo {
+        action: action.into_owned(),
+        fields: pairs
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect(),
     })
 }
 
 pub(crate) fn set_said(state: &ConsoleState, said: &Said) -> HeaderValue {
+    set(state, SAID, &written(said), SAID_SECONDS)
+}
+
+fn written(said: &Said) -> String {
     let kind = if said.is_good { "good" } else { "bad" };
     let mut text: String = form_urlencoded::byte_serialize(said.text.as_bytes()).collect();
     if text.len() > SAID_BYTES_MAX {
@@ -106,7 +159,22 @@ pub(crate) fn set_said(state: &ConsoleState, said: &Said) -> HeaderValue {
         let end = text.rfind('%').filter(|at| text.len() - at < 3);
         text.truncate(end.unwrap_or(text.len()));
     }
-    set(state, SAID, &format!("{kind}.{text}"), SAID_SECONDS)
+    let mut written = format!("{kind}.{text}");
+    if let Some(undo) = &said.undo {
+        let action = [("", &undo.action)].into_iter();
+        let fields = undo.fields.iter().map(|(name, value)| (&**name, value));
+        for (name, value) in action.chain(fields) {
+            let mut pair = form_urlencoded::Serializer::new(String::new());
+            pair.append_pair(name, value);
+            written.push(UNDO);
+            written.push_str(&pair.finish());
+        }
+    }
+    // Without its undo it is still said.
+    if written.len() > SAID_BYTES_MAX + UNDO_BYTES_MAX {
+        written.truncate(written.find(UNDO).unwrap_or(written.len()));
+    }
+    written
 }
 
 pub(crate) fn forget_said(state: &ConsoleState) -> HeaderValue {
@@ -127,4 +195,47 @@ fn value(headers: &HeaderMap, name: &str) -> Option<String> {
         .flat_map(|line| line.split(';'));
     let value = pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))?;
     (!value.is_empty()).then(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(written: &str) -> Option<Said> {
+        let mut headers = HeaderMap::new();
+        let cookie = format!("{SAID}={written}");
+        let cookie = HeaderValue::try_from(cookie).expect("a header");
+        headers.insert(header::COOKIE, cookie);
+        said(&headers)
+    }
+
+    #[test]
+    fn what_is_said_and_what_takes_it_back_are_read_as_they_were_written() {
+        for text in ["It is paused.", "a~b.c=d&e;f\n", "Größe: 5 %"] {
+            let plain = Said::bad(text);
+            assert_eq!(read(&written(&plain)), Some(plain));
+            let fields = [("role", "viewer"), ("a~=&", ";~ ")];
+            let undo = Said::good(text).undo("/console/1/shares/2/resume", &fields);
+            assert_eq!(read(&written(&undo)), Some(undo));
+        }
+        let long = Said::good("é".repeat(5_000)).undo("/console/1/x", &[]);
+        let kept = read(&written(&long)).expect("it is said");
+        assert!(kept.text.starts_with("éé") && kept.undo.is_some());
+        let value = "x".repeat(2_000);
+        let long = Said::good("x".repeat(5_000)).undo("/console/1/x", &[("x", &value)]);
+        let kept = read(&written(&long)).expect("it is said");
+        assert_eq!(kept.undo, None);
+    }
+
+    #[test]
+    fn nothing_is_taken_back_outside_of_the_console() {
+        for action in [
+            "https://evil.example.com/",
+            "//evil.example.com",
+            "/console//evil",
+        ] {
+            let said = read(&written(&Said::good("x").undo(action, &[]))).expect("said");
+            assert_eq!(said.undo, None, "{action}");
+        }
+    }
 }

@@ -6,20 +6,19 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::delivery::ReplayFilter;
+use hub::event::Brief;
 use hub::{After, Exception, ExceptionState};
 use maud::{Markup, html};
 use model::{EndpointId, Role};
 
 use crate::ConsoleState;
-use crate::event::endpoint;
+use crate::event::{endpoint, named};
 use crate::form::{self, Form};
+use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Viewer};
-
-/// Deliveries on one page.
-const LIMIT: usize = 50;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
@@ -29,33 +28,26 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 }
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let query = form::query(&uri);
-    let state = ExceptionState::parse(query.text("state"));
-    let to = query.number::<EndpointId>("endpointId");
-    let after = query
-        .text("after")
-        .split_once('-')
-        .and_then(|(position, endpoint)| {
-            Some(After {
-                position: position.parse().ok()?,
-                endpoint: endpoint.parse().ok()?,
-            })
-        });
-    let mut rows = match of
-        .hub()
-        .exceptions(of.scope(), state, to, (after, 51))
-        .await
-    {
-        Ok(rows) => rows,
+    let asked = Asked::of(&uri);
+    let state = ExceptionState::parse(asked.text("state"));
+    let to = asked.number::<EndpointId>("endpointId");
+    let key = |(e, _): &Trouble| format!("{}-{}", e.position, e.endpoint);
+    let found = list::by_key(
+        &asked,
+        key,
+        |_| true,
+        |after, limit| {
+            of.hub()
+                .exceptions(of.scope(), state, to, (place(&after), limit))
+        },
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let has_more = rows.len() > LIMIT;
-    rows.truncate(LIMIT);
-    let next = rows
-        .last()
-        .filter(|_| has_more)
-        .map(|(e, _)| format!("{}-{}", e.position, e.endpoint));
-    let filter = filter(state, to);
+    if asked.is_csv() {
+        return list::csv("deliveries", &columns(&of), &found);
+    }
     let content = html! {
         div.title {
             h1 { "Deliveries in trouble" @if let Some(id) = to { " at " (endpoint(&of, id)) } }
@@ -63,16 +55,11 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
                 a.button href=(of.path(&format!("/deliveries/preview?endpointId={id}"))) { "Send dead letters again…" }
             }
         }
-        nav.tabs aria-label="State" {
-            @for (name, word) in [("All", ""), ("Retrying", "retrying"), ("Dead", "dead")] {
-                a href=(of.path(&format!("/deliveries?state={word}{}", to.map_or_else(String::new, |id| format!("&endpointId={id}")))))
-                    aria-current=[(state.map_or("", ExceptionState::as_str) == word).then_some("page")] { (name) }
-            }
-        }
-        @if rows.is_empty() {
+        (asked.tabs("State", "state", &[("All", ""), ("Retrying", "retrying"), ("Dead", "dead")]))
+        @if found.rows.is_empty() {
             (nothing("Nothing is in trouble here.", &html! { p { "What a destination does not take is retried for three days, and then kept here." } }))
         } @else {
-            @for (exception, brief) in &rows {
+            @for (exception, brief) in &found.rows {
                 details.trouble {
                     summary {
                         span class={ "status " (exception.state.as_str()) } { (exception.state.as_str()) }
@@ -84,16 +71,46 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
                     @for event in &brief.events { p { a href=(of.path(&format!("/events/{}", event.id))) { "The event and its other destinations" } } }
                 }
             }
-            @if let Some(next) = next { p.more { a.button href=(of.path(&format!("/deliveries?{filter}&after={next}"))) { "More" } } }
+            (list::ends(&asked, &found))
         }
     };
     page::inside(&of, Place::Deliveries, "Deliveries", &content).into_response()
 }
 
-fn filter(state: Option<ExceptionState>, to: Option<EndpointId>) -> String {
-    let state = state.map_or("", ExceptionState::as_str);
-    let to = to.map_or_else(String::new, |id| id.to_string());
-    format!("state={state}&endpointId={to}")
+/// One that is in trouble, with the events in it.
+type Trouble = (Exception, Brief);
+
+fn place(after: &str) -> Option<After> {
+    let (position, endpoint) = after.split_once('-')?;
+    Some(After {
+        position: position.parse().ok()?,
+        endpoint: endpoint.parse().ok()?,
+    })
+}
+
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Trouble>> {
+    let joined = |each: Vec<String>| each.join(" ");
+    vec![
+        list::in_file("State", |(e, _): &Trouble| e.state.as_str().to_owned()),
+        list::in_file("Destination", |(e, _): &Trouble| named(of, e.endpoint)),
+        list::in_file("Destination number", |(e, _): &Trouble| {
+            e.endpoint.to_string()
+        }),
+        list::in_file("Events", move |(_, brief): &Trouble| {
+            joined(brief.events.iter().map(|e| e.code.clone()).collect())
+        }),
+        list::in_file("Event ids", move |(_, brief): &Trouble| {
+            joined(brief.events.iter().map(|e| e.id.to_string()).collect())
+        }),
+        list::in_file("Attempts", |(e, _): &Trouble| e.attempts.to_string()),
+        list::in_file("First attempt", |(e, _): &Trouble| {
+            e.first_attempt_at.to_string()
+        }),
+        list::in_file("Last attempt", |(e, _): &Trouble| {
+            e.last_attempt_at.to_string()
+        }),
+        list::in_file("Last answer", |(e, _): &Trouble| last_words(e)),
+    ]
 }
 
 /// The latest answer, in one line.

@@ -13,15 +13,12 @@ use model::key::KeyLevel;
 use model::{AccountId, Endpoint, EndpointId, EndpointStatus, Role};
 
 use crate::ConsoleState;
-use crate::form;
 use crate::home::name;
+use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, copyable, done, nothing};
 use crate::problem;
-use crate::time;
 use crate::visitor::{Admin, In, Member, Viewer};
 
-/// Endpoints on one page.
-const LIMIT: i64 = 50;
 /// How long an old key works beside a new one.
 const OVERLAP: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
@@ -58,100 +55,86 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 pub(crate) type Of = Path<(AccountId, EndpointId)>;
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let query = form::query(&uri);
-    let after = query.number("after").unwrap_or(0);
-    let wanted = query.text("q").to_lowercase();
-    let found = match find(&of, after, &wanted).await {
+    let asked = Asked::of(&uri);
+    let wanted = asked.text("q").to_lowercase();
+    let found = list::by_id(
+        &asked,
+        |e: &Endpoint| e.id.0,
+        |e| is_wanted(e, &wanted),
+        |page| of.hub().endpoints(of.scope(), page),
+    );
+    let found = match found.await {
         Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let next = (found.len() > 50).then(|| found[49].id);
-    let found = &found[..found.len().min(50)];
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("endpoints", &columns, &found);
+    }
     let content = html! {
         div.title {
             h1 { "Endpoints" }
             @if of.may(Role::Member) { a.button.main href=(of.path("/endpoints/new")) { "Register an endpoint" } }
         }
-        form.search role="search" method="get" {
-            label { span.visually-hidden { "Find an endpoint" } input type="search" name="q" value=(query.text("q")) placeholder="Name, provider or number"; }
-            button type="submit" { "Find" }
-        }
-        @if found.is_empty() {
-            @if wanted.is_empty() {
-                (nothing("Nothing is connected yet.", &html! { p { "An endpoint is one product, connected to this account: a shop that publishes, a mailer that receives." } }))
-            } @else {
-                (nothing("No endpoint is called so.", &html! { a href=(of.path("/endpoints")) { "Show all" } }))
-            }
+        (asked.search(&[("q", "Name, provider or number")]))
+        @if !found.rows.is_empty() {
+            (list::table(&asked, "Endpoints", &columns, &found))
+        } @else if asked.is_filtered() {
+            (nothing("No endpoint is called so.", &html! { a href=(of.path("/endpoints")) { "Show all" } }))
         } @else {
-            (table(&of, found))
-            @if let Some(next) = next {
-                p.more { a.button href=(of.path(&format!("/endpoints?after={next}&q={}", query.text("q")))) { "More" } }
-            }
+            (nothing("Nothing is connected yet.", &html! { p { "An endpoint is one product, connected to this account: a shop that publishes, a mailer that receives." } }))
         }
     };
     page::inside(&of, Place::Endpoints, "Endpoints", &content).into_response()
 }
 
-/// One page of those that are wanted, and one more if there is one.
-async fn find(of: &In<Viewer>, mut after: i64, wanted: &str) -> hub::Result<Vec<Endpoint>> {
-    let mut found = Vec::new();
-    loop {
-        let page = of
-            .hub()
-            .endpoints(of.scope(), Page { after, limit: 500 })
-            .await?;
-        let Some(last) = page.last() else {
-            return Ok(found);
-        };
-        after = last.id.0;
-        let is_wanted = |e: &Endpoint| {
-            let texts = [
-                name(e),
-                e.definition.provider_name.clone(),
-                e.id.to_string(),
-            ];
-            e.status != EndpointStatus::Deleted
-                && texts
-                    .iter()
-                    .any(|text| text.to_lowercase().contains(wanted))
-        };
-        found.extend(page.into_iter().filter(is_wanted));
-        if found.len() > usize::try_from(LIMIT).unwrap_or(50) {
-            found.truncate(51);
-            return Ok(found);
-        }
-    }
+fn is_wanted(endpoint: &Endpoint, wanted: &str) -> bool {
+    let texts = [
+        name(endpoint),
+        endpoint.definition.provider_name.clone(),
+        endpoint.id.to_string(),
+    ];
+    endpoint.status != EndpointStatus::Deleted
+        && texts
+            .iter()
+            .any(|text| text.to_lowercase().contains(wanted))
 }
 
-fn table(of: &In<Viewer>, endpoints: &[Endpoint]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Endpoints" { table {
-            thead { tr { th { "Name" } th { "Status" } th { "Role" } th { "Provider" } th.number { "Waiting" } th { "Since" } } }
-            tbody { @for endpoint in endpoints {
-                @let standing = of.hub().standing(endpoint.id);
-                tr {
-                    td { a href=(of.path(&format!("/endpoints/{}", endpoint.id))) { (name(endpoint)) } }
-                    td { (status(endpoint)) }
-                    td { (roles(endpoint)) }
-                    td { (endpoint.definition.provider_name) }
-                    td.number { (standing.map_or(0, |s| s.waiting + s.retrying)) }
-                    td { (time::at(endpoint.created_at)) }
-                }
-            } }
-        } }
-    }
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Endpoint>> {
+    vec![
+        list::column(
+            "Name",
+            |e: &Endpoint| html! { a href=(of.path(&format!("/endpoints/{}", e.id))) { (name(e)) } },
+            name,
+        ),
+        list::in_file("Number", |e: &Endpoint| e.id.to_string()),
+        list::column("Status", status, |e| status_word(e).to_owned()),
+        list::text("Role", roles),
+        list::text("Provider", |e: &Endpoint| {
+            e.definition.provider_name.clone()
+        }),
+        list::number("Waiting", |e: &Endpoint| {
+            let standing = of.hub().standing(e.id);
+            standing.map_or(0, |s| s.waiting + s.retrying)
+        }),
+        list::instant("Since", |e: &Endpoint| Some(e.created_at)),
+    ]
 }
 
 /// By word, and by colour for those who see it.
 pub(crate) fn status(endpoint: &Endpoint) -> Markup {
-    let word = match endpoint.status {
+    let word = status_word(endpoint);
+    html! { span class={ "status " (word) } { (word) } }
+}
+
+fn status_word(endpoint: &Endpoint) -> &'static str {
+    match endpoint.status {
         EndpointStatus::Active if !endpoint.enabled => "disabled",
         EndpointStatus::Active => "active",
         EndpointStatus::Pending => "pending",
         EndpointStatus::Failed => "failed",
         EndpointStatus::Deleted => "deleted",
-    };
-    html! { span class={ "status " (word) } { (word) } }
+    }
 }
 
 /// What it does, in words.

@@ -75,11 +75,13 @@ fn go_to(of: &In<Viewer>, id: EventRef) -> Response {
 
 /// A link to an endpoint, by its name.
 pub(crate) fn endpoint<R>(of: &In<R>, id: EndpointId) -> Markup {
-    let text = of
-        .hub()
-        .endpoint(of.scope(), id)
-        .map_or_else(|_| format!("endpoint {id}"), |e| name(&e));
-    html! { a href=(of.path(&format!("/endpoints/{id}"))) { (text) } }
+    html! { a href=(of.path(&format!("/endpoints/{id}"))) { (named(of, id)) } }
+}
+
+/// What people call an endpoint of the account.
+pub(crate) fn named<R>(of: &In<R>, id: EndpointId) -> String {
+    let endpoint = of.hub().endpoint(of.scope(), id);
+    endpoint.map_or_else(|_| format!("endpoint {id}"), |e| name(&e))
 }
 
 async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Response {

@@ -7,22 +7,19 @@ use axum::extract::Path;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::{Job, JobFilter, Page};
+use hub::{Job, JobFilter};
 use maud::{Markup, html};
 use model::job::{JobCategory, JobStatus, StepState};
-use model::{AccountId, JobId, Role};
+use model::{AccountId, EndpointId, JobId, Role};
 
 use crate::ConsoleState;
-use crate::event::endpoint;
-use crate::form;
+use crate::event::{endpoint, named};
 use crate::home::grouped;
+use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Viewer};
-
-/// Jobs on one page.
-const LIMIT: usize = 50;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
@@ -48,9 +45,9 @@ fn what(category: JobCategory) -> &'static str {
     }
 }
 
-/// A status, for people.
-fn status(status: JobStatus) -> Markup {
-    let (word, class) = match status {
+/// A status, for people, and how it is shown.
+fn status_words(status: JobStatus) -> (&'static str, &'static str) {
+    match status {
         JobStatus::Scheduled => ("waits for its turn", "pending"),
         JobStatus::InProgress => ("under way", "pending"),
         JobStatus::WaitingToReceiveData => ("waits for data", "pending"),
@@ -59,54 +56,81 @@ fn status(status: JobStatus) -> Markup {
         JobStatus::Completed => ("done", "active"),
         JobStatus::Failed => ("failed", "failed"),
         JobStatus::Canceled => ("canceled", "disabled"),
-    };
+    }
+}
+
+fn status(status: JobStatus) -> Markup {
+    let (word, class) = status_words(status);
     html! { span class={ "status " (class) } { (word) } }
 }
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let query = form::query(&uri);
-    let filter = JobFilter {
-        category: JobCategory::parse(query.text("category")),
+    let asked = Asked::of(&uri);
+    let filter = || JobFilter {
+        category: JobCategory::parse(asked.text("category")),
         is_newest_first: true,
         ..JobFilter::default()
     };
-    let page = Page {
-        after: query.number("before").unwrap_or(0),
-        limit: 51,
-    };
-    let mut jobs = match of.hub().job_list(of.scope(), filter, page).await {
-        Ok(jobs) => jobs,
+    let found = list::by_id(
+        &asked,
+        |job: &Job| job.id.0,
+        |_| true,
+        |page| of.hub().job_list(of.scope(), filter(), page),
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let next = (jobs.len() > LIMIT).then(|| jobs[LIMIT - 1].id);
-    jobs.truncate(LIMIT);
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("jobs", &columns, &found);
+    }
+    let kinds = JobCategory::ALL.map(|category| (what(category), category.as_str()));
+    let kinds: Vec<_> = [("All", "")].into_iter().chain(kinds).collect();
     let content = html! {
         h1 { "Jobs" }
-        nav.tabs aria-label="Kind" {
-            a href=(of.path("/jobs")) aria-current=[filter.category.is_none().then_some("page")] { "All" }
-            @for category in JobCategory::ALL {
-                a href={ (of.path("/jobs")) "?category=" (category.as_str()) } aria-current=[(filter.category == Some(category)).then_some("page")] { (what(category)) }
-            }
-        }
-        @if jobs.is_empty() {
+        (asked.tabs("Kind", "category", &kinds))
+        @if found.rows.is_empty() {
             (nothing("Nothing has been done here yet.", &html! { p { "Work that takes long, such as sharing an audience, is a job: it is done in steps, and can be followed here." } }))
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Jobs" { table {
-                thead { tr { th { "Job" } th { "State" } th { "From" } th { "To" } th.number { "Rows read" } th.number { "Sent" } th { "Begun" } } }
-                tbody { @for job in &jobs { tr {
-                    td { a href=(of.path(&format!("/jobs/{}", job.id))) { (what(job.category)) " " (job.id) } }
-                    td { (status(job.status)) }
-                    td { @if let Some(id) = job.producer { (endpoint(&of, id)) } }
-                    td { @if let Some(id) = job.destination { (endpoint(&of, id)) } }
-                    td.number { (grouped(job.records.read)) }
-                    td.number { (grouped(job.records.sent)) }
-                    td { (time::at(job.created_at)) }
-                } } }
-            } }
-            @if let Some(next) = next { p.more { a.button href=(of.path(&format!("/jobs?before={next}&category={}", query.text("category")))) { "Older" } } }
+            (list::table(&asked, "Jobs", &columns, &found))
         }
     };
     page::inside(&of, Place::Jobs, "Jobs", &content).into_response()
+}
+
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Job>> {
+    let linked = |id: Option<EndpointId>| html! { @if let Some(id) = id { (endpoint(of, id)) } };
+    let words = |id: Option<EndpointId>| id.map_or_else(String::new, |id| named(of, id));
+    vec![
+        list::column(
+            "Job",
+            |job: &Job| html! { a href=(of.path(&format!("/jobs/{}", job.id))) { (what(job.category)) " " (job.id) } },
+            |job| format!("{} {}", what(job.category), job.id),
+        ),
+        list::column(
+            "State",
+            |job: &Job| status(job.status),
+            |job| status_words(job.status).0.to_owned(),
+        ),
+        list::column(
+            "From",
+            move |job: &Job| linked(job.producer),
+            move |job| words(job.producer),
+        ),
+        list::column(
+            "To",
+            move |job: &Job| linked(job.destination),
+            move |job| words(job.destination),
+        ),
+        list::number("Rows read", |job: &Job| job.records.read),
+        list::number("Sent", |job: &Job| job.records.sent),
+        list::instant("Begun", |job: &Job| Some(job.created_at)),
+        list::in_file("Ended", |job: &Job| {
+            job.finished_at
+                .map_or_else(String::new, |at| at.to_string())
+        }),
+    ]
 }
 
 async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {

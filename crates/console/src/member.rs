@@ -2,21 +2,21 @@
 
 use axum::Router;
 use axum::extract::Path;
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::{Member, Page};
+use hub::Member;
 use maud::{Markup, html};
 use model::{AccountId, Role, UserId};
 
 use crate::ConsoleState;
+use crate::cookie::Said;
 use crate::form::Form;
-use crate::page::{self, Place, copyable, done, nothing};
+use crate::invitation::invited;
+use crate::list::{self, Asked, Column};
+use crate::page::{self, Place, done, nothing};
 use crate::problem;
-use crate::time;
 use crate::visitor::{Admin, In, Viewer};
-
-/// People shown.
-const LIMIT: i64 = 500;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
@@ -27,24 +27,28 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 
 type Of = Path<(AccountId, UserId)>;
 
-async fn list(of: In<Viewer>) -> Response {
-    let page = Page {
-        after: 0,
-        limit: LIMIT,
-    };
-    let members = match of.hub().members(of.scope(), page).await {
-        Ok(members) => members,
+async fn list(of: In<Viewer>, uri: Uri) -> Response {
+    let asked = Asked::of(&uri);
+    let found = list::by_id(
+        &asked,
+        |member: &Member| member.user.id.0,
+        |_| true,
+        |page| of.hub().members(of.scope(), page),
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("people", &columns, &found);
+    }
     let content = html! {
         h1 { "People" }
-        @if members.is_empty() {
+        @if found.rows.is_empty() {
             (nothing("Nobody is in this account yet.", &html! { p { "Operators see it all the same. Take in whoever works with it." } }))
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="People" { table {
-                thead { tr { th { "Name" } th { "E-mail" } th { "State" } th { "Role" } th { "Since" } } }
-                tbody { @for member in &members { (row(&of, member)) } }
-            } }
+            (list::table(&asked, "People", &columns, &found))
         }
         @if of.may(Role::Admin) { (invite(&of)) }
         h2 { "What the roles may do" }
@@ -58,24 +62,31 @@ async fn list(of: In<Viewer>) -> Response {
     page::inside(&of, Place::People, "People", &content).into_response()
 }
 
-fn row(of: &In<Viewer>, member: &Member) -> Markup {
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Member>> {
+    vec![
+        list::text("Name", |m: &Member| m.user.name.clone()),
+        list::text("E-mail", |m: &Member| m.user.email.to_string()),
+        list::text("State", |m: &Member| m.user.status.as_str().to_owned()),
+        list::column(
+            "Role",
+            |m: &Member| role(of, m),
+            |m| m.role.as_str().to_owned(),
+        ),
+        list::instant("Since", |m: &Member| Some(m.since)),
+    ]
+}
+
+/// The role, for admins with what changes it.
+fn role(of: &In<Viewer>, member: &Member) -> Markup {
     let path = |verb: &str| of.path(&format!("/people/{}/{verb}", member.user.id));
     html! {
-        tr {
-            td { (member.user.name) }
-            td { (member.user.email) }
-            td { (member.user.status.as_str()) }
-            td {
-                @if of.may(Role::Admin) {
-                    form.inline.actions method="post" action=(path("role")) {
-                        label { span.visually-hidden { "Role of " (member.user.name) } (roles(Some(member.role))) }
-                        button.quiet type="submit" { "Change" }
-                    }
-                    (page::button(&path("remove"), "Remove", "quiet danger", Some("Take this person out of the account?")))
-                } @else { (member.role.as_str()) }
+        @if of.may(Role::Admin) {
+            form.inline.actions method="post" action=(path("role")) {
+                label { span.visually-hidden { "Role of " (member.user.name) } (roles(Some(member.role))) }
+                button.quiet type="submit" { "Change" }
             }
-            td { (time::at(member.since)) }
-        }
+            (page::button(&path("remove"), "Remove", "quiet danger", Some("Take this person out of the account?")))
+        } @else { (member.role.as_str()) }
     }
 }
 
@@ -113,14 +124,12 @@ async fn add(of: In<Admin>, form: Form) -> Response {
     let to = of.path("/people");
     match added.await {
         Ok((member, Some(ticket))) => {
-            let base = of.hub().base_url(model::Environment::Production);
-            let link = format!("{base}/console/welcome/{}", ticket.expose());
-            let content = html! {
-                h1 { (member.user.email) " is invited" }
-                p { "They get a mail, if the exchange has a mail server. You can give them this link as well; it is shown this once:" }
-                (copyable("The link of the invitation", &link))
-                p { a.button href=(to) { "To the people" } }
-            };
+            let content = invited(
+                of.state(),
+                &member.user.email,
+                &ticket,
+                (&to, "To the people"),
+            );
             page::inside(&of, Place::People, "Invited", &content).into_response()
         }
         other => done(of.state(), &to, other, |(member, _)| {
@@ -133,16 +142,19 @@ async fn change(of: In<Admin>, Path((_, id)): Of, form: Form) -> Response {
     let Some(role) = Role::parse(form.text("role")) else {
         return problem::invalid(of.state(), &format!("The role is one of {}.", Role::WORDS));
     };
+    let before = of.hub().member(of.scope(), id).await;
     let result = of
         .hub()
         .member_change(&of.actor(), of.scope(), id, role)
         .await;
     done(of.state(), &of.path("/people"), result, |member| {
-        format!(
-            "{} is {} from now on.",
-            member.user.name,
-            member.role.as_str()
-        )
+        let (name, role) = (&member.user.name, member.role.as_str());
+        let said = Said::good(format!("{name} is {role} from now on."));
+        let undo = of.path(&format!("/people/{id}/role"));
+        match before {
+            Ok(before) => said.undo(&undo, &[("role", before.role.as_str())]),
+            Err(_) => said,
+        }
     })
 }
 

@@ -1,25 +1,25 @@
 //! The operator's pages: how the exchange stands, its accounts, providers and people.
 
 use axum::Router;
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hub::Page;
 use hub::flow::Standing;
 use hub::user::NewUser;
 use maud::{Markup, html};
-use model::{AccountPolicy, Environment};
+use model::{Account, AccountPolicy, Environment, Provider, User};
 
 use crate::ConsoleState;
 use crate::audit;
 use crate::form::Form;
 use crate::home::{grouped, name};
-use crate::page::{self, copyable, done};
+use crate::invitation::invited;
+use crate::list::{self, Asked, Column};
+use crate::page::{self, copyable, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::Operator;
 
-/// Rows of a list.
-const LIMIT: i64 = 1_000;
 /// Destinations shown, the worst first.
 const BEHIND_MAX: usize = 20;
 
@@ -86,20 +86,33 @@ fn behind(of: &Operator, standings: &[Standing]) -> Markup {
     }
 }
 
-async fn accounts(of: Operator) -> Response {
-    let page = Page {
-        after: 0,
-        limit: LIMIT,
-    };
-    let accounts = match of.hub().accounts(page).await {
-        Ok(accounts) => accounts,
+async fn accounts(of: Operator, uri: Uri) -> Response {
+    let asked = Asked::of(&uri);
+    let wanted = asked.text("q").to_lowercase();
+    let found = list::by_id(
+        &asked,
+        |account: &Account| account.id.0,
+        |account| account.name.to_lowercase().contains(&wanted) || account.id.to_string() == wanted,
+        |page| of.hub().accounts(page),
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let columns = account_columns();
+    if asked.is_csv() {
+        return list::csv("accounts", &columns, &found);
+    }
     let content = html! {
         h1 { "Accounts" }
-        ul.cards { @for account in &accounts {
-            li { a.card href={ "/console/" (account.id) } { strong { (account.name) } (page::environment(account.environment)) span.role { "account " (account.id) } } }
-        } }
+        (asked.search(&[("q", "Name or number")]))
+        @if !found.rows.is_empty() {
+            (list::table(&asked, "Accounts", &columns, &found))
+        } @else if asked.is_filtered() {
+            (nothing("No account is called so.", &html! { a href="?" { "Show all" } }))
+        } @else {
+            (nothing("There is no account yet.", &html! { p { "An account is one company's: its endpoints, its events, its people. Open the first one below." } }))
+        }
         section.narrow-left {
             h2 { "Open an account" }
             form.stack method="post" {
@@ -113,6 +126,22 @@ async fn accounts(of: Operator) -> Response {
         }
     };
     page::for_operator(&of, "/accounts", "Accounts", &content).into_response()
+}
+
+fn account_columns() -> Vec<Column<'static, Account>> {
+    vec![
+        list::column(
+            "Name",
+            |a: &Account| html! { a href={ "/console/" (a.id) } { (a.name) } },
+            |a| a.name.clone(),
+        ),
+        list::text("Number", |a: &Account| a.id.to_string()),
+        list::column(
+            "Environment",
+            |a: &Account| page::environment(a.environment),
+            |a| a.environment.as_str().to_owned(),
+        ),
+    ]
 }
 
 async fn open_account(of: Operator, form: Form) -> Response {
@@ -133,25 +162,43 @@ async fn open_account(of: Operator, form: Form) -> Response {
             };
             page::for_operator(&of, "/accounts", "An account", &content).into_response()
         }
-        Err(error) => done::<()>(of.state(), "/console/operator/accounts", Err(error), |()| {
-            String::new()
-        }),
+        Err(error) => {
+            done::<(), String>(of.state(), "/console/operator/accounts", Err(error), |()| {
+                String::new()
+            })
+        }
     }
 }
 
-async fn providers(of: Operator) -> Response {
-    let page = Page {
-        after: 0,
-        limit: LIMIT,
-    };
-    let providers = match of.hub().providers(page).await {
-        Ok(providers) => providers,
+async fn providers(of: Operator, uri: Uri) -> Response {
+    let asked = Asked::of(&uri);
+    let wanted = asked.text("q").to_lowercase();
+    let found = list::by_id(
+        &asked,
+        |provider: &Provider| provider.id.0,
+        |provider| provider.name.to_lowercase().contains(&wanted),
+        |page| of.hub().providers(page),
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let columns = [
+        list::text("Name", |p: &Provider| p.name.clone()),
+        list::text("Number", |p: &Provider| p.id.to_string()),
+    ];
+    if asked.is_csv() {
+        return list::csv("providers", &columns, &found);
+    }
     let content = html! {
         h1 { "Providers" }
         p { "Companies whose products connect. What an endpoint states as its provider's name must be one of these." }
-        ul.tags { @for provider in &providers { li { (provider.name) } } }
+        (asked.search(&[("q", "Name")]))
+        @if !found.rows.is_empty() {
+            (list::table(&asked, "Providers", &columns, &found))
+        } @else {
+            (nothing("No provider is called so.", &html! { a href="?" { "Show all" } }))
+        }
         section.narrow-left {
             h2 { "Make one known" }
             form.stack method="post" {
@@ -176,25 +223,39 @@ async fn add_provider(of: Operator, form: Form) -> Response {
     )
 }
 
-async fn people(of: Operator) -> Response {
-    let page = Page {
-        after: 0,
-        limit: LIMIT,
-    };
-    let users = match of.hub().users(None, page).await {
-        Ok(users) => users,
+async fn people(of: Operator, uri: Uri) -> Response {
+    let asked = Asked::of(&uri);
+    let email = Some(asked.text("email")).filter(|email| !email.is_empty());
+    let found = list::by_id(
+        &asked,
+        |user: &User| user.id.0,
+        |_| true,
+        |page| of.hub().users(email, page),
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let columns = [
+        list::text("Name", |u: &User| u.name.clone()),
+        list::text("E-mail", |u: &User| u.email.to_string()),
+        list::text("State", |u: &User| u.status.as_str().to_owned()),
+        list::text("Operator", |u: &User| {
+            if u.is_operator { "yes" } else { "" }.to_owned()
+        }),
+        list::instant("Last here", |u: &User| u.last_sign_in_at),
+    ];
+    if asked.is_csv() {
+        return list::csv("people", &columns, &found);
+    }
     let content = html! {
         h1 { "People" }
-        div.scroll tabindex="0" role="region" aria-label="People" { table {
-            thead { tr { th { "Name" } th { "E-mail" } th { "State" } th { "Operator" } th { "Last here" } } }
-            tbody { @for user in &users { tr {
-                td { (user.name) } td { (user.email) } td { (user.status.as_str()) }
-                td { (if user.is_operator { "yes" } else { "" }) }
-                td { @if let Some(at) = user.last_sign_in_at { (time::at(at)) } @else { "never" } }
-            } } }
-        } }
+        (asked.search(&[("email", "E-mail")]))
+        @if found.rows.is_empty() {
+            (nothing("Nobody has this e-mail.", &html! { a href="?" { "Show all" } }))
+        } @else {
+            (list::table(&asked, "People", &columns, &found))
+        }
         section.narrow-left {
             h2 { "Invite an operator" }
             p { "An operator may do everything everywhere. Others are invited by the accounts that they work for." }
@@ -216,17 +277,14 @@ async fn invite(of: Operator, form: Form) -> Response {
     };
     match of.hub().user_invite(&of.actor(), &new).await {
         Ok((user, ticket)) => {
-            let base = of.hub().base_url(Environment::Production);
-            let link = format!("{base}/console/welcome/{}", ticket.expose());
-            let content = html! {
-                h1 { (user.email) " is invited" }
-                p { "The link of the invitation, shown this once:" }
-                (copyable("The link of the invitation", &link))
-            };
+            let back = ("/console/operator/people", "To the people");
+            let content = invited(of.state(), &user.email, &ticket, back);
             page::for_operator(&of, "/people", "Invited", &content).into_response()
         }
-        Err(error) => done::<()>(of.state(), "/console/operator/people", Err(error), |()| {
-            String::new()
-        }),
+        Err(error) => {
+            done::<(), String>(of.state(), "/console/operator/people", Err(error), |()| {
+                String::new()
+            })
+        }
     }
 }

@@ -299,7 +299,7 @@ fn frame(
                     @if let Some(side) = side { (side) }
                     main #content tabindex="-1" {
                         @if let Some(said) = said {
-                            p.said.bad[!said.is_good] role=(if said.is_good { "status" } else { "alert" }) { (said.text) }
+                            (what_was_said(said))
                         }
                         (content)
                     }
@@ -314,6 +314,21 @@ fn frame(
     }
 }
 
+fn what_was_said(said: &Said) -> Markup {
+    html! {
+        div.said.bad[!said.is_good] role=(if said.is_good { "status" } else { "alert" }) {
+            (said.text)
+            @if let Some(undo) = &said.undo {
+                " "
+                form.inline method="post" action=(undo.action) {
+                    @for (name, value) in &undo.fields { input type="hidden" name=(name) value=(value); }
+                    button.undo type="submit" { "Undo" }
+                }
+            }
+        }
+    }
+}
+
 /// On to another page, which says what happened.
 pub(crate) fn go(state: &ConsoleState, to: &str, said: &Said) -> Response {
     let cookie = cookie::set_said(state, said);
@@ -322,15 +337,15 @@ pub(crate) fn go(state: &ConsoleState, to: &str, said: &Said) -> Response {
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 
-/// Does a verb's outcome: on to `to`, which says `good`, or what was wrong.
-pub(crate) fn done<T>(
+/// Does a verb's outcome: on to `to`, which says `good` (a text, or a [`Said`] that offers to undo it), or what was wrong.
+pub(crate) fn done<T, S: Into<Said>>(
     state: &ConsoleState,
     to: &str,
     result: hub::Result<T>,
-    good: impl FnOnce(T) -> String,
+    good: impl FnOnce(T) -> S,
 ) -> Response {
     match result {
-        Ok(value) => go(state, to, &Said::good(good(value))),
+        Ok(value) => go(state, to, &good(value).into()),
         Err(error) => go(state, to, &Said::bad(crate::problem::sentence(&error))),
     }
 }

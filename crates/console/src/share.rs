@@ -8,22 +8,19 @@ use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::Page;
 use hub::share::{Listed, ShareChange};
 use maud::{Markup, html};
 use model::share::{Schedule, Share, ShareStatus};
 use model::{AccountId, Role, ShareId};
 
 use crate::ConsoleState;
-use crate::event::endpoint;
-use crate::form;
+use crate::cookie::Said;
+use crate::event::{endpoint, named};
+use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Viewer};
-
-/// Shares on one page.
-const LIMIT: usize = 50;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
@@ -43,19 +40,25 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 type Of = Path<(AccountId, ShareId)>;
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let query = form::query(&uri);
-    let listed = Listed::parse(query.text("which"));
-    let page = Page {
-        after: query.number("after").unwrap_or(0),
-        limit: 51,
-    };
-    let mut shares = match of.hub().shares(of.scope(), listed, None, page).await {
-        Ok(shares) => shares,
+    let asked = Asked::of(&uri);
+    let found = list::by_id(
+        &asked,
+        |share: &Share| share.id.0,
+        |_| true,
+        |page| {
+            let listed = Listed::parse(asked.text("which"));
+            of.hub().shares(of.scope(), listed, None, page)
+        },
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let next = (shares.len() > LIMIT).then(|| shares[LIMIT - 1].id);
-    shares.truncate(LIMIT);
-    let tabs = [
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("audiences", &columns, &found);
+    }
+    let which = [
         ("All", ""),
         ("Recent", "recent"),
         ("Scheduled", "scheduled"),
@@ -71,47 +74,78 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
                 }
             }
         }
-        nav.tabs aria-label="Which" {
-            @for (name, word) in tabs {
-                a href={ (of.path("/shares")) "?which=" (word) } aria-current=[(query.text("which") == word).then_some("page")] { (name) }
-            }
-        }
-        @if shares.is_empty() {
+        (asked.tabs("Which", "which", &which))
+        @if found.rows.is_empty() {
             (nothing("No audience has been shared.", &html! { p { "A share takes an audience of one endpoint to another, once or again and again, with the names and hashes that the other wants." } }))
         } @else {
-            (table(&of, &shares))
-            @if let Some(next) = next { p.more { a.button href={ (of.path("/shares")) "?after=" (next) "&which=" (query.text("which")) } { "More" } } }
+            (list::table(&asked, "Shares", &columns, &found))
         }
     };
     page::inside(&of, Place::Audiences, "Audiences", &content).into_response()
 }
 
-fn table(of: &In<Viewer>, shares: &[Share]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Shares" { table {
-            thead { tr { th { "Audience" } th { "From" } th { "To" } th { "Does" } th { "State" } th { "Next" } th { "Last run" } } }
-            tbody { @for share in shares {
-                @let plan = &share.plan;
-                tr {
-                    td { a href=(of.path(&format!("/shares/{}", share.id))) { (plan.destination_segment.name) } }
-                    td { (endpoint(of, plan.source)) }
-                    td { (endpoint(of, plan.destination)) }
-                    td { (plan.action.as_str()) @if plan.incremental { ", only changes" } }
-                    td { (status(share.status)) }
-                    td { @if let Some(at) = share.next_at { (time::at(at)) } @else { "–" } }
-                    td { @if let Some(job) = share.last_job { a href=(of.path(&format!("/jobs/{job}"))) { @if let Some(at) = share.last_run_at { (time::at(at)) } @else { "job " (job) } } } @else { "–" } }
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Share>> {
+    let does = |share: &Share| {
+        let plan = &share.plan;
+        format!(
+            "{}{}",
+            plan.action.as_str(),
+            if plan.incremental {
+                ", only changes"
+            } else {
+                ""
+            }
+        )
+    };
+    vec![
+        list::column(
+            "Audience",
+            |share: &Share| html! { a href=(of.path(&format!("/shares/{}", share.id))) { (share.plan.destination_segment.name) } },
+            |share| share.plan.destination_segment.name.clone(),
+        ),
+        list::column(
+            "From",
+            |share: &Share| endpoint(of, share.plan.source),
+            |share| named(of, share.plan.source),
+        ),
+        list::column(
+            "To",
+            |share: &Share| endpoint(of, share.plan.destination),
+            |share| named(of, share.plan.destination),
+        ),
+        list::text("Does", does),
+        list::column(
+            "State",
+            |share: &Share| status(share.status),
+            |share| status_words(share.status).0.to_owned(),
+        ),
+        list::instant("Next", |share: &Share| share.next_at),
+        list::column(
+            "Last run",
+            |share: &Share| {
+                html! {
+                    @if let Some(job) = share.last_job { a href=(of.path(&format!("/jobs/{job}"))) { @if let Some(at) = share.last_run_at { (time::at(at)) } @else { "job " (job) } } } @else { "–" }
                 }
-            } }
-        } }
+            },
+            |share| {
+                share
+                    .last_run_at
+                    .map_or_else(String::new, |at| at.to_string())
+            },
+        ),
+    ]
+}
+
+fn status_words(status: ShareStatus) -> (&'static str, &'static str) {
+    match status {
+        ShareStatus::Active => ("active", "active"),
+        ShareStatus::Paused => ("paused", "pending"),
+        ShareStatus::Ended => ("ended", "disabled"),
     }
 }
 
 fn status(status: ShareStatus) -> Markup {
-    let (word, class) = match status {
-        ShareStatus::Active => ("active", "active"),
-        ShareStatus::Paused => ("paused", "pending"),
-        ShareStatus::Ended => ("ended", "disabled"),
-    };
+    let (word, class) = status_words(status);
     html! { span class={ "status " (class) } { (word) } }
 }
 
@@ -197,7 +231,7 @@ async fn run(of: In<Member>, Path((_, id)): Of) -> Response {
     done(of.state(), &to, result, |_| "It runs.".to_owned())
 }
 
-async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: &str) -> Response {
+async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: Said) -> Response {
     let change = ShareChange {
         is_paused: Some(is_paused),
         schedule: None,
@@ -210,22 +244,20 @@ async fn change(of: &In<Member>, id: ShareId, is_paused: bool, said: &str) -> Re
         of.state(),
         &of.path(&format!("/shares/{id}")),
         result,
-        |_| said.to_owned(),
+        |_| said,
     )
 }
 
 async fn pause(of: In<Member>, Path((_, id)): Of) -> Response {
-    change(
-        &of,
-        id,
-        true,
-        "It is paused: it does not run until somebody resumes it.",
-    )
-    .await
+    let undo = of.path(&format!("/shares/{id}/resume"));
+    let said = Said::good("It is paused: it does not run until somebody resumes it.");
+    change(&of, id, true, said.undo(&undo, &[])).await
 }
 
 async fn resume(of: In<Member>, Path((_, id)): Of) -> Response {
-    change(&of, id, false, "It runs again when it is due.").await
+    let undo = of.path(&format!("/shares/{id}/pause"));
+    let said = Said::good("It runs again when it is due.");
+    change(&of, id, false, said.undo(&undo, &[])).await
 }
 
 async fn end(of: In<Member>, Path((_, id)): Of) -> Response {

@@ -15,14 +15,14 @@ use model::{AccountId, Endpoint, EndpointId, EndpointStatus, Role, Subscription,
 
 use crate::ConsoleState;
 use crate::cookie::Said;
-use crate::form::{self, Form};
+use crate::event::{endpoint, named};
+use crate::form::Form;
 use crate::home::name;
+use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, go, nothing};
 use crate::problem;
 use crate::visitor::{In, Member, Viewer};
 
-/// Subscriptions on one page.
-const LIMIT: usize = 100;
 /// Endpoints that the form offers.
 const ENDPOINTS_MAX: i64 = 500;
 /// Subscriptions made by one form.
@@ -52,56 +52,73 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 type Of = Path<(AccountId, SubscriptionId)>;
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let after = form::query(&uri).number("after").unwrap_or(0);
-    let page = Page { after, limit: 101 };
-    let mut found = match of.hub().subscriptions(of.scope(), page).await {
+    let asked = Asked::of(&uri);
+    let found = list::by_id(
+        &asked,
+        |s: &Subscription| s.id.0,
+        |s| !s.deleted,
+        |page| of.hub().subscriptions(of.scope(), page),
+    );
+    let found = match found.await {
         Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let next = (found.len() > LIMIT).then(|| found[LIMIT - 1].id);
-    found.truncate(LIMIT);
-    found.retain(|s| !s.deleted);
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("subscriptions", &columns, &found);
+    }
     let content = html! {
         div.title {
             h1 { "Subscriptions" }
             @if of.may(Role::Member) { a.button.main href=(of.path("/subscriptions/new")) { "Subscribe" } }
         }
-        @if found.is_empty() && after == 0 {
+        @if found.rows.is_empty() {
             (nothing("No destination is subscribed to anything.", &html! { p { "A subscription sends one kind of event of one publisher to one destination, from the moment it is made." } }))
         } @else {
-            (table(&of, &found))
-            @if let Some(next) = next { p.more { a.button href=(of.path(&format!("/subscriptions?after={next}"))) { "More" } } }
+            (list::table(&asked, "Subscriptions", &columns, &found))
         }
     };
     page::inside(&of, Place::Subscriptions, "Subscriptions", &content).into_response()
 }
 
-fn table(of: &In<Viewer>, found: &[Subscription]) -> Markup {
-    let named = |id: EndpointId| {
-        let text = of
-            .hub()
-            .endpoint(of.scope(), id)
-            .map_or_else(|_| format!("endpoint {id}"), |e| name(&e));
-        html! { a href=(of.path(&format!("/endpoints/{id}"))) { (text) } }
-    };
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Subscription>> {
+    let state = |s: &Subscription| if s.enabled { "active" } else { "paused" };
+    vec![
+        list::column(
+            "Events",
+            |s: &Subscription| html! { code { (s.code) } @if let Some(space) = &s.namespace { " in " code { (space) } } },
+            |s| s.code.clone(),
+        ),
+        list::in_file("Namespace", |s: &Subscription| {
+            s.namespace.clone().unwrap_or_default()
+        }),
+        list::column(
+            "From",
+            |s: &Subscription| endpoint(of, s.publisher),
+            |s| named(of, s.publisher),
+        ),
+        list::column(
+            "To",
+            |s: &Subscription| endpoint(of, s.destination),
+            |s| named(of, s.destination),
+        ),
+        list::column(
+            "State",
+            move |s: &Subscription| html! { span class={ "status " (if s.enabled { "active" } else { "disabled" }) } { (state(s)) } },
+            move |s| state(s).to_owned(),
+        ),
+        list::actions(|s| may_do(of, s)),
+    ]
+}
+
+fn may_do(of: &In<Viewer>, one: &Subscription) -> Markup {
+    let path = |verb: &str| of.path(&format!("/subscriptions/{}/{verb}", one.id));
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Subscriptions" { table {
-            thead { tr { th { "Events" } th { "From" } th { "To" } th { "State" } th { span.visually-hidden { "Actions" } } } }
-            tbody { @for one in found {
-                @let path = |verb: &str| of.path(&format!("/subscriptions/{}/{verb}", one.id));
-                tr {
-                    td { code { (one.code) } @if let Some(space) = &one.namespace { " in " code { (space) } } }
-                    td { (named(one.publisher)) }
-                    td { (named(one.destination)) }
-                    td { @if one.enabled { span.status.active { "active" } } @else { span.status.disabled { "paused" } } }
-                    td.actions { @if of.may(Role::Member) {
-                        @if one.enabled { (page::button(&path("disable"), "Pause", "quiet", None)) }
-                        @else { (page::button(&path("enable"), "Resume", "quiet", None)) }
-                        (page::button(&path("delete"), "End", "quiet danger", Some("End this subscription? What waits for the destination is still delivered; nothing new is.")))
-                    } }
-                }
-            } }
-        } }
+        @if of.may(Role::Member) {
+            @if one.enabled { (page::button(&path("disable"), "Pause", "quiet", None)) }
+            @else { (page::button(&path("enable"), "Resume", "quiet", None)) }
+            (page::button(&path("delete"), "End", "quiet danger", Some("End this subscription? What waits for the destination is still delivered; nothing new is.")))
+        }
     }
 }
 

@@ -13,6 +13,13 @@ impl Hub {
         Ok(store::member::list(&mut self.db.read().await?, scope, page).await?)
     }
 
+    /// # Errors
+    /// [`Error::NotFound`] for somebody who is not in this account.
+    pub async fn member(&self, scope: Scope, id: UserId) -> Result<Member> {
+        let found = store::member::get(&mut self.db.read().await?, scope, id).await?;
+        found.ok_or_else(|| Error::not_found("member", id))
+    }
+
     /// Takes somebody into an account. Whoever is not known yet is invited; then the ticket is answered as well.
     pub async fn member_add(
         &self,

@@ -9,7 +9,9 @@ mod plan;
 use engine::Tx;
 use jiff::{SignedDuration, Timestamp};
 use model::endpoint::ShareAction;
-use model::share::{DataWindow, Guard, IdentifierPair, Proposal, Schedule, Share, ShareStatus};
+use model::share::{
+    DataWindow, Guard, IdentifierPair, Plan, Proposal, Schedule, Share, ShareStatus,
+};
 use model::{EndpointId, Invalid, JobId, SegmentId, ShareId};
 use serde_json::json;
 pub use store::share::ShareView;
@@ -146,6 +148,15 @@ impl Hub {
         let keeps_identities = self.keeps_identities(scope)?;
         let proposal = model::share::propose(&ends.parties(&segment, keeps_identities));
         Ok((ends.action(), proposal))
+    }
+
+    /// What would be shared, as [`Hub::share_create`] would write it down; nothing is made.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong.
+    pub async fn share_try(&self, scope: Scope, new: &NewShare) -> Result<Plan> {
+        let mut tx = self.db.read().await?;
+        self.share_plan(&mut tx, scope, new).await
     }
 
     /// Shares in the order of their ids; with an endpoint, those from it or to it.

@@ -22,7 +22,7 @@ use crate::id::{AccountId, EndpointId, JobId, SegmentId, ShareId};
 
 pub use check::check;
 pub use cron::{BadCron, Cron};
-pub use mapping::{Missing, Pair, Proposal, propose};
+pub use mapping::{Column, Missing, Pair, Proposal, propose};
 pub use parties::Parties;
 pub use schedule::{BadZone, Schedule, Zone};
 

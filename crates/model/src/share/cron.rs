@@ -9,6 +9,8 @@
 //! in spring) comes as much later as the clock was moved, one that comes twice (02:30 in autumn) counts the first time. So
 //! "every day at 02:30" is once a day, always. ADR 0026 says why this is written here.
 
+mod words;
+
 use std::fmt;
 use std::str::FromStr;
 

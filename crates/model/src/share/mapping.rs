@@ -32,12 +32,40 @@ pub struct Proposal {
     pub missing: Vec<Missing>,
     /// Columns of the source that nothing at the destination takes.
     pub unused: Vec<String>,
+    /// All columns of the source, its identifiers first.
+    pub offered: Vec<Column>,
+    /// All that the destination takes, its identifiers first.
+    pub wanted: Vec<Column>,
+}
+
+/// A column of one side, for people to choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub kind: String,
+    pub is_identifier: bool,
+    pub is_required: bool,
+}
+
+impl Column {
+    fn of(field: &Field<'_>) -> Self {
+        Self {
+            name: field.name.to_owned(),
+            kind: field.kind.to_owned(),
+            is_identifier: field.is_identifier,
+            is_required: field.is_required,
+        }
+    }
 }
 
 /// Pairs what fits. The same input gives the same proposal.
 pub fn propose(parties: &Parties<'_>) -> Proposal {
     let (offered, wanted) = (parties.offered(), parties.wanted());
-    let mut proposal = Proposal::default();
+    let mut proposal = Proposal {
+        offered: offered.iter().map(Column::of).collect(),
+        wanted: wanted.iter().map(Column::of).collect(),
+        ..Proposal::default()
+    };
     let mut used = HashSet::new();
     let mut filled = HashSet::new();
     if let Some((source, destination, reason)) = best_identifier(parties, &offered, &wanted) {

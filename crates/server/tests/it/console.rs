@@ -1,5 +1,7 @@
 //! The pages by HTTP: coming in, what every answer carries, what is refused, and that texts of strangers are only texts.
 
+mod lists;
+
 use axum::http::header;
 use model::Role;
 use serde_json::json;

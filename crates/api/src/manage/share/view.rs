@@ -164,6 +164,7 @@ pub(super) fn proposed(share_action: ShareAction, proposal: Proposal) -> Proposa
         attributes,
         missing,
         unused,
+        ..
     } = proposal;
     ProposalView {
         share_action,
