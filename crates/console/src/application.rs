@@ -21,14 +21,13 @@ use model::{AccountId, Application, ApplicationId, Deployment, Environment, Role
 
 use crate::ConsoleState;
 use crate::document;
-use crate::form::{self, Form};
+use crate::form::Form;
+use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Partner};
 
-/// Applications on one page.
-const LIMIT: usize = 50;
 /// Endpoints made from one that are shown.
 const MADE_MAX: usize = 100;
 
@@ -39,7 +38,10 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             "/console/{accountId}/applications/new",
             get(edit::new).post(edit::create),
         )
-        .route("/console/{accountId}/applications/{applicationId}", get(one))
+        .route(
+            "/console/{accountId}/applications/{applicationId}",
+            get(one),
+        )
         .route(
             "/console/{accountId}/applications/{applicationId}/edit",
             get(edit::page).post(edit::preview),
@@ -73,48 +75,59 @@ fn name(application: &Application) -> String {
 }
 
 async fn list(of: In<Partner>, uri: Uri) -> Response {
-    let page = Page {
-        after: form::query(&uri).number("after").unwrap_or(0),
-        limit: 51,
-    };
-    let mut applications = match of.hub().applications(of.scope(), page).await {
-        Ok(applications) => applications,
+    let asked = Asked::of(&uri);
+    let wanted = asked.text("q").to_lowercase();
+    let found = list::by_id(
+        &asked,
+        |application: &Application| application.id.0,
+        |application| name(application).to_lowercase().contains(&wanted),
+        |page| of.hub().applications(of.scope(), page),
+    );
+    let found = match found.await {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let next = (applications.len() > LIMIT).then(|| applications[LIMIT - 1].id);
-    applications.truncate(LIMIT);
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("applications", &columns, &found);
+    }
     let new = html! {
         @if of.may(Role::Member) { a.button.main href=(of.path("/applications/new")) { "Define an application" } }
     };
+    let is_empty = found.rows.is_empty() && !asked.is_filtered();
     let content = html! {
-        div.title { h1 { "Applications" } @if !applications.is_empty() { (new) } }
+        div.title { h1 { "Applications" } @if !is_empty { (new) } }
         p { "A product that you define once, and that other accounts connect by choosing it." }
-        @if applications.is_empty() {
+        @if is_empty {
             (nothing("This account has no application of its own.", &html! {
                 p { "Define one: its name, what it publishes and takes, and how accounts are taken on. Only this account sees it at first." }
                 (new)
             }))
         } @else {
-            (table(&of, &applications))
-            @if let Some(next) = next { p.more { a.button href={ (of.path("/applications")) "?after=" (next) } { "More" } } }
+            (asked.search(&[("q", "Name")]))
+            @if found.rows.is_empty() { (nothing("No application is called so.", &html! { a href="?" { "Show all" } })) }
+            @else { (list::table(&asked, "Applications", &columns, &found)) }
         }
     };
     page::inside(&of, Place::Applications, "Applications", &content).into_response()
 }
 
-fn table(of: &In<Partner>, applications: &[Application]) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Applications" { table {
-            thead { tr { th { "Name" } th { "Provider" } th { "Seen by" } th { "Number" } th { "Changed" } } }
-            tbody { @for application in applications { tr {
-                td { a href=(of.path(&format!("/applications/{}", application.id))) { (name(application)) } }
-                td { (application.provider_name()) }
-                td { (visibility(application.visibility)) }
-                td.number { (application.id) }
-                td { (time::at(application.updated_at)) }
-            } } }
-        } }
-    }
+fn columns<'a>(of: &'a In<Partner>) -> Vec<Column<'a, Application>> {
+    vec![
+        list::column(
+            "Name",
+            |a: &Application| html! { a href=(of.path(&format!("/applications/{}", a.id))) { (name(a)) } },
+            name,
+        ),
+        list::text("Provider", |a: &Application| a.provider_name().to_owned()),
+        list::column(
+            "Seen by",
+            |a: &Application| visibility(a.visibility),
+            |a| a.visibility.as_str().to_owned(),
+        ),
+        list::text("Number", |a: &Application| a.id.to_string()),
+        list::instant("Changed", |a: &Application| Some(a.updated_at)),
+    ]
 }
 
 fn visibility(visibility: Visibility) -> Markup {
@@ -191,8 +204,7 @@ fn actions(of: &In<Partner>, seen: &Seen) -> Markup {
             "Hide this application from other accounts? Endpoints that were made from it stay.",
         ),
     };
-    let question_of_end =
-        "Delete this application with its deployments? That cannot be undone.";
+    let question_of_end = "Delete this application with its deployments? That cannot be undone.";
     html! {
         div.actions {
             a.button.main href=(path("edit")) { "Change it" }
@@ -206,7 +218,10 @@ fn actions(of: &In<Partner>, seen: &Seen) -> Markup {
 }
 
 fn deployments(of: &In<Partner>, seen: &Seen) -> Markup {
-    let base = of.path(&format!("/applications/{}/deployments", seen.application.id));
+    let base = of.path(&format!(
+        "/applications/{}/deployments",
+        seen.application.id
+    ));
     let new = html! { @if of.may(Role::Member) { a.button href={ (base) "/new" } { "Add a deployment" } } };
     html! {
         section {

@@ -172,7 +172,9 @@ impl Field {
             Some(Value::String(text)) => match self.kind {
                 // What a choice shows is one of its words.
                 Kind::Choice(words) => {
-                    let known = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+                    let known = words
+                        .iter()
+                        .find(|(word, _)| word.eq_ignore_ascii_case(text));
                     known.map_or_else(|| text.clone(), |(word, _)| (*word).to_owned())
                 }
                 _ => text.trim().replace('\r', ""),

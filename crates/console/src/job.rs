@@ -36,7 +36,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 type Of = Path<(AccountId, JobId)>;
 
 /// A category, for people.
-fn what(category: JobCategory) -> &'static str {
+pub(crate) fn what(category: JobCategory) -> &'static str {
     match category {
         JobCategory::SegmentExport => "Audience shared",
         JobCategory::IdentityImport => "Identities learnt",
@@ -46,7 +46,7 @@ fn what(category: JobCategory) -> &'static str {
 }
 
 /// A status, for people, and how it is shown.
-fn status_words(status: JobStatus) -> (&'static str, &'static str) {
+pub(crate) fn status_words(status: JobStatus) -> (&'static str, &'static str) {
     match status {
         JobStatus::Scheduled => ("waits for its turn", "pending"),
         JobStatus::InProgress => ("under way", "pending"),
@@ -59,7 +59,7 @@ fn status_words(status: JobStatus) -> (&'static str, &'static str) {
     }
 }
 
-fn status(status: JobStatus) -> Markup {
+pub(crate) fn status(status: JobStatus) -> Markup {
     let (word, class) = status_words(status);
     html! { span class={ "status " (class) } { (word) } }
 }

@@ -310,7 +310,10 @@ fn frame(
     Page {
         status: StatusCode::OK,
         markup,
-        cookies: said.map(|_| cookie::forget_said(state)).into_iter().collect(),
+        cookies: said
+            .map(|_| cookie::forget_said(state))
+            .into_iter()
+            .collect(),
     }
 }
 

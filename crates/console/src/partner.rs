@@ -110,9 +110,8 @@ fn request(visitor: &Visitor, partner: &Partner) -> Markup {
 async fn ask(visitor: Visitor, form: Form) -> Response {
     let state = &visitor.state;
     let user = &visitor.bearer.user;
-    let asked = state
-        .hub
-        .partner_ask(&visitor.actor(), user, read(&form, ""));
+    let actor = visitor.actor();
+    let asked = state.hub.partner_ask(&actor, user, read(&form, ""));
     match asked.await {
         Ok(_) => {
             let said = Said::good("The request is sent: an operator looks at it.");

@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use hub::partner::Partner as Candidate;
 use maud::{Markup, html};
 use model::Role;
@@ -37,7 +37,10 @@ async fn page(of: In<Partner>) -> Response {
         Ok(None) => return nobody(&of),
         Err(error) => return problem::of(of.state(), &error),
     };
-    let open = items.iter().filter(|item| item.state == State::Open).count();
+    let open = items
+        .iter()
+        .filter(|item| item.state == State::Open)
+        .count();
     let content = html! {
         div.title { h1 { "Certification of " (partner.request.product) }
             @if partner.stage == Stage::Nominated && of.may(Role::Member) {
@@ -137,7 +140,9 @@ pub(crate) fn certificate(certificate: &Certificate) -> Markup {
 }
 
 pub(crate) fn checklist(items: &[Item]) -> Markup {
-    let applies = items.iter().filter(|item| item.state != State::NotApplicable);
+    let applies = items
+        .iter()
+        .filter(|item| item.state != State::NotApplicable);
     let all = applies.clone().count();
     let done = applies.filter(|item| item.state == State::Done).count();
     html! {

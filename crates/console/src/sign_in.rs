@@ -23,11 +23,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/console/sign-out", post(sign_out))
 }
 
-async fn page(
-    State(state): State<ConsoleState>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
+async fn page(State(state): State<ConsoleState>, headers: HeaderMap, uri: Uri) -> Response {
     match setup::is_needed(&state).await {
         Ok(true) => {
             return (
@@ -77,11 +73,7 @@ pub(crate) fn inside(next: &str) -> String {
     if is_inside { next } else { "/console" }.to_owned()
 }
 
-async fn sign_in(
-    State(state): State<ConsoleState>,
-    parts: Parts,
-    form: Form,
-) -> Response {
+async fn sign_in(State(state): State<ConsoleState>, parts: Parts, form: Form) -> Response {
     let origin = guard::origin(&parts, &state);
     let agent = parts
         .headers

@@ -259,7 +259,7 @@ async fn publish(of: In<Partner>, form: Form) -> Response {
         Ok(told) => told,
         Err(error) => {
             let to = of.path("/test-drive");
-            return done::<()>(of.state(), &to, Err(error), |()| String::new());
+            return done::<(), String>(of.state(), &to, Err(error), |()| String::new());
         }
     };
     match look(&of).await {

@@ -82,7 +82,6 @@ async fn choose_password(
     }
 }
 
-
 async fn forgotten(State(state): State<ConsoleState>, headers: HeaderMap) -> Response {
     let said = cookie::said(&headers);
     let content = html! {
@@ -111,7 +110,8 @@ async fn ask(State(state): State<ConsoleState>, parts: Parts, form: Form) -> Res
         .password_reset(origin.as_ref(), form.text("email"));
     match asked.await {
         Ok(()) => {
-            let said = "If somebody with this address may sign in here, a mail is on its way to them.";
+            let said =
+                "If somebody with this address may sign in here, a mail is on its way to them.";
             go(&state, "/console/sign-in", &Said::good(said))
         }
         Err(error @ (hub::Error::Invalid(_) | hub::Error::Busy { .. })) => {

@@ -26,7 +26,10 @@ pub(super) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route(&format!("{ALL}/new"), get(new).post(create))
         .route(&format!("{ALL}/{{deploymentId}}"), get(one))
-        .route(&format!("{ALL}/{{deploymentId}}/edit"), get(edit).post(save))
+        .route(
+            &format!("{ALL}/{{deploymentId}}/edit"),
+            get(edit).post(save),
+        )
         .route(&format!("{ALL}/{{deploymentId}}/delete"), post(delete))
 }
 
@@ -96,8 +99,14 @@ async fn create(of: In<Member>, Path((_, application)): super::Of, form: Form) -
         .deployment_create(&actor, of.scope(), application, &value);
     match created.await {
         Ok(deployment) => {
-            let said = Said::good("It is added. Say which event types it has, and how accounts are taken on.");
-            go(of.state(), &path(&of, application, &deployment.id, ""), &said)
+            let said = Said::good(
+                "It is added. Say which event types it has, and how accounts are taken on.",
+            );
+            go(
+                of.state(),
+                &path(&of, application, &deployment.id, ""),
+                &said,
+            )
         }
         Err(error) => match violations(error) {
             Ok(invalid) => {
@@ -235,7 +244,11 @@ async fn save(of: In<Member>, Path((_, application, id)): Of, form: Form) -> Res
         Err(editor) => return refused(changing(&of, application, &id, &editor)),
     };
     let (actor, which) = (of.actor(), (application, &id));
-    match of.hub().deployment_put(&actor, of.scope(), which, &value).await {
+    match of
+        .hub()
+        .deployment_put(&actor, of.scope(), which, &value)
+        .await
+    {
         Ok(_) => {
             let to = path(&of, application, &id, "");
             go(of.state(), &to, &Said::good("It is saved."))

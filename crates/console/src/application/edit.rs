@@ -47,11 +47,7 @@ const FIELDS: &[Field] = &[
         pointer: "/hashAlgorithm",
         label: "Hashes with",
         help: "How identifiers are hashed on their way to it, where they are.",
-        kind: Kind::Choice(&[
-            ("MD5", "MD5"),
-            ("SHA1", "SHA-1"),
-            ("SHA256", "SHA-256"),
-        ]),
+        kind: Kind::Choice(&[("MD5", "MD5"), ("SHA1", "SHA-1"), ("SHA256", "SHA-256")]),
     },
     Field {
         pointer: "/endpointTypes/event/source/enabled",
@@ -126,12 +122,12 @@ pub(super) async fn create(of: In<Member>, form: Form) -> Response {
         Ok(value) => value,
         Err(editor) => return refused(defining(&of, &editor)),
     };
-    let created = of
-        .hub()
-        .application_create(&of.actor(), of.scope(), &value);
+    let actor = of.actor();
+    let created = of.hub().application_create(&actor, of.scope(), &value);
     match created.await {
         Ok(application) => {
-            let said = Said::good("It is defined. Add a deployment, so that accounts can connect it.");
+            let said =
+                Said::good("It is defined. Add a deployment, so that accounts can connect it.");
             let to = of.path(&format!("/applications/{}", application.id));
             go(of.state(), &to, &said)
         }
@@ -193,9 +189,10 @@ pub(super) async fn preview(of: In<Member>, Path((_, id)): Of, form: Form) -> Re
         let editor = Editor::new(FIELDS, value);
         return changing(&of, &before, &editor).into_response();
     }
+    let actor = of.actor();
     let tried = of
         .hub()
-        .application_put(&of.actor(), of.scope(), id, &value, Run::Dry);
+        .application_put(&actor, of.scope(), id, &value, Run::Dry);
     match tried.await {
         Ok((after, effects)) => previewed(&of, &before, &after, &effects).into_response(),
         Err(error) => match violations(error) {
@@ -250,9 +247,10 @@ pub(super) async fn save(of: In<Member>, Path((_, id)): Of, form: Form) -> Respo
         Ok(value) => value,
         Err(_) => return problem::invalid(of.state(), "The document is no JSON."),
     };
+    let actor = of.actor();
     let saved = of
         .hub()
-        .application_put(&of.actor(), of.scope(), id, &value, Run::Real);
+        .application_put(&actor, of.scope(), id, &value, Run::Real);
     saved_page(&of, id, saved.await, value).await
 }
 

@@ -28,8 +28,7 @@ fn definition(effect: &Effect) -> Markup {
     let Some((before, after)) = &effect.definition else {
         return html! {};
     };
-    let [before, after] =
-        [before, after].map(|one| serde_json::to_value(one).unwrap_or_default());
+    let [before, after] = [before, after].map(|one| serde_json::to_value(one).unwrap_or_default());
     html! { (difference::table(&difference(&before, &after), ["Now", "Then"])) }
 }
 

@@ -54,7 +54,10 @@ const FIELDS: &[Field] = &[
         pointer: "/registrationType",
         label: "Does",
         help: "",
-        kind: Kind::Choice(&[("PUBLISH", "it publishes them"), ("SUBSCRIBE", "it takes them")]),
+        kind: Kind::Choice(&[
+            ("PUBLISH", "it publishes them"),
+            ("SUBSCRIBE", "it takes them"),
+        ]),
     },
 ];
 

@@ -115,7 +115,12 @@ fn editing(
             (preview(&Some(read.kind), read.instructions.as_deref(), &read.prompts()))
         }
     };
-    page::inside(of, Place::Applications, "How accounts are taken on", &content)
+    page::inside(
+        of,
+        Place::Applications,
+        "How accounts are taken on",
+        &content,
+    )
 }
 
 /// The last step of a registration, as a user sees it. Nothing can be sent from here.
@@ -151,13 +156,16 @@ async fn save(of: In<Member>, Path((_, application, id)): Of, form: Form) -> Res
         let editor = Editor::new(FIELDS, value.clone()).wrong(invalid);
         return editing(&of, which, &editor, Some(&value)).into_response();
     }
-    let saved = of
-        .hub()
-        .onboarding_put(&of.actor(), of.scope(), which, &value);
+    let actor = of.actor();
+    let saved = of.hub().onboarding_put(&actor, of.scope(), which, &value);
     match saved.await {
         Ok(_) => {
             let to = path(&of, application, &id, "");
-            go(of.state(), &to, &Said::good("It is saved: this is what users see from now on."))
+            go(
+                of.state(),
+                &to,
+                &Said::good("It is saved: this is what users see from now on."),
+            )
         }
         Err(error) => match violations(error) {
             Ok(invalid) => {
