@@ -11,6 +11,9 @@ use crate::document;
 /// More of a value is in the document itself.
 const VALUE_CHARS_MAX: usize = 4_000;
 
+/// A value with more lines can be folded.
+const LINES_MAX: usize = 12;
+
 /// A table; `sides` say whose the two columns are.
 pub(crate) fn table(differences: &[Difference], sides: [&str; 2]) -> Markup {
     html! {
@@ -45,11 +48,21 @@ fn place(pointer: &str) -> Markup {
 }
 
 fn old(value: &Value) -> Markup {
-    html! { del { (shown(value)) } }
+    let text = shown(value);
+    folded(&text, &html! { del { (text) } })
 }
 
 fn new(value: &Value) -> Markup {
-    html! { ins { (shown(value)) } }
+    let text = shown(value);
+    folded(&text, &html! { ins { (text) } })
+}
+
+/// What is long opens by itself, and can be put away.
+fn folded(text: &str, value: &Markup) -> Markup {
+    let lines = text.lines().count();
+    html! {
+        @if lines > LINES_MAX { details open { summary { (lines) " lines" } (value) } } @else { (value) }
+    }
 }
 
 /// Text as text, the rest as JSON.

@@ -172,12 +172,11 @@ fn answered(told: &Told) -> Markup {
         section.panel role="status" {
             @match &told.answer {
                 Ok(published) => h2 { span.status.active { "200" } " taken: " (published.accepted) " event" },
-                Err(error) => {
-                    h2 { span.status.failed { "refused" } " " (problem::sentence(error)) }
-                    @if let hub::Error::Invalid(invalid) = error {
-                        ul { @for one in &invalid.violations { li { code { (one.pointer) } " " (one.message) } } }
-                    }
+                Err(hub::Error::Invalid(invalid)) => {
+                    h2 { span.status.failed { "400" } " refused, as any publisher would be:" }
+                    ul { @for one in &invalid.violations { li { code { (one.pointer) } " " (one.message) } } }
                 }
+                Err(error) => h2 { span.status.failed { "refused" } " " (problem::sentence(error)) },
             }
             details { summary { "What was said" } pre.code tabindex="0" { (sent) } }
         }

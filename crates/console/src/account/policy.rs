@@ -82,7 +82,7 @@ pub(super) fn shown(of: &In<Viewer>) -> Markup {
             h2 { "Policy" }
             @if of.may(Role::Admin) {
                 form.stack.wide method="post" action=(of.path("/settings/policy")) {
-                    div.columns { @for (name, label, words) in CHOICES { (choice(&now, name, label, words)) } }
+                    div.columns.policy { @for (name, label, words) in CHOICES { (choice(&now, name, label, words)) } }
                     label.narrow-left { "Region of phone numbers without a country code" input type="text" name="defaultRegion" value=(region) maxlength="2" autocomplete="off" placeholder="DE"; small { "two letters; none: such numbers are reported and not hashed" } }
                     div { button.main type="submit" { "Save the policy" } }
                 }

@@ -76,7 +76,7 @@ fn table(of: &Operator) -> Markup {
             (nothing("No task has run here.", &html! { p { "A process whose roles have no " code { "flow" } " serves pages and calls only." } }))
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Tasks" { table {
-                thead { tr { th scope="col" { "Task" } th scope="col" { "State" } th scope="col" { "Last run" } th scope="col" { "Did last" } th.number scope="col" { "Runs" } th.number scope="col" { "Failed" } th scope="col" { "Took" } } }
+                thead { tr { th scope="col" { "Task" } th scope="col" { "State" } th scope="col" { "Last run" } th scope="col" { "Did last" } th.number scope="col" { "Runs" } th.number scope="col" { "Failed" } th.number scope="col" { "Took" } } }
                 tbody { @for task in &tasks { tr {
                     th scope="row" { (task.name) small { (what(task)) } }
                     td { @match &task.trouble {
@@ -87,7 +87,7 @@ fn table(of: &Operator) -> Markup {
                     td { @match &task.did { Some((at, did)) => { (did) ", " (time::ago(*at, now)) } None => "nothing to do yet" } }
                     td.number { (grouped(task.runs)) }
                     td.number { (grouped(task.failures)) }
-                    td { (time::length(task.took)) }
+                    td.number { (time::length(task.took)) }
                 } } }
             } }
         }

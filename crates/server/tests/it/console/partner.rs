@@ -33,6 +33,11 @@ fn hidden(page: &str, name: &str) -> String {
     value.replace("&quot;", "\"").replace("&amp;", "&")
 }
 
+/// A page of the pilot account.
+fn below(pilot: &str, rest: &str) -> String {
+    format!("{pilot}{rest}")
+}
+
 fn product() -> Value {
     json!({
         "displayName": "Mailer", "providerName": "Northwind", "description": "Sends mail", "url": "https://in.example.com",
@@ -120,16 +125,12 @@ impl Way {
         }
     }
 
-    fn path(&self, rest: &str) -> String {
-        format!("{}{rest}", self.pilot)
-    }
-
     /// Defines the product with a deployment, an event type and how accounts are taken on.
     async fn define(&mut self) {
         let mut wrong = product();
         wrong["marketingDatabasesDefinition"]["marketingDatabases"][0]["identifiers"][0]["type"] =
             json!(7);
-        let (new, text) = (self.path("/applications/new"), wrong.to_string());
+        let (new, text) = (below(&self.pilot, "/applications/new"), wrong.to_string());
         let refused = self.ada.post(&new, &[("document", &text)]).await;
         assert_eq!(refused.status, 400);
         let text = refused.text();
@@ -168,7 +169,7 @@ impl Way {
         let fields = [("document", deployment.as_str())];
         let added = send(
             &mut self.ada,
-            &self.path("/applications/1/deployments/new"),
+            &below(&self.pilot, "/applications/1/deployments/new"),
             &fields,
         )
         .await;
@@ -177,7 +178,7 @@ impl Way {
             "{added}"
         );
 
-        let deployment = self.path("/applications/1/deployments/mails");
+        let deployment = below(&self.pilot, "/applications/1/deployments/mails");
         let types = format!("{deployment}/event-types");
         let event =
             json!({ "code": "emailOpen", "name": "Mail opened", "attributes": [] }).to_string();
@@ -215,7 +216,7 @@ impl Way {
 
     /// Certified, with what is open not asked for.
     async fn certify(&mut self) {
-        let asked = send(&mut self.ada, &self.path("/review"), &[]).await;
+        let asked = send(&mut self.ada, &below(&self.pilot, "/review"), &[]).await;
         assert!(asked.contains("An operator looks at it now"), "{asked}");
         let shown = page(&mut self.olga, &self.partner).await;
         let open: Vec<&str> = shown
@@ -265,7 +266,7 @@ impl Way {
 #[tokio::test]
 async fn from_a_request_to_production_and_a_change_that_follows() {
     let mut way = Way::begin().await;
-    let review = page(&mut way.ada, &way.path("/review")).await;
+    let review = page(&mut way.ada, &below(&way.pilot, "/review")).await;
     assert!(
         review.contains("Certification of Mailer") && review.contains("0 of 7 done"),
         "{review}"
@@ -289,7 +290,7 @@ async fn from_a_request_to_production_and_a_change_that_follows() {
     assert!(shown.contains("production is what pilot is"), "{shown}");
 
     // A change: looked at, saved, and only that goes to production, as it was looked at.
-    let edit = way.path("/applications/1/edit");
+    let edit = below(&way.pilot, "/applications/1/edit");
     let editor = page(&mut way.ada, &edit).await;
     assert!(editor.contains("Sends mail, and more"), "{editor}");
     let mut document = product();
@@ -301,12 +302,12 @@ async fn from_a_request_to_production_and_a_change_that_follows() {
             && preview.contains("<ins>Sends mail well</ins>"),
         "{preview}"
     );
-    let before = page(&mut way.ada, &way.path("/applications/1")).await;
+    let before = page(&mut way.ada, &below(&way.pilot, "/applications/1")).await;
     assert!(
         before.contains("Sends mail, and more"),
         "nothing is changed yet"
     );
-    let save = way.path("/applications/1/save");
+    let save = below(&way.pilot, "/applications/1/save");
     let saved = send(
         &mut way.ada,
         &save,
