@@ -4,7 +4,6 @@
 //! list has exactly the members that clients of the field know; one job, and a list that is asked for `extraFields`, has
 //! steps, counts and times beside them.
 
-mod unpack;
 pub(crate) mod upload;
 pub(crate) mod view;
 

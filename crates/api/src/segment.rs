@@ -160,11 +160,7 @@ async fn add(
     path: InPath,
     payload: Payload,
 ) -> Result<Json<bool>, Problem> {
-    let id = caller.own(&state, path.endpoint()?)?;
-    let body = payload.json()?;
-    let (actor, scope) = (caller.actor(), caller.scope());
-    state.hub.segments_add(&actor, scope, id, &body).await?;
-    Ok(Json(true))
+    announce(&caller, &state, &path, &payload, false).await
 }
 
 async fn replace(
@@ -173,10 +169,23 @@ async fn replace(
     path: InPath,
     payload: Payload,
 ) -> Result<Json<bool>, Problem> {
-    let id = caller.own(&state, path.endpoint()?)?;
+    announce(&caller, &state, &path, &payload, true).await
+}
+
+async fn announce(
+    caller: &Caller<EndpointKey>,
+    state: &ApiState,
+    path: &InPath,
+    payload: &Payload,
+    replaces: bool,
+) -> Result<Json<bool>, Problem> {
+    let id = caller.own(state, path.endpoint()?)?;
     let body = payload.json()?;
     let (actor, scope) = (caller.actor(), caller.scope());
-    state.hub.segments_replace(&actor, scope, id, &body).await?;
+    state
+        .hub
+        .segments_announce(&actor, scope, id, (&body, replaces))
+        .await?;
     Ok(Json(true))
 }
 

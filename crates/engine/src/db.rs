@@ -33,6 +33,17 @@ pub enum Db {
     Postgres(Postgres),
 }
 
+/// When what a transaction has committed is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncAt {
+    /// When `commit` answers.
+    Commit,
+    /// With the next transaction that is there at its commit. Whatever becomes of the process (or of processes that use the
+    /// database), it is there; a power failure may take the last of it, but never leaves a later transaction without it.
+    /// For what can be made again from what was committed later.
+    NextCommit,
+}
+
 impl Db {
     /// Opens the SQLite database at `path`, creating the file if it is not there.
     ///
@@ -70,11 +81,19 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`] while the process shuts down.
     pub async fn begin(&self) -> Result<Tx, DbError> {
+        self.begin_with(SyncAt::Commit).await
+    }
+
+    /// The same, with a choice of when what is committed is on disk.
+    ///
+    /// # Errors
+    /// As [`Db::begin`].
+    pub async fn begin_with(&self, sync: SyncAt) -> Result<Tx, DbError> {
         match self {
-            Self::Sqlite(sqlite) => Ok(Tx(Inner::Sqlite(sqlite.begin().await))),
+            Self::Sqlite(sqlite) => Ok(Tx(Inner::Sqlite(sqlite.begin(sync).await))),
             #[cfg(feature = "distributed")]
             Self::Postgres(postgres) => {
-                let tx = postgres.begin().await?;
+                let tx = postgres.begin(sync).await?;
                 Ok(Tx(Inner::Postgres(Box::new(tx))))
             }
         }

@@ -23,7 +23,7 @@ mod conformance;
 
 pub use blobs::{BlobError, Blobs, S3Options};
 pub use clock::{Clock, ManualClock};
-pub use db::{ConstraintKind, Db, DbError, FromValue, Migration, Row, Tx, Value};
+pub use db::{ConstraintKind, Db, DbError, FromValue, Migration, Row, SyncAt, Tx, Value};
 pub use log::{
     Appended, Batch, CommitStats, Ends, Fault, Faults, JetStream, JetStreamOptions, Log, LogError,
     LogOptions, Position,

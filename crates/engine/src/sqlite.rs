@@ -22,6 +22,10 @@ const STATEMENTS_MAX: usize = 256;
 /// Bytes to which the write-ahead file is cut back once a burst has been checkpointed.
 const WAL_BYTES_KEPT: u32 = 64 << 20;
 
+/// Memory for pages of a file's writer, in KiB, taken when it is needed: inserting into large indexes reads pages all over
+/// them, and what does not fit is written out in the middle of a transaction.
+const WRITER_CACHE_KIB: u32 = 16 << 10;
+
 /// Reader connections of one file. Reads are short and mostly served from the page cache, so a
 /// few keep two to eight cores busy; each costs up to 2 MiB of cache.
 const READERS: usize = 4;
@@ -46,7 +50,9 @@ pub(crate) fn open(path: &Path, usage: Use) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     let usage = match usage {
         Use::Write { page_bytes } => {
-            format!("PRAGMA page_size={page_bytes}; PRAGMA journal_mode=WAL;")
+            format!(
+                "PRAGMA page_size={page_bytes}; PRAGMA journal_mode=WAL; PRAGMA cache_size=-{WRITER_CACHE_KIB};"
+            )
         }
         Use::Read => "PRAGMA query_only=ON;".to_owned(),
     };

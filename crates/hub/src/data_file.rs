@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 mod table;
+mod unpack;
 
 use bytes::Bytes;
 use engine::{Blobs, Db};
@@ -21,6 +22,7 @@ use store::data_file::DataFile;
 use crate::{Error, Hub, Result, Scope};
 
 pub(crate) use table::Line;
+pub use unpack::{Layer, Packed};
 
 /// Where all data files rest, among other blobs.
 pub(crate) const FOLDER: &str = "jobs/";

@@ -20,41 +20,17 @@ use crate::{Actor, Error, Hub, Page, Result, Scope};
 pub const LIST_MAX: u64 = 100_000;
 
 impl Hub {
-    /// A push producer announces segments: new ones are added, known ones are described anew.
+    /// A push producer announces segments: new ones are added, known ones are described anew. If that `replaces` its list,
+    /// what is not in `body` is there no more.
     ///
     /// # Errors
     /// [`Error::Invalid`] with every violation, also when the endpoint is no push producer of audiences.
-    pub async fn segments_add(
+    pub async fn segments_announce(
         &self,
         actor: &Actor,
         scope: Scope,
         endpoint: EndpointId,
-        body: &Value,
-    ) -> Result<()> {
-        self.announce(actor, scope, endpoint, body, false).await
-    }
-
-    /// The same, and what is not in `body` is there no more.
-    ///
-    /// # Errors
-    /// As [`Hub::segments_add`].
-    pub async fn segments_replace(
-        &self,
-        actor: &Actor,
-        scope: Scope,
-        endpoint: EndpointId,
-        body: &Value,
-    ) -> Result<()> {
-        self.announce(actor, scope, endpoint, body, true).await
-    }
-
-    async fn announce(
-        &self,
-        actor: &Actor,
-        scope: Scope,
-        endpoint: EndpointId,
-        body: &Value,
-        replaces: bool,
+        (body, replaces): (&Value, bool),
     ) -> Result<()> {
         let (segments, mut invalid) = Invalid::split(parse_announced(body));
         self.check_push_producer(scope, endpoint, &mut invalid)?;

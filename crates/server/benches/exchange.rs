@@ -51,8 +51,9 @@ use engines::Engines;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "publish-single",
+    "publish-strangers",
     "publish-batch",
     "push",
     "push-ten",
@@ -67,7 +68,13 @@ const NAMES: [&str; 12] = [
 ];
 
 /// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
-const SHARED: [&str; 4] = ["publish-single", "publish-batch", "push", "latency"];
+const SHARED: [&str; 5] = [
+    "publish-single",
+    "publish-strangers",
+    "publish-batch",
+    "push",
+    "latency",
+];
 
 /// What the command line asks for.
 struct Options {
@@ -150,6 +157,7 @@ async fn run(options: &Options) -> Result<()> {
         println!("\n{name}");
         match name.as_str() {
             "publish-single" => publish::single(&engines, options.time).await?,
+            "publish-strangers" => publish::strangers(&engines, options.time).await?,
             "publish-batch" => publish::batches(&engines, options.time).await?,
             "push" => push::run(&engines, options.time, 1).await?,
             "push-ten" => push::run(&engines, options.time, 10).await?,

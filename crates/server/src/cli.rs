@@ -217,6 +217,16 @@ trait Verbs {
 }
 
 /// JSON of a file, or (`-`) of the standard input.
+/// `OLD=NEW`, for what is called otherwise on the other side.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((one, other)) if !one.is_empty() && !other.is_empty() => {
+            Ok((one.to_owned(), other.to_owned()))
+        }
+        _ => Err("write the name as it comes, `=`, and what it becomes".to_owned()),
+    }
+}
+
 fn read_json(path: String) -> Result<Value, CliError> {
     let text = if path == "-" {
         std::io::read_to_string(std::io::stdin())

@@ -57,9 +57,8 @@ const BANS: &[Ban] = &[
         texts: &["time::sleep"],
         within: In::Tests,
         // The receiver plays a stranger who answers a byte at a time; no test clock moves a process of its own, nor a hub
-        // that runs by itself, as fairness lets it.
+        // that runs by itself: both are waited for with the harness's `wait`.
         except: &[
-            "crates/server/tests/it/fairness.rs",
             "crates/server/tests/it/harness/process.rs",
             "crates/server/tests/it/harness/receiver.rs",
         ],

@@ -12,13 +12,13 @@ use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use hub::data_file::{Layer, Packed};
 use hub::job::Upload;
 use model::multipart::{Found, Multipart, PartHead};
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::job_id;
-use super::unpack::Layer;
 use crate::ApiState;
 use crate::body::Payload;
 use crate::caller::{Caller, EndpointOrAccountKey};
@@ -117,7 +117,7 @@ fn said(headers: &HeaderMap, name: header::HeaderName) -> String {
 pub(crate) async fn receive(request: Request, upload: &mut Upload) -> Result<Received, Problem> {
     let content_type = said(request.headers(), header::CONTENT_TYPE);
     let encoding = said(request.headers(), header::CONTENT_ENCODING).to_ascii_lowercase();
-    let mut transport = Layer::of_encoding(&encoding)?;
+    let mut transport = Layer::of_encoding(&encoding).map_err(packed)?;
     let media = model::multipart::media(&content_type);
     let mut sink = if media.starts_with("multipart/") {
         let multipart = Multipart::new(&content_type).map_err(|error| not_multipart(&error))?;
@@ -134,12 +134,12 @@ pub(crate) async fn receive(request: Request, upload: &mut Upload) -> Result<Rec
     while let Some(bytes) = next(&mut body).await? {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let out = transport.take(&mut rest)?;
+            let out = transport.take(&mut rest).map_err(packed)?;
             sink.feed(&out).await?;
         }
     }
     loop {
-        let out = transport.finish()?;
+        let out = transport.finish().map_err(packed)?;
         if out.is_empty() {
             return sink.finish().await;
         }
@@ -190,6 +190,16 @@ fn is_data(media: &str) -> bool {
 
 fn not_multipart(error: &model::multipart::MultipartError) -> Problem {
     Problem::invalid("", "multipart", error.to_string())
+}
+
+fn packed(error: Packed) -> Problem {
+    match error {
+        Packed::Encoding(_) | Packed::Archive => {
+            Problem::new(Kind::UnsupportedMediaType, error.to_string())
+        }
+        Packed::Damaged(_) => Problem::invalid("", "encoding", error.to_string()),
+        Packed::Decoder(error) => hub::Error::internal(error).into(),
+    }
 }
 
 /// Where the bytes go.
@@ -271,7 +281,7 @@ impl<'u> Sink<'u> {
                 self.received.has_data |= !bytes.is_empty();
                 let mut rest = bytes;
                 while !rest.is_empty() {
-                    let out = layer.take(&mut rest)?;
+                    let out = layer.take(&mut rest).map_err(packed)?;
                     self.upload.append(&out).await?;
                 }
             }
@@ -299,7 +309,7 @@ impl<'u> Sink<'u> {
                 }
             }
             Part::Data(mut layer) => loop {
-                let out = layer.finish()?;
+                let out = layer.finish().map_err(packed)?;
                 if out.is_empty() {
                     break;
                 }

@@ -66,6 +66,15 @@ struct UndoneView {
     people_after: u64,
 }
 
+impl From<hub::identity::Undone> for UndoneView {
+    fn from(done: hub::identity::Undone) -> Self {
+        Self {
+            people_before: done.people_before,
+            people_after: done.people_after,
+        }
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct EstimateView {
@@ -202,10 +211,7 @@ async fn undo(
         .hub
         .identity_cut(&caller.actor(), scope, id.0, true)
         .await?;
-    Ok(Json(UndoneView {
-        people_before: done.people_before,
-        people_after: done.people_after,
-    }))
+    Ok(Json(done.into()))
 }
 
 async fn redo(
@@ -218,10 +224,7 @@ async fn redo(
         .hub
         .identity_cut(&caller.actor(), scope, id.0, false)
         .await?;
-    Ok(Json(UndoneView {
-        people_before: done.people_before,
-        people_after: done.people_after,
-    }))
+    Ok(Json(done.into()))
 }
 
 async fn estimate(

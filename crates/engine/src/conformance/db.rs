@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::{ConstraintKind, Db, DbError, Migration, Value};
+use crate::{ConstraintKind, Db, DbError, Migration, SyncAt, Value};
 
 /// Where a database rests, so that it can be closed and opened again.
 enum Place {
@@ -51,6 +51,7 @@ super::suite!(sqlite: super::Place::sqlite() =>
     values_come_back_as_they_went,
     any_value_comes_back_as_it_went,
     placeholders_are_numbered_not_ordered,
+    what_is_synced_with_the_next_commit_is_there_like_all_else,
     mistakes_name_what_is_wrong,
     a_transaction_is_seen_when_committed_and_not_before,
     dropping_a_transaction_undoes_it,
@@ -76,6 +77,7 @@ super::suite!(postgresql: super::Place::postgres() =>
     values_come_back_as_they_went,
     any_value_comes_back_as_it_went,
     placeholders_are_numbered_not_ordered,
+    what_is_synced_with_the_next_commit_is_there_like_all_else,
     mistakes_name_what_is_wrong,
     a_transaction_is_seen_when_committed_and_not_before,
     dropping_a_transaction_undoes_it,
@@ -172,6 +174,25 @@ async fn placeholders_are_numbered_not_ordered(place: &Place) {
         .map(|name| row.get(name).expect("a column"))
         .into();
     assert_eq!(got, [11, 2, 1, 2, 52]);
+}
+
+async fn what_is_synced_with_the_next_commit_is_there_like_all_else(place: &Place) {
+    let db = place.ready().await;
+    for id in 0..20 {
+        let sync = if id % 3 == 0 {
+            SyncAt::Commit
+        } else {
+            SyncAt::NextCommit
+        };
+        let mut tx = db.begin_with(sync).await.expect("begins");
+        tx.execute(ADD, &account(id)).await.expect("inserts");
+        if id % 5 != 4 {
+            tx.commit().await.expect("commits");
+        }
+    }
+    assert_eq!(count(&db).await, 16, "what was not committed is not there");
+    drop(db);
+    assert_eq!(count(&place.open().await).await, 16);
 }
 
 async fn mistakes_name_what_is_wrong(place: &Place) {

@@ -17,7 +17,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DbError, Row, Value};
+use super::{DbError, Row, SyncAt, Value};
 use crate::log::Followers;
 use connection::Connection;
 use error::unavailable;
@@ -136,19 +136,21 @@ impl Postgres {
         &self.promises
     }
 
-    pub(crate) async fn begin(&self) -> Result<PostgresTx, DbError> {
-        self.writers.lease().await.map(PostgresTx::new)
+    pub(crate) async fn begin(&self, sync: SyncAt) -> Result<PostgresTx, DbError> {
+        let lease = self.writers.lease().await?;
+        Ok(PostgresTx::new(lease, sync))
     }
 
     /// Starts a transaction of a log.
     pub(crate) async fn begin_log(&self) -> Result<PostgresTx, DbError> {
-        self.log.lease().await.map(PostgresTx::new)
+        let lease = self.log.lease().await?;
+        Ok(PostgresTx::new(lease, SyncAt::Commit))
     }
 
     /// Runs one statement of a log, which is a transaction of its own.
     pub(crate) async fn call_log(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, Failure> {
         let mut lease = self.log.lease().await.map_err(Failure::certain)?;
-        let rows = lease.rows(false, sql, params).await;
+        let rows = lease.rows(None, sql, params).await;
         lease.give_back_after(&rows);
         rows.map_err(|error| Failure {
             is_uncertain: error::is_uncertain(&error),
@@ -164,7 +166,7 @@ impl Postgres {
 
     pub(super) async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
         let mut lease = self.readers.lease().await?;
-        let rows = lease.rows(false, sql, params).await;
+        let rows = lease.rows(None, sql, params).await;
         lease.give_back_after(&rows);
         rows
     }
@@ -185,10 +187,11 @@ pub(crate) struct PostgresTx {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// BEGIN goes with the first statement: a transaction costs no round trip of its own to start.
-    Fresh,
+    /// This goes with the first statement: a transaction costs no round trip of its own to start.
+    Fresh(&'static str),
     Open,
     Failed,
+    Closed,
 }
 
 /// A connection, while a transaction has it.
@@ -200,11 +203,14 @@ struct Open {
 }
 
 impl PostgresTx {
-    fn new(lease: Lease) -> Self {
+    fn new(lease: Lease, sync: SyncAt) -> Self {
         Self {
             open: Some(Open {
                 lease: Some(lease),
-                state: State::Fresh,
+                state: State::Fresh(match sync {
+                    SyncAt::Commit => "BEGIN",
+                    SyncAt::NextCommit => "BEGIN; SET LOCAL synchronous_commit TO OFF",
+                }),
             }),
         }
     }
@@ -241,20 +247,20 @@ impl PostgresTx {
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), DbError> {
-        let (mut open, fresh) = self.take()?;
-        if !fresh {
+        let (mut open, begin) = self.take()?;
+        if begin.is_none() {
             let result = open.connection()?.run("COMMIT").await;
             if result.is_err() {
                 open.state = State::Failed;
                 return result;
             }
-            open.state = State::Fresh;
+            open.state = State::Closed;
         }
         Ok(())
     }
 
-    /// The connection for a call, and whether that has to begin the transaction. Whoever drops the call drops it too.
-    fn take(&mut self) -> Result<(Open, bool), DbError> {
+    /// The connection for a call, and how that has to begin the transaction, if it has to. Whoever drops the call drops it too.
+    fn take(&mut self) -> Result<(Open, Option<&'static str>), DbError> {
         match self.open.take() {
             None => Err(DbError::wrong(
                 "the transaction goes on after one of its calls was dropped",
@@ -266,9 +272,12 @@ impl PostgresTx {
                 ))
             }
             Some(mut open) => {
-                let fresh = open.state == State::Fresh;
+                let begin = match open.state {
+                    State::Fresh(begin) => Some(begin),
+                    _ => None,
+                };
                 open.state = State::Open;
-                Ok((open, fresh))
+                Ok((open, begin))
             }
         }
     }
@@ -296,7 +305,7 @@ impl Drop for Open {
         let Some(mut lease) = self.lease.take() else {
             return;
         };
-        if self.state == State::Fresh {
+        if matches!(self.state, State::Fresh(_) | State::Closed) {
             return lease.give_back();
         }
         // Without a runtime the connection is closed, which rolls back too.

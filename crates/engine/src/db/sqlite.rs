@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{DbError, Row, Value};
+use super::{DbError, Row, SyncAt, Value};
 use crate::blocking::blocking;
 use crate::sqlite::{self, Readers, Use};
 use statement::{classify, execute, query};
@@ -47,12 +47,12 @@ impl Sqlite {
         })
     }
 
-    pub(super) async fn begin(&self) -> SqliteTx {
+    pub(super) async fn begin(&self, sync: SyncAt) -> SqliteTx {
         let writer = Arc::clone(&self.writer).lock_owned().await;
         SqliteTx {
             open: Some(OpenTx {
                 writer,
-                state: State::Fresh,
+                state: State::Fresh(sync),
             }),
         }
     }
@@ -163,7 +163,7 @@ impl SqliteTx {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// BEGIN comes with the first statement: a transaction costs no call of its own to start.
-    Fresh,
+    Fresh(SyncAt),
     Open,
     /// A statement failed. As in PostgreSQL, what follows is refused, so that code tried on SQLite
     /// does not rely on anything else.
@@ -189,9 +189,14 @@ impl OpenTx {
                     "the transaction goes on after one of its statements failed",
                 ));
             }
-            State::Fresh => {
+            State::Fresh(sync) => {
+                // Each transaction says it, so that none depends on how the one before it ended.
+                let begin = match sync {
+                    SyncAt::Commit => "PRAGMA synchronous=FULL; BEGIN IMMEDIATE",
+                    SyncAt::NextCommit => "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE",
+                };
                 self.writer
-                    .execute_batch("BEGIN IMMEDIATE")
+                    .execute_batch(begin)
                     .map_err(|error| classify("BEGIN", error))?;
                 self.state = State::Open;
             }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use engine::Tx;
+use engine::{SyncAt, Tx};
 use model::AccountId;
 use model::hashing::{HashAlgorithm, HashMode, Region};
 use model::identity::partition::{self, Node};
@@ -94,7 +94,8 @@ impl Hub {
         }
         // Until memory has what was committed: else it could be told of two changes in the wrong order.
         let _turn = self.identity.turn(tenure.0).await;
-        let mut tx = self.db.begin().await?;
+        // It can be learned again: how far the log was routed, or a file was read, is saved later, in the same database.
+        let mut tx = self.db.begin_with(SyncAt::NextCommit).await?;
         let (shard, epoch) = tenure;
         if self.is_shared() && !store::lease::hold(&mut tx, shard.0.into(), epoch).await? {
             return Ok(false);

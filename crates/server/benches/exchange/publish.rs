@@ -35,10 +35,19 @@ fn template(key: &str, body: &str) -> Rc<[Template]> {
     ))])
 }
 
-/// One individual event a call, 64 connections.
+/// One individual event a call, 64 connections: of people who come again.
 pub(crate) async fn single(engines: &Engines, time: Duration) -> Result<()> {
+    one_by_one(engines, time, &sample::individual(sample::CODE)).await
+}
+
+/// The same, each of somebody who was never seen before: what learning people costs.
+pub(crate) async fn strangers(engines: &Engines, time: Duration) -> Result<()> {
+    one_by_one(engines, time, &sample::of_stranger(sample::CODE)).await
+}
+
+async fn one_by_one(engines: &Engines, time: Duration, body: &str) -> Result<()> {
     let (world, key) = world(engines).await?;
-    let templates = template(&key, &sample::individual(sample::CODE));
+    let templates = template(&key, body);
     let mut floor = Process::role("handler", &[])?;
     let floor_address = floor.line()?.parse()?;
     let hub = world.serve().await?;
@@ -69,6 +78,8 @@ pub(crate) async fn single(engines: &Engines, time: Duration) -> Result<()> {
     rate.print_rate("events/s", Some("≥ 0.6"));
     cpu.print_cost("server CPU, µs an event");
     own.print_cost("generator CPU, µs an event");
+    let learned = hub.metric("rialto_identity_facts_total").await?;
+    println!("  {learned:.0} facts about people were learned");
     commits(&hub).await
 }
 

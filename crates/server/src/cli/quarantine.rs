@@ -7,7 +7,7 @@ use model::{AccountId, EndpointId, QuarantineId};
 use serde_json::json;
 
 use super::view::{Column, Part, View};
-use super::{CliError, Paging, Request, Verbs, Whose, read_json};
+use super::{CliError, Paging, Request, Verbs, Whose, pair, read_json};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -90,26 +90,17 @@ pub struct Map {
     #[arg(long, value_name = "ID")]
     endpoint: EndpointId,
     /// An event code as it came and as it should be; may be given many times.
-    #[arg(long = "code", value_name = "OLD=NEW", value_parser = rename)]
+    #[arg(long = "code", value_name = "OLD=NEW", value_parser = pair)]
     codes: Vec<(String, String)>,
     /// The same for an identifier's name.
-    #[arg(long = "identifier", value_name = "OLD=NEW", value_parser = rename)]
+    #[arg(long = "identifier", value_name = "OLD=NEW", value_parser = pair)]
     identifiers: Vec<(String, String)>,
     /// The same for an attribute's name.
-    #[arg(long = "attribute", value_name = "OLD=NEW", value_parser = rename)]
+    #[arg(long = "attribute", value_name = "OLD=NEW", value_parser = pair)]
     attributes: Vec<(String, String)>,
     /// The channel of events that name none.
     #[arg(long)]
     channel: Option<String>,
-}
-
-fn rename(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((old, new)) if !old.is_empty() && !new.is_empty() => {
-            Ok((old.to_owned(), new.to_owned()))
-        }
-        _ => Err("write the name as it came, `=`, and the right one".to_owned()),
-    }
 }
 
 fn path(account: AccountId, id: QuarantineId) -> String {

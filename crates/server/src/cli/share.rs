@@ -10,7 +10,7 @@ use model::{AccountId, EndpointId, SegmentId, ShareId};
 use serde_json::{Value, json};
 
 use super::view::{Column, Part, View};
-use super::{CliError, Paging, Request, Verbs, Whose};
+use super::{CliError, Paging, Request, Verbs, Whose, pair};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -258,15 +258,6 @@ impl Create {
 
 fn action(text: &str) -> Result<ShareAction, String> {
     ShareAction::parse(text).ok_or_else(|| "ADD, REMOVE or REPLACE".to_owned())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((source, destination)) if !source.is_empty() && !destination.is_empty() => {
-            Ok((source.to_owned(), destination.to_owned()))
-        }
-        _ => Err("write the source's name, `=`, and the destination's".to_owned()),
-    }
 }
 
 fn path(account: AccountId, id: ShareId) -> String {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{ADD, TABLES, account, count};
 use crate::conformance::SmallDisk;
-use crate::{ConstraintKind, Db, DbError, Migration, Tx, Value};
+use crate::{ConstraintKind, Db, DbError, Migration, SyncAt, Tx, Value};
 
 /// Longer than anything here takes on a machine that does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,6 +53,28 @@ async fn until_waiting(db: &Db) {
     tokio::time::timeout(PATIENCE, is_so)
         .await
         .expect("it waits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_who_says_so_does_not_wait_for_the_disk() {
+    let url = Postgres::shared().fresh_database().expect("a database");
+    let name = url.rsplit('/').next().expect("a name");
+    let mut tx = open(&url).await.begin().await.expect("begins");
+    let sql = format!("ALTER DATABASE \"{name}\" SET synchronous_commit TO on");
+    tx.execute(&sql, &[]).await.expect("alters");
+    tx.commit().await.expect("commits");
+    let db = open(&url).await;
+    for (sync, expected) in [
+        (SyncAt::NextCommit, "off"),
+        (SyncAt::Commit, "on"),
+        (SyncAt::NextCommit, "off"),
+    ] {
+        let mut tx = db.begin_with(sync).await.expect("begins");
+        let sql = "SELECT current_setting('synchronous_commit') AS how";
+        let rows = tx.rows(sql, &[]).await.expect("reads");
+        assert_eq!(rows[0].get::<String>("how").expect("text"), expected);
+        tx.commit().await.expect("commits");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,7 +56,7 @@ impl Connection {
     /// Reads the rows of a statement; with `begin`, in a new transaction.
     pub(super) async fn rows(
         &mut self,
-        begin: bool,
+        begin: Option<&str>,
         sql: &str,
         params: &[Value],
     ) -> Result<Vec<Row>, DbError> {
@@ -81,7 +81,7 @@ impl Connection {
     /// Runs a statement once for each row of parameters, and returns how many rows changed in all.
     pub(super) async fn execute(
         &mut self,
-        mut begin: bool,
+        mut begin: Option<&str>,
         sql: &str,
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
@@ -100,11 +100,11 @@ impl Connection {
             let calls = try_join(self.begin(begin), in_turn(calls));
             let answer = self.limited(sql, calls).await;
             changed += self.known(sql, answer)?.1;
-            begin = false;
+            begin = None;
             rest = later;
         }
-        if begin {
-            self.run("BEGIN").await?;
+        if let Some(begin) = begin {
+            self.run(begin).await?;
         }
         Ok(changed)
     }
@@ -115,9 +115,9 @@ impl Connection {
     }
 
     /// Runs the statements of a migration, however long that takes.
-    pub(super) async fn script(&self, begin: bool, sql: &str) -> Result<(), DbError> {
-        let begin = if begin { "BEGIN;" } else { "" };
-        let all = format!("{begin} SET LOCAL statement_timeout = 0; {sql}");
+    pub(super) async fn script(&self, begin: Option<&str>, sql: &str) -> Result<(), DbError> {
+        let begin = begin.unwrap_or_default();
+        let all = format!("{begin}; SET LOCAL statement_timeout = 0; {sql}");
         let done = self.client.batch_execute(&all).await;
         done.map_err(|error| classify(sql, error))
     }
@@ -145,11 +145,11 @@ impl Connection {
         }
     }
 
-    async fn begin(&self, begin: bool) -> Result<(), Error> {
-        if begin {
-            self.client.batch_execute("BEGIN").await?;
+    async fn begin(&self, begin: Option<&str>) -> Result<(), Error> {
+        match begin {
+            Some(begin) => self.client.batch_execute(begin).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The statement, prepared for parameters of these types.

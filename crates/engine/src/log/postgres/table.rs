@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::blocking::blocking;
-use crate::db::{DbError, Failure, Postgres, Row, Value};
+use crate::db::{DbError, Failure, Postgres, Row, SyncAt, Value};
 use crate::log::batch::{self, Batch, FRAME};
 use crate::log::{Ends, LogError};
 
@@ -188,7 +188,7 @@ impl Table {
 
     /// Removes the oldest batches before `before_seq`, a bounded number. Answers how many, and the state after it.
     pub(super) async fn trim(&self, before_seq: u64) -> Result<(u64, State), LogError> {
-        let mut tx = self.postgres.begin().await?;
+        let mut tx = self.postgres.begin(SyncAt::Commit).await?;
         // A trim that is forgotten in a crash is made again; nobody has to wait for it.
         let off = "SELECT set_config('synchronous_commit', 'off', true) AS it";
         tx.rows(off, &[]).await?;
@@ -262,7 +262,7 @@ impl Table {
                 token.into(),
             ]
         });
-        let mut tx = self.postgres.begin().await?;
+        let mut tx = self.postgres.begin(SyncAt::Commit).await?;
         let insert =
             "INSERT INTO log_batch (shard, seq, records, appended_at, format, bytes, token)
             VALUES ($1, $2, $3, $4, $5, $6, $7)";

@@ -1,14 +1,15 @@
 //! What a pull producer is asked for: the rows of a segment, at once, or by an export job when it has none at hand.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::header::ACCEPT;
 use http::{HeaderValue, Method, StatusCode};
 use model::SegmentId;
 use model::invalid::shown;
-use outbound::{Call, Download};
+use outbound::{Call, Download, Failure};
 use serde_json::{Value, json};
 
 use super::{ANSWER_BYTES_MAX, EXCERPT_CHARS_MAX, Peer, Trouble, escaped, segment_path};
+use crate::data_file::{Layer, Packed};
 
 /// Which part of a segment's rows: `number` of `total`, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +18,15 @@ pub(crate) struct Batch {
     pub(crate) total: u32,
 }
 
-/// Rows that come in chunks: CSV, perhaps compressed, whose first bytes tell.
+/// Rows that come in chunks: CSV; what it was packed in is told by its first bytes and is off.
 pub(crate) struct Data {
     download: Download,
+    layer: Layer,
+    /// What came and is still packed.
+    packed: Bytes,
+    /// What came out so far, and how much may.
+    bytes: u64,
+    bytes_max: u64,
     url: String,
 }
 
@@ -109,7 +116,14 @@ impl Peer {
             return Err(self.unsuccessful(path, &self.without_credentials(answer)));
         }
         let url = format!("{}{path}", self.base);
-        Ok(Some(Data { download, url }))
+        Ok(Some(Data {
+            download,
+            layer: Layer::of_content(),
+            packed: Bytes::new(),
+            bytes: 0,
+            bytes_max: self.download_bytes_max,
+            url,
+        }))
     }
 }
 
@@ -118,18 +132,60 @@ impl Data {
     ///
     /// # Errors
     /// [`Trouble`]; what came so far is not all.
-    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, Trouble> {
-        self.download.next_chunk().await.map_err(|failure| {
-            let why = format!("{}: {failure}", self.url);
-            if failure.is_retryable() {
-                Trouble::Again {
-                    why,
-                    retry_after: None,
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        loop {
+            let out = if self.packed.is_empty() {
+                let next = self.download.next_chunk().await;
+                match next.map_err(|failure| self.broken(&failure))? {
+                    Some(packed) => {
+                        self.packed = packed;
+                        continue;
+                    }
+                    None => self.layer.finish(),
                 }
             } else {
-                Trouble::Refused(why)
+                let mut rest = &self.packed[..];
+                let out = self.layer.take(&mut rest);
+                let taken = self.packed.len() - rest.len();
+                self.packed.advance(taken);
+                if matches!(&out, Ok(out) if out.is_empty()) {
+                    continue;
+                }
+                out
+            };
+            let out = out.map_err(|error| self.not_unpacked(&error))?;
+            self.bytes += out.len() as u64;
+            if self.bytes > self.bytes_max {
+                let (url, most) = (&self.url, self.bytes_max);
+                let why = format!("{url}: unpacked it is larger than {most} bytes");
+                return Err(Trouble::Refused(why));
             }
-        })
+            return Ok((!out.is_empty()).then_some(out));
+        }
+    }
+
+    fn broken(&self, failure: &Failure) -> Trouble {
+        let why = format!("{}: {failure}", self.url);
+        if failure.is_retryable() {
+            Trouble::Again {
+                why,
+                retry_after: None,
+            }
+        } else {
+            Trouble::Refused(why)
+        }
+    }
+
+    fn not_unpacked(&self, error: &Packed) -> Trouble {
+        let why = format!("{}: {error}", self.url);
+        match error {
+            // It may have been cut off on its way.
+            Packed::Damaged(_) | Packed::Decoder(_) => Trouble::Again {
+                why,
+                retry_after: None,
+            },
+            Packed::Archive | Packed::Encoding(_) => Trouble::Refused(why),
+        }
     }
 }
 

@@ -187,6 +187,64 @@ async fn a_pull_producer_that_has_no_data_at_hand_makes_it_first() {
 }
 
 #[tokio::test]
+async fn what_a_pull_producer_packs_is_unpacked_and_what_was_cut_off_is_asked_for_again() {
+    let gzip: fn(&str) -> Vec<u8> = |text| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).expect("written");
+        encoder.finish().expect("packed")
+    };
+    let zstd: fn(&str) -> Vec<u8> = |text| zstd::encode_all(text.as_bytes(), 1).expect("packed");
+    let cut_off: fn(&str) -> Vec<u8> = |text| {
+        let mut packed = zstd::encode_all(text.as_bytes(), 1).expect("packed");
+        packed.pop();
+        packed
+    };
+    let archive: fn(&str) -> Vec<u8> = |text| [b"PK\x03\x04", text.as_bytes()].concat();
+    let meeting = Meeting {
+        source: "pull",
+        ..PUSH_PUSH
+    };
+    for (packs, is_exported) in [(gzip, false), (zstd, false), (gzip, true)] {
+        let world = World::of(meeting).await;
+        {
+            let mut book = world.producer.book();
+            book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
+            book.packs = Some(packs);
+            book.exports_after = is_exported.then_some(0);
+        }
+        let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+        world.until(job, JobStatus::Completed).await;
+        let body = world.consumer.audience().body;
+        assert_eq!(String::from_utf8_lossy(&body), GOLDEN);
+    }
+
+    let world = World::of(meeting).await;
+    {
+        let mut book = world.producer.book();
+        book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
+        book.packs = Some(cut_off);
+    }
+    let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+    world.hub.settle().await;
+    assert!(world.consumer.book().audiences.is_empty(), "not half of it");
+    world.producer.book().packs = Some(zstd);
+    world.until(job, JobStatus::Completed).await;
+    let body = world.consumer.audience().body;
+    assert_eq!(String::from_utf8_lossy(&body), GOLDEN);
+
+    let world = World::of(meeting).await;
+    {
+        let mut book = world.producer.book();
+        book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
+        book.packs = Some(archive);
+    }
+    let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+    let failed = world.until(job, JobStatus::Failed).await;
+    let why = failed.error.unwrap_or_default();
+    assert!(why.contains("zip archive"), "{why}");
+}
+
+#[tokio::test]
 async fn each_action_is_a_method_of_its_own() {
     let world = World::of(PUSH_PUSH).await;
     use ShareAction::{Add, Remove, Replace};

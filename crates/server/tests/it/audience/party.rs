@@ -36,6 +36,8 @@ pub(crate) struct Book {
     pub(crate) hangs_at_making: bool,
     /// It gives everything, whatever batch is asked for.
     pub(crate) knows_no_batches: bool,
+    /// How it packs the rows that it gives.
+    pub(crate) packs: Option<fn(&str) -> Vec<u8>>,
     /// The next rows are taken, and it says that they were not.
     pub(crate) lies_once: bool,
     given: i64,
@@ -128,7 +130,7 @@ impl Book {
             ("GET", ["v1", "jobs", "77"]) => self.export(),
             ("GET", ["v1", "jobs", "77", "data", "d-1"]) => {
                 let text = self.sources.values().next().cloned();
-                Reply::Body(200, text.unwrap_or_default().into())
+                self.rows(text.unwrap_or_default())
             }
             _ => Reply::Status(404),
         }
@@ -175,7 +177,7 @@ impl Book {
         };
         let (total, current) = (number("totalBatchCount="), number("currentBatchNumber="));
         if self.knows_no_batches {
-            return Reply::Body(200, text.clone().into());
+            return self.rows(text.clone());
         }
         let mut lines = text.lines();
         let mut part = format!("{}\n", lines.next().unwrap_or_default());
@@ -185,7 +187,12 @@ impl Book {
                 part.push('\n');
             }
         }
-        Reply::Body(200, part.into())
+        self.rows(part)
+    }
+
+    fn rows(&self, text: String) -> Reply {
+        let packed = self.packs.map(|pack| pack(&text).into());
+        Reply::Body(200, packed.unwrap_or_else(|| text.into()))
     }
 
     fn export(&mut self) -> Reply {

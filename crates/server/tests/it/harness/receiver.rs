@@ -1,6 +1,7 @@
 //! A recording subscriber: a real HTTP server whose answers a test switches.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,31 @@ type Answerer = Box<dyn FnMut(&Request) -> Reply + Send>;
 struct Shared {
     requests: Mutex<Vec<Request>>,
     answerer: Mutex<Answerer>,
+    at_once: AtOnce,
+}
+
+/// Requests that are being answered, and the most there ever were.
+#[derive(Default)]
+struct AtOnce {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// One request, until the last byte of its answer was made.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Self {
+        let now = shared.at_once.now.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.at_once.most.fetch_max(now, Ordering::SeqCst);
+        Self(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.at_once.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A server on a free port of 127.0.0.1; ends when dropped.
@@ -74,6 +100,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             requests: Mutex::new(Vec::new()),
             answerer: Mutex::new(Box::new(|_| Reply::Status(200))),
+            at_once: AtOnce::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -124,6 +151,11 @@ impl Receiver {
             .len()
     }
 
+    /// The most requests that were being answered at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.shared.at_once.most.load(Ordering::SeqCst)
+    }
+
     /// Takes what was received so far.
     pub(crate) fn take(&self) -> Vec<Request> {
         std::mem::take(
@@ -143,6 +175,7 @@ impl Drop for Receiver {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, request: axum::extract::Request) -> Response {
+    let open = Open::new(Arc::clone(&shared));
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX)
         .await
@@ -189,17 +222,16 @@ async fn receive(State(shared): State<Arc<Shared>>, request: axum::extract::Requ
             chunk,
             pause,
         } => {
-            let chunks = futures_util::stream::unfold(total, move |left| async move {
-                if left == 0 {
-                    return None;
-                }
-                tokio::time::sleep(pause).await;
-                let size = chunk.min(left);
-                Some((
-                    Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; size])),
-                    left - size,
-                ))
-            });
+            let chunks =
+                futures_util::stream::unfold((total, open), move |(left, open)| async move {
+                    if left == 0 {
+                        return None;
+                    }
+                    tokio::time::sleep(pause).await;
+                    let size = chunk.min(left);
+                    let bytes = Bytes::from(vec![b'x'; size]);
+                    Some((Ok::<_, std::io::Error>(bytes), (left - size, open)))
+                });
             *response.body_mut() = Body::from_stream(chunks);
         }
     }

@@ -1,14 +1,27 @@
 //! Data as it arrives, unpacked: gzip and zstd, as a header says or as its first bytes show, a bounded piece at a time.
 //!
-//! Whatever the ratio of a compression is, no more than a piece comes out at once, so the limit of an upload is met before
-//! memory is.
+//! Whatever the ratio of a compression is, no more than a piece comes out at once, so a limit is met before memory is.
+//! Called by the floor above for what is uploaded, and by `flow/peer` for what is fetched.
 
 use std::io::Write as _;
 
 use flate2::write::MultiGzDecoder;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
-use crate::problem::{Kind, Problem};
+/// Why data cannot be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum Packed {
+    /// `Content-Encoding` names something else.
+    #[error("Content-Encoding `{0}` is not taken: send gzip, zstd or none")]
+    Encoding(String),
+    #[error("the data is a zip archive (or a spreadsheet): send CSV, plain or as gzip or zstd")]
+    Archive,
+    #[error("the data begins as {0} and cannot be unpacked to its end: was it cut off?")]
+    Damaged(&'static str),
+    /// The decoder could not be made.
+    #[error("no decoder: {0}")]
+    Decoder(#[from] std::io::Error),
+}
 
 /// Bytes of gzip that are given at once: they become a thousandfold at most.
 const GZIP_BYTES_AT_ONCE: usize = 1 << 10;
@@ -20,7 +33,7 @@ const WINDOW_LOG_MAX: u32 = 23;
 const SIGNATURE_BYTES: usize = 4;
 
 /// One layer of compression, or none.
-pub(super) enum Layer {
+pub enum Layer {
     /// Not known yet: the bytes so far.
     Unknown(Vec<u8>),
     Plain,
@@ -31,21 +44,20 @@ pub(super) enum Layer {
 
 impl Layer {
     /// What `Content-Encoding` says.
-    pub(super) fn of_encoding(encoding: &str) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    /// [`Packed::Encoding`]; [`Packed::Decoder`].
+    pub fn of_encoding(encoding: &str) -> Result<Self, Packed> {
         match encoding.trim() {
             "" | "identity" => Ok(Self::Plain),
             "gzip" | "x-gzip" => Ok(Self::gzip()),
             "zstd" => Self::zstd(),
-            other => {
-                let message =
-                    format!("Content-Encoding `{other}` is not taken: send gzip, zstd or none");
-                Err(Problem::new(Kind::UnsupportedMediaType, message))
-            }
+            other => Err(Packed::Encoding(other.to_owned())),
         }
     }
 
     /// What the first bytes show.
-    pub(super) fn of_content() -> Self {
+    pub fn of_content() -> Self {
         Self::Unknown(Vec::new())
     }
 
@@ -53,16 +65,17 @@ impl Layer {
         Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
     }
 
-    fn zstd() -> Result<Self, Problem> {
-        let mut decoder = Decoder::new().map_err(hub::Error::internal)?;
-        decoder
-            .set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))
-            .map_err(hub::Error::internal)?;
+    fn zstd() -> Result<Self, Packed> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
         Ok(Self::Zstd(Box::new(decoder), false))
     }
 
     /// Takes from the front of `input`; what comes out is the answer. Call it until `input` is empty.
-    pub(super) fn take(&mut self, input: &mut &[u8]) -> Result<Vec<u8>, Problem> {
+    ///
+    /// # Errors
+    /// [`Packed`] but for `Encoding`.
+    pub fn take(&mut self, input: &mut &[u8]) -> Result<Vec<u8>, Packed> {
         match self {
             Self::Plain => Ok(std::mem::take(input).to_vec()),
             Self::Unknown(held) => {
@@ -85,7 +98,9 @@ impl Layer {
             Self::Gzip(decoder) => {
                 let (now, later) = input.split_at(GZIP_BYTES_AT_ONCE.min(input.len()));
                 *input = later;
-                decoder.write_all(now).map_err(|_| damaged("gzip"))?;
+                decoder
+                    .write_all(now)
+                    .map_err(|_| Packed::Damaged("gzip"))?;
                 Ok(std::mem::take(decoder.get_mut()))
             }
             Self::Zstd(decoder, is_open) => {
@@ -93,7 +108,7 @@ impl Layer {
                 let mut from = InBuffer::around(input);
                 let mut to = OutBuffer::around(&mut out);
                 let left = decoder.run(&mut from, &mut to);
-                *is_open = left.map_err(|_| damaged("zstd"))? != 0;
+                *is_open = left.map_err(|_| Packed::Damaged("zstd"))? != 0;
                 let taken = from.pos();
                 *input = &input[taken..];
                 Ok(out)
@@ -102,12 +117,15 @@ impl Layer {
     }
 
     /// Nothing follows; what is still held comes out. Call it until it answers nothing.
-    pub(super) fn finish(&mut self) -> Result<Vec<u8>, Problem> {
+    ///
+    /// # Errors
+    /// [`Packed::Damaged`] if there should have been more.
+    pub fn finish(&mut self) -> Result<Vec<u8>, Packed> {
         match self {
             Self::Plain => Ok(Vec::new()),
             Self::Unknown(held) => Ok(std::mem::take(held)),
             Self::Gzip(decoder) => {
-                decoder.try_finish().map_err(|_| damaged("gzip"))?;
+                decoder.try_finish().map_err(|_| Packed::Damaged("gzip"))?;
                 Ok(std::mem::take(decoder.get_mut()))
             }
             Self::Zstd(_, false) => Ok(Vec::new()),
@@ -115,30 +133,21 @@ impl Layer {
                 // What did not fit the last time.
                 let out = self.take(&mut &b""[..])?;
                 match self {
-                    Self::Zstd(_, true) if out.is_empty() => Err(damaged("zstd")),
+                    Self::Zstd(_, true) if out.is_empty() => Err(Packed::Damaged("zstd")),
                     _ => Ok(out),
                 }
             }
         }
     }
 
-    fn told_by(signature: &[u8]) -> Result<Self, Problem> {
+    fn told_by(signature: &[u8]) -> Result<Self, Packed> {
         match signature {
             [0x1f, 0x8b, ..] => Ok(Self::gzip()),
             [0x28, 0xb5, 0x2f, 0xfd] => Self::zstd(),
-            [b'P', b'K', 3 | 5, 4 | 6] => {
-                let message = "the data is a zip archive (or a spreadsheet): send CSV, plain or as gzip or zstd";
-                Err(Problem::new(Kind::UnsupportedMediaType, message))
-            }
+            [b'P', b'K', 3 | 5, 4 | 6] => Err(Packed::Archive),
             _ => Ok(Self::Plain),
         }
     }
-}
-
-fn damaged(what: &str) -> Problem {
-    let message =
-        format!("the data begins as {what} and cannot be unpacked to its end: was it cut off?");
-    Problem::invalid("", "encoding", message)
 }
 
 #[cfg(test)]
@@ -157,7 +166,7 @@ mod tests {
         zstd::encode_all(bytes, 1).expect("packed")
     }
 
-    fn unpacked(mut layer: Layer, bytes: &[u8], piece: usize) -> Result<Vec<u8>, Problem> {
+    fn unpacked(mut layer: Layer, bytes: &[u8], piece: usize) -> Result<Vec<u8>, Packed> {
         let mut all = Vec::new();
         for mut piece in bytes.chunks(piece) {
             while !piece.is_empty() {
@@ -206,9 +215,9 @@ mod tests {
             assert!(unpacked(Layer::of_content(), cut, 100).is_err());
         }
         let refused = unpacked(Layer::of_content(), b"PK\x03\x04rest", 3);
-        assert_eq!(refused.expect_err("a zip").status(), 415);
+        assert!(matches!(refused, Err(Packed::Archive)));
         let refused = unpacked(Layer::gzip(), text.as_bytes(), 100);
-        assert_eq!(refused.expect_err("no gzip").status(), 400);
+        assert!(matches!(refused, Err(Packed::Damaged("gzip"))));
     }
 
     #[test]
