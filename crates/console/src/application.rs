@@ -253,7 +253,7 @@ fn made(seen: &Seen) -> Markup {
                 div.scroll tabindex="0" role="region" aria-label="Endpoints made from it" { table {
                     thead { tr { th { "Endpoint" } th { "Account" } th { "Deployment" } th { "Status" } th { "Since" } } }
                     tbody { @for one in seen.made.iter().take(MADE_MAX) { tr {
-                        td.number { (one.endpoint) } td.number { (one.account) }
+                        td { (one.endpoint) } td { (one.account) }
                         td { @if let Some(id) = &one.deployment { code { (id) } } @else { "–" } }
                         td { span class={ "status " (one.status.as_str().to_ascii_lowercase()) } { (one.status.as_str().to_ascii_lowercase()) @if !one.enabled { ", disabled" } } }
                         td { (time::at(one.since)) }

@@ -24,9 +24,9 @@ pub(crate) fn table(differences: &[Difference], sides: [&str; 2]) -> Markup {
                     th scope="row" { (place(&one.pointer)) }
                     td { span class={ "change " (one.change.as_str()) } { (one.change.as_str()) } }
                     @match &one.change {
-                        Change::Added(after) => { td { "–" } td { (new(after)) } }
-                        Change::Removed(before) => { td { (old(before)) } td { "–" } }
-                        Change::Changed { before, after } => { td { (old(before)) } td { (new(after)) } }
+                        Change::Added(after) => { td data-side=(sides[0]) { "–" } td data-side=(sides[1]) { (new(after)) } }
+                        Change::Removed(before) => { td data-side=(sides[0]) { (old(before)) } td data-side=(sides[1]) { "–" } }
+                        Change::Changed { before, after } => { td data-side=(sides[0]) { (old(before)) } td data-side=(sides[1]) { (new(after)) } }
                     }
                 }
             } }

@@ -105,7 +105,7 @@ impl Editor {
         html! {
             @if !self.invalid.is_empty() {
                 section.wrong role="alert" aria-labelledby="wrong-title" {
-                    h2 #wrong-title { "Nothing was changed: " (self.invalid.violations.len() + self.invalid.more) " to put right" }
+                    h2 #wrong-title { "Not taken: " (self.invalid.violations.len() + self.invalid.more) " to put right" }
                     ul { @for violation in &self.invalid.violations {
                         li {
                             @if let Some(line) = line(violation) { strong { "Line " (line) } " " }

@@ -33,6 +33,7 @@ mod outbox;
 mod page;
 mod partner;
 mod problem;
+mod quarantine;
 mod review;
 mod session;
 mod setup;
@@ -113,6 +114,7 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(test_drive::routes())
         .merge(member::routes())
         .merge(account::routes())
+        .merge(quarantine::routes())
         .merge(outbox::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())

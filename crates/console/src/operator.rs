@@ -26,6 +26,8 @@ use crate::problem;
 use crate::time;
 use crate::visitor::Operator;
 
+/// What waits for an operator is counted up to here.
+const WAITING_MAX: usize = 50;
 /// Destinations shown, the worst first.
 const BEHIND_MAX: usize = 20;
 
@@ -84,16 +86,25 @@ async fn overview(of: Operator) -> Response {
         @if asked + reviews > 0 {
             h2 { "What waits for an operator" }
             ul.attention {
-                @if asked > 0 { li { (asked) " requests of companies that want to connect. " a href="/console/operator/partners?stage=requested" { "Look at them" } } }
-                @if reviews > 0 { li { (reviews) " products in review. " a href="/console/operator/partners?stage=in-review" { "Look at them" } } }
+                @if asked > 0 { li { (counted(asked, "request of a company that wants to connect", "requests of companies that want to connect")) ". " a href="/console/operator/partners?stage=requested" { "Look at them" } } }
+                @if reviews > 0 { li { (counted(reviews, "product in review", "products in review")) ". " a href="/console/operator/partners?stage=in-review" { "Look at them" } } }
             }
         }
-        @if !hub.has_mail_server() { p.warning { "There is no mail server ([mail] in the configuration): invitations wait in the outbox, and their links are shown to whoever invites." } }
+        @if !hub.has_mail_server() { p.warning { "There is no mail server ([mail] in the configuration): mails wait in the outbox. The link of an invitation is shown to the operator who sends it." } }
         (figures)
         h2 { "Destinations that are behind" }
         @if standings.is_empty() { p.calm { "None." } } @else { (behind(&of, &standings)) }
     };
     page::for_operator(&of, "", "The exchange", &content).into_response()
+}
+
+/// So many, with the words for one and for more; a page is looked at, not the whole list.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count if count > WAITING_MAX => format!("more than {WAITING_MAX} {many}"),
+        count => format!("{count} {many}"),
+    }
 }
 
 fn behind(of: &Operator, standings: &[Standing]) -> Markup {

@@ -52,6 +52,7 @@ pub(crate) enum Place {
     Deliveries,
     Audiences,
     Jobs,
+    Quarantine,
     Applications,
     Review,
     TestDrive,
@@ -61,7 +62,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
@@ -69,6 +70,7 @@ impl Place {
         Self::Deliveries,
         Self::Audiences,
         Self::Jobs,
+        Self::Quarantine,
         Self::Applications,
         Self::Review,
         Self::TestDrive,
@@ -86,6 +88,7 @@ impl Place {
             Self::Deliveries => "Deliveries",
             Self::Audiences => "Audiences",
             Self::Jobs => "Jobs",
+            Self::Quarantine => "Quarantine",
             Self::Applications => "Applications",
             Self::Review => "Certification",
             Self::TestDrive => "Test drive",
@@ -119,6 +122,7 @@ impl Place {
             Self::Deliveries => "/deliveries",
             Self::Audiences => "/shares",
             Self::Jobs => "/jobs",
+            Self::Quarantine => "/quarantine",
             Self::Applications => "/applications",
             Self::Review => "/review",
             Self::TestDrive => "/test-drive",
@@ -351,6 +355,11 @@ pub(crate) fn done<T, S: Into<Said>>(
         Ok(value) => go(state, to, &good(value).into()),
         Err(error) => go(state, to, &Said::bad(crate::problem::sentence(&error))),
     }
+}
+
+/// A page that says what is wrong with what was sent.
+pub(crate) fn refused(page: Page) -> Response {
+    page.with_status(StatusCode::BAD_REQUEST).into_response()
 }
 
 /// What a list says when there is nothing in it: what it is for, and what to do.

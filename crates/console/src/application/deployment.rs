@@ -9,13 +9,13 @@ use maud::{Markup, html};
 use model::{AccountId, Application, ApplicationId, Deployment, DeploymentId, EventType, Role};
 use serde_json::{Value, json};
 
-use super::edit::{refused, violations};
+use super::edit::violations;
 use super::onboarding;
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::document::{self, Editor, Field, Kind};
 use crate::form::Form;
-use crate::page::{self, Place, done, go, nothing};
+use crate::page::{self, Place, done, go, nothing, refused};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Partner};

@@ -1,7 +1,6 @@
 //! Defining an application and changing it: written as a form and as JSON, looked at with all that would follow, then saved.
 
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hub::application::{Effect, Run};
 use maud::{Markup, html};
@@ -14,7 +13,7 @@ use crate::cookie::Said;
 use crate::difference;
 use crate::document::{Editor, Field, Kind};
 use crate::form::Form;
-use crate::page::{self, Place, go};
+use crate::page::{self, Place, go, refused};
 use crate::problem;
 use crate::visitor::{In, Member};
 
@@ -136,11 +135,6 @@ pub(super) async fn create(of: In<Member>, form: Form) -> Response {
             Err(error) => problem::of(of.state(), &error),
         },
     }
-}
-
-/// A page that says what is wrong with what was sent.
-pub(super) fn refused(page: page::Page) -> Response {
-    page.with_status(StatusCode::BAD_REQUEST).into_response()
 }
 
 /// What is wrong with a document, or why else a verb did not do it.

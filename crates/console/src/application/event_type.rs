@@ -11,13 +11,13 @@ use model::{ApplicationId, DeploymentId, EventTypeId};
 use serde_json::{Value, json};
 
 use super::deployment::{Of, path};
-use super::edit::{confirm, refused, violations};
+use super::edit::{confirm, violations};
 use super::effects;
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::document::{Editor, Field, Kind};
 use crate::form::{self, Form};
-use crate::page::{self, Place, go};
+use crate::page::{self, Place, go, refused};
 use crate::problem;
 use crate::visitor::{In, Member};
 

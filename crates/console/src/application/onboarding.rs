@@ -13,12 +13,12 @@ use model::{ApplicationId, DeploymentId};
 use serde_json::{Value, json};
 
 use super::deployment::{Of, path};
-use super::edit::{refused, violations};
+use super::edit::violations;
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::document::{Editor, Field, Kind};
 use crate::form::Form;
-use crate::page::{self, Place, done, go};
+use crate::page::{self, Place, done, go, refused};
 use crate::problem;
 use crate::visitor::{In, Member};
 

@@ -4,6 +4,7 @@ mod lists;
 mod oneself;
 mod operator;
 mod partner;
+mod quarantine;
 
 use axum::http::header;
 use model::Role;
@@ -193,7 +194,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 30] = [
+const PAGES: [(&str, Role); 31] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -227,6 +228,7 @@ const PAGES: [(&str, Role); 30] = [
     ("/settings/keys", Role::Admin),
     ("/notices", Role::Viewer),
     ("/outbox", Role::Viewer),
+    ("/quarantine", Role::Viewer),
 ];
 
 /// The operator's pages.
@@ -246,7 +248,7 @@ const OPERATOR: [&str; 12] = [
 ];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 46] = [
+const FORMS: [(&str, Role); 49] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
@@ -305,6 +307,9 @@ const FORMS: [(&str, Role); 46] = [
     ("/settings/keys", Role::Admin),
     ("/settings/keys/1/revoke", Role::Admin),
     ("/outbox/1/retry", Role::Member),
+    ("/quarantine/repair", Role::Member),
+    ("/quarantine/1", Role::Member),
+    ("/quarantine/1/discard", Role::Member),
 ];
 
 /// What no account has.

@@ -113,7 +113,7 @@ async fn a_token_is_shown_once_and_may_what_was_ticked_until_it_is_revoked() {
             .manage("GET", "/me", &token, Value::Null)
             .await
             .status,
-        401
+        403
     );
     // A token opens no page.
     let mut program = Browser::new(&hub);
@@ -128,6 +128,8 @@ async fn a_forgotten_password_is_chosen_anew_by_a_link_in_a_mail() {
     let account = hub.account().await;
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
+    // Her invitation.
+    assert_eq!(office.mails().await.len(), 1);
     let mut browser = Browser::new(hub);
     let form = browser.get("/console/sign-in").await.text();
     assert!(form.contains("/console/forgotten"), "{form}");

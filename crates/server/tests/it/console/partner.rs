@@ -92,7 +92,7 @@ impl Way {
         );
 
         let overview = page(&mut olga, "/console/operator").await;
-        assert!(overview.contains("1 requests of companies"), "{overview}");
+        assert!(overview.contains("1 request of a company"), "{overview}");
         let partners = page(&mut olga, "/console/operator/partners?stage=requested").await;
         assert!(partners.contains(ADA), "{partners}");
         let partner = "/console/operator/partners/1".to_owned();
