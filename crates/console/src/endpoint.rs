@@ -34,12 +34,20 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             get(detail::page),
         )
         .route(
+            "/console/{accountId}/endpoints/{endpointId}/now",
+            get(detail::now),
+        )
+        .route(
             "/console/{accountId}/endpoints/{endpointId}/enable",
             post(enable),
         )
         .route(
             "/console/{accountId}/endpoints/{endpointId}/disable",
             post(disable),
+        )
+        .route(
+            "/console/{accountId}/endpoints/{endpointId}/retry",
+            post(retry),
         )
         .route(
             "/console/{accountId}/endpoints/{endpointId}/delete",
@@ -207,6 +215,15 @@ async fn disable(of: In<Member>, Path((_, id)): Of) -> Response {
     let to = of.path(&format!("/endpoints/{id}"));
     let said = "It is disabled: nothing is sent to it, and what it publishes is refused. What is published meanwhile is not kept for it.";
     done(of.state(), &to, result, |_| said.to_owned())
+}
+
+async fn retry(of: In<Member>, Path((_, id)): Of) -> Response {
+    let result = of.hub().retry_now(&of.actor(), of.scope(), id).await;
+    let to = of.path(&format!("/deliveries?state=retrying&endpointId={id}"));
+    done(of.state(), &to, result, |documents| match documents {
+        0 => "Nothing waited to be tried again.".to_owned(),
+        _ => format!("{documents} documents are tried again now."),
+    })
 }
 
 async fn ask_delete(of: In<Member>, Path((_, id)): Of) -> Response {

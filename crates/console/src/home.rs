@@ -1,35 +1,48 @@
 //! The first page of an account: what flows, and what needs somebody.
 
+mod attention;
 mod picture;
+pub(crate) mod trend;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
+use hub::Page;
+use hub::delivery::DEAD_COUNTED_MAX;
 use hub::flow::Standing;
-use hub::{ExceptionState, Page};
+use hub::registry::EndpointEntry;
+use hub::traffic::{Rates, Traffic};
 use maud::{Markup, html};
 use model::{Endpoint, EndpointId, EndpointStatus, Role, Subscription};
 
+use crate::live;
 use crate::page::{self, Place, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Viewer};
 
-/// Endpoints and subscriptions that the first page looks at.
-const SHOWN_MAX: i64 = 500;
-/// Dead letters that are counted one by one; more are told as "more than".
-const DEAD_MAX: i64 = 100;
+/// Notices read, to find the latest.
+const NOTICES_READ_MAX: i64 = 500;
 /// Notices shown.
 const NOTICES_MAX: usize = 3;
 
 /// What the first page is made of.
 struct Seen {
-    endpoints: BTreeMap<EndpointId, Endpoint>,
-    subscriptions: Vec<Subscription>,
+    has_endpoints: bool,
+    subscriptions: Vec<Arc<Subscription>>,
+    rates: Rates,
+    traffic: Traffic,
     standings: BTreeMap<EndpointId, Standing>,
-    /// Dead letters by destination, of the latest [`DEAD_MAX`].
+    /// Dead letters by destination.
     dead: BTreeMap<EndpointId, u64>,
+    /// Endpoints that are not as they should be.
+    troubled: Vec<Arc<EndpointEntry>>,
+    /// Publisher and code of what is published otherwise than declared, and how many attributes that are.
+    drift: Vec<(EndpointId, String, usize)>,
     notices: Vec<hub::Notice>,
+    /// Of whom something is shown.
+    names: BTreeMap<EndpointId, String>,
     now: jiff::Timestamp,
 }
 
@@ -37,40 +50,69 @@ async fn look(of: &In<Viewer>) -> hub::Result<Seen> {
     let (hub, scope) = (of.hub(), of.scope());
     let page = Page {
         after: 0,
-        limit: SHOWN_MAX,
+        limit: NOTICES_READ_MAX,
     };
-    let endpoints = hub.endpoints(scope, page).await?;
-    let subscriptions = hub.subscriptions(scope, page).await?;
-    let standings = hub.standings().into_iter().filter(|s| s.account == scope.0);
-    let mut dead = BTreeMap::new();
-    for (exception, _) in hub
-        .exceptions(scope, Some(ExceptionState::Dead), None, (None, DEAD_MAX))
-        .await?
-    {
-        *dead.entry(exception.endpoint).or_default() += 1;
+    let registry = hub.registry();
+    let subscriptions = registry.subscriptions_where(|s| s.account == scope.0 && !s.deleted);
+    let standings = hub.standings_of(scope).into_iter();
+    let troubled = registry.endpoints_where(scope.0, |entry| {
+        let e = &entry.endpoint;
+        let is_stopped = e.status == EndpointStatus::Active && e.disabled_reason.is_some();
+        is_stopped || matches!(e.status, EndpointStatus::Failed | EndpointStatus::Pending)
+    });
+    let dead = hub.dead_letters(scope).await?;
+    let mut drift = BTreeMap::<(EndpointId, String), usize>::new();
+    for one in hub.schema_drift(scope, None).await? {
+        *drift.entry((one.endpoint, one.code)).or_default() += 1;
     }
     let mut notices = hub.notices(scope, page).await?;
     notices.reverse();
     notices.truncate(NOTICES_MAX);
-    Ok(Seen {
-        endpoints: endpoints
-            .into_iter()
-            .filter(|e| e.status != EndpointStatus::Deleted)
-            .map(|e| (e.id, e))
-            .collect(),
-        subscriptions: subscriptions.into_iter().filter(|s| !s.deleted).collect(),
+    let mut seen = Seen {
+        has_endpoints: registry.has_endpoints(scope.0),
+        rates: hub.rates(scope),
+        traffic: hub.traffic(scope, None),
         standings: standings.map(|s| (s.endpoint, s)).collect(),
-        dead,
+        dead: dead.into_iter().collect(),
+        drift: drift
+            .into_iter()
+            .map(|((id, code), count)| (id, code, count))
+            .collect(),
+        subscriptions,
+        troubled,
         notices,
+        names: BTreeMap::new(),
         now: hub.now(),
-    })
+    };
+    let named: Vec<EndpointId> = seen
+        .standings
+        .keys()
+        .chain(seen.dead.keys())
+        .copied()
+        .collect();
+    let drifted: Vec<EndpointId> = seen.drift.iter().map(|(id, ..)| *id).collect();
+    for id in named.into_iter().chain(drifted) {
+        let endpoint = registry.endpoint(id);
+        let name = endpoint.map_or_else(|| format!("endpoint {id}"), |e| name(&e.endpoint));
+        seen.names.insert(id, name);
+    }
+    Ok(seen)
 }
 
 impl Seen {
     fn name(&self, id: EndpointId) -> String {
-        self.endpoints
+        self.names
             .get(&id)
-            .map_or_else(|| format!("endpoint {id}"), name)
+            .cloned()
+            .unwrap_or_else(|| format!("endpoint {id}"))
+    }
+
+    fn is_in_trouble(&self, id: EndpointId) -> bool {
+        let is_down = self
+            .standings
+            .get(&id)
+            .is_some_and(|s| !s.circuit_closed || s.retrying > 0);
+        is_down || self.dead.contains_key(&id)
     }
 }
 
@@ -89,7 +131,7 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
     };
     let content = html! {
         h1 { "What flows" }
-        @if seen.endpoints.is_empty() {
+        @if !seen.has_endpoints {
             (first_steps(&of))
         } @else {
             div data-live=(of.path("/flow")) { (flowing(&of, &seen)) }
@@ -101,7 +143,7 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
 /// The part of the first page that changes by itself.
 pub(crate) async fn flow(of: In<Viewer>) -> Response {
     match look(&of).await {
-        Ok(seen) => Html(flowing(&of, &seen).into_string()).into_response(),
+        Ok(seen) => live::part(flowing(&of, &seen)),
         Err(error) => problem::of(of.state(), &error),
     }
 }
@@ -118,20 +160,23 @@ fn flowing(of: &In<Viewer>, seen: &Seen) -> Markup {
             (figure("Dead letters", &dead_count(dead), "not tried any more", dead > 0))
             (figure("Behind by", &lag.map_or_else(|| "–".to_owned(), time::length), "the oldest that waits", false))
         }
-        (attention(of, seen))
-        section {
-            h2 { "From whom to whom" }
-            @if seen.subscriptions.is_empty() {
-                (nothing("Nothing is subscribed to yet, so nothing is delivered.", &html! { a.button href=(of.path("/subscriptions/new")) { "Subscribe a destination to events" } }))
-            } @else {
-                (picture::draw(of, seen))
+        (trend::draw(&seen.traffic, &trend::OF_ACCOUNT))
+        div.beside {
+            section {
+                h2 { "From whom to whom" }
+                @if seen.subscriptions.is_empty() {
+                    (nothing("Nothing is subscribed to yet, so nothing is delivered.", &html! { a.button href=(of.path("/subscriptions/new")) { "Subscribe a destination to events" } }))
+                } @else {
+                    (picture::draw(of, seen))
+                }
             }
+            (attention::draw(of, seen))
         }
     }
 }
 
 fn dead_count(dead: u64) -> String {
-    if dead >= DEAD_MAX.unsigned_abs() {
+    if dead >= DEAD_COUNTED_MAX.unsigned_abs() {
         format!("{dead} or more")
     } else {
         grouped(dead)
@@ -153,64 +198,6 @@ pub(crate) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// What somebody should do something about, each with what mends it.
-fn attention(of: &In<Viewer>, seen: &Seen) -> Markup {
-    let down = seen.standings.values().filter(|s| !s.circuit_closed);
-    let pending = seen
-        .endpoints
-        .values()
-        .filter(|e| e.status == EndpointStatus::Pending);
-    let failed = seen
-        .endpoints
-        .values()
-        .filter(|e| e.status == EndpointStatus::Failed);
-    let disabled = seen
-        .endpoints
-        .values()
-        .filter_map(|e| Some((e, e.disabled_reason.as_deref()?)));
-    let mut items: Vec<Markup> = Vec::new();
-    items.extend(down.map(|s| html! {
-        strong { (seen.name(s.endpoint)) } " does not take anything: it is only tried now and then. "
-        a href=(of.path(&format!("/endpoints/{}", s.endpoint))) { "See why" }
-    }));
-    items.extend(seen.dead.iter().map(|(id, count)| html! {
-        strong { (dead_count(*count)) " dead letters" } " at " (seen.name(*id)) ". "
-        a href=(of.path(&format!("/deliveries?endpointId={id}&state=dead"))) { "Look at them and send them again" }
-    }));
-    items.extend(disabled.map(|(e, why)| {
-        html! {
-            strong { (name(e)) } " was disabled: " (why) ". "
-            a href=(of.path(&format!("/endpoints/{}", e.id))) { "Enable it again" }
-        }
-    }));
-    items.extend(failed.map(|e| {
-        html! {
-            strong { (name(e)) } " could not be set up by its provider. "
-            a href=(of.path(&format!("/endpoints/{}", e.id))) { "See it" }
-        }
-    }));
-    items.extend(pending.map(|e| {
-        html! {
-            strong { "Endpoint " (e.id) } " waits for its provider to register it with its key. "
-            a href=(of.path(&format!("/endpoints/{}", e.id))) { "How to go on" }
-        }
-    }));
-    items.extend(
-        seen.notices
-            .iter()
-            .map(|n| html! { (n.message) " " (time::ago(n.created_at, seen.now)) }),
-    );
-    if items.is_empty() {
-        return html! { p.calm { "Nothing needs you." } };
-    }
-    html! {
-        section {
-            h2 { "What needs you" }
-            ul.attention { @for item in items { li { (item) } } }
-        }
-    }
 }
 
 fn first_steps(of: &In<Viewer>) -> Markup {

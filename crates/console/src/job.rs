@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderValue, Uri, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::{Job, JobFilter};
 use maud::{Markup, html};
@@ -16,6 +16,7 @@ use crate::ConsoleState;
 use crate::event::{endpoint, named};
 use crate::home::grouped;
 use crate::list::{self, Asked, Column};
+use crate::live;
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
@@ -149,7 +150,8 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
 /// The part of a job's page that changes by itself.
 async fn progress(of: In<Viewer>, Path((_, id)): Of) -> Response {
     match of.hub().job_get(of.scope(), None, id).await {
-        Ok(job) => Html(going(&of, &job).await.into_string()).into_response(),
+        Ok(job) if job.status.is_final() => live::last(going(&of, &job).await),
+        Ok(job) => live::part(going(&of, &job).await),
         Err(error) => problem::of(of.state(), &error),
     }
 }

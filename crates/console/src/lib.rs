@@ -27,6 +27,7 @@ mod home;
 mod invitation;
 mod job;
 mod list;
+mod live;
 mod member;
 mod operator;
 mod outbox;
@@ -56,6 +57,8 @@ use hub::Hub;
 use model::Environment;
 use model::key::KeyHash;
 
+pub use live::Live;
+
 /// Where the console is.
 pub const ROOT: &str = "/console";
 
@@ -70,6 +73,15 @@ struct Shared {
     /// Of the operator token, with which the first person is let in.
     operator: KeyHash,
     trusted_proxies: Vec<ipnet::IpNet>,
+    live: Arc<Live>,
+}
+
+/// The console of a process.
+pub struct Console {
+    /// Every path begins with [`ROOT`].
+    pub pages: Router,
+    /// What follows the exchange, to be ended before the process is.
+    pub live: Arc<Live>,
 }
 
 impl ConsoleState {
@@ -80,13 +92,15 @@ impl ConsoleState {
     }
 }
 
-/// The pages, with all that goes around them. Every path begins with [`ROOT`].
-pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::IpNet>) -> Router {
+/// The pages, with all that goes around them.
+pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::IpNet>) -> Console {
+    let live = Live::new();
     let state = ConsoleState {
         hub: Arc::clone(hub),
         shared: Arc::new(Shared {
             operator,
             trusted_proxies,
+            live: Arc::clone(&live),
         }),
     };
     let pages = Router::new()
@@ -118,10 +132,12 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(outbox::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())
-        .fallback(problem::no_such_page);
-    Router::new()
+        .fallback(problem::no_such_page)
+        .layer(middleware::from_fn_with_state(state.clone(), live::around));
+    let pages = Router::new()
         .merge(pages)
         .route("/console/assets/{name}", get(assets::serve))
         .layer(middleware::from_fn_with_state(state.clone(), guard::around))
-        .with_state(state)
+        .with_state(state);
+    Console { pages, live }
 }

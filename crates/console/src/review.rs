@@ -4,7 +4,7 @@
 //! The pieces are also what an operator sees of a partner.
 
 use axum::Router;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hub::partner::Partner as Candidate;
 use maud::{Markup, html};
@@ -14,6 +14,7 @@ use model::partner::{Certificate, Stage};
 
 use crate::ConsoleState;
 use crate::home::grouped;
+use crate::live;
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
@@ -22,7 +23,7 @@ use crate::visitor::{In, Member, Partner};
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/{accountId}/review", get(page).post(submit))
-        .route("/console/{accountId}/review/checklist", get(live))
+        .route("/console/{accountId}/review/checklist", get(follow))
 }
 
 async fn page(of: In<Partner>) -> Response {
@@ -69,9 +70,9 @@ fn nobody(of: &In<Partner>) -> Response {
 }
 
 /// The checklist alone, for who looks on.
-async fn live(of: In<Partner>) -> Response {
+async fn follow(of: In<Partner>) -> Response {
     match of.hub().checklist(of.scope()).await {
-        Ok(items) => Html(checklist(&items).into_string()).into_response(),
+        Ok(items) => live::part(checklist(&items)),
         Err(error) => problem::of(of.state(), &error),
     }
 }

@@ -56,7 +56,7 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let found = list::by_id(
         &asked,
         |s: &Subscription| s.id.0,
-        |s| !s.deleted,
+        |s| !s.deleted && is_wanted(&asked, s),
         |page| of.hub().subscriptions(of.scope(), page),
     );
     let found = match found.await {
@@ -72,13 +72,28 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
             h1 { "Subscriptions" }
             @if of.may(Role::Member) { a.button.main href=(of.path("/subscriptions/new")) { "Subscribe" } }
         }
-        @if found.rows.is_empty() {
+        (asked.search(&[("code", "Event code"), ("from", "Number of the publisher"), ("to", "Number of the destination")]))
+        @if found.rows.is_empty() && asked.is_filtered() {
+            (nothing("No subscription fits.", &html! { a href=(of.path("/subscriptions")) { "Show all" } }))
+        } @else if found.rows.is_empty() {
             (nothing("No destination is subscribed to anything.", &html! { p { "A subscription sends one kind of event of one publisher to one destination, from the moment it is made." } }))
         } @else {
             (list::table(&asked, "Subscriptions", &columns, &found))
         }
     };
     page::inside(&of, Place::Subscriptions, "Subscriptions", &content).into_response()
+}
+
+fn is_wanted(asked: &Asked, one: &Subscription) -> bool {
+    let code = asked.text("code").to_lowercase();
+    let is = |name: &str, id: EndpointId| {
+        asked
+            .number(name)
+            .is_none_or(|wanted: EndpointId| wanted == id)
+    };
+    is("from", one.publisher)
+        && is("to", one.destination)
+        && one.code.to_lowercase().contains(&code)
 }
 
 fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Subscription>> {

@@ -2,7 +2,7 @@
 //! what the other gets, word for word.
 
 use axum::Router;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::Page;
 use hub::test_drive::{Said as Told, TestDrive, TestEvent, TestPush};
@@ -14,6 +14,7 @@ use crate::ConsoleState;
 use crate::document;
 use crate::form::Form;
 use crate::home::name;
+use crate::live;
 use crate::page::{self, Place, done, nothing};
 use crate::problem;
 use crate::time;
@@ -41,7 +42,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
         .route("/console/{accountId}/test-drive", get(page).post(start))
         .route("/console/{accountId}/test-drive/answer", post(answer))
         .route("/console/{accountId}/test-drive/publish", post(publish))
-        .route("/console/{accountId}/test-drive/pushes", get(live))
+        .route("/console/{accountId}/test-drive/pushes", get(follow))
 }
 
 /// What the page is made of.
@@ -215,9 +216,9 @@ fn outcome(push: &TestPush) -> Markup {
 }
 
 /// The pushes alone, for who looks on.
-async fn live(of: In<Partner>) -> Response {
+async fn follow(of: In<Partner>) -> Response {
     match pushes(&of).await {
-        Ok(pushes) => Html(list(&pushes).into_string()).into_response(),
+        Ok(pushes) => live::part(list(&pushes)),
         Err(error) => problem::of(of.state(), &error),
     }
 }

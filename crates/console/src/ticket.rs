@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
@@ -14,6 +14,7 @@ use crate::form::Form;
 use crate::guard;
 use crate::page::{self, go};
 use crate::problem;
+use crate::sign_in;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
@@ -21,7 +22,32 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             "/console/welcome/{ticket}",
             get(welcome).post(choose_password),
         )
+        .route("/console/enter/{ticket}", get(enter))
         .route("/console/forgotten", get(forgotten).post(ask))
+}
+
+/// Where the demo's link leads to.
+async fn enter(
+    State(state): State<ConsoleState>,
+    Path(ticket): Path<String>,
+    parts: Parts,
+) -> Response {
+    let origin = guard::origin(&parts, &state);
+    let agent = parts
+        .headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    match state
+        .hub
+        .ticket_enter(origin.as_ref(), agent, &ticket)
+        .await
+    {
+        Ok((_, session, token)) => {
+            let seconds = session.expires_at.duration_since(state.hub.now()).as_secs();
+            sign_in::begun(&state, "/console", &token, seconds)
+        }
+        Err(error) => problem::of(&state, &error),
+    }
 }
 
 /// Where an invitation and a mail about a new password lead to.

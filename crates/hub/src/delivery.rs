@@ -83,6 +83,8 @@ pub struct ReplayReport {
     pub sample: Vec<DocumentId>,
 }
 
+/// Dead letters that are counted one by one.
+pub const DEAD_COUNTED_MAX: i64 = 10_000;
 const SAMPLE_MAX: usize = 10;
 /// Documents put back by one replay: a larger one is asked for in parts.
 const REPLAY_MAX: usize = 1_000_000;
@@ -199,6 +201,34 @@ impl Hub {
         Ok(listed.into_iter().zip(briefs).collect())
     }
 
+    /// How many dead letters each destination has: of all together at most [`DEAD_COUNTED_MAX`] are counted.
+    pub async fn dead_letters(&self, scope: Scope) -> Result<Vec<(EndpointId, u64)>> {
+        self.checkpoint().await?;
+        let mut tx = self.db.read().await?;
+        Ok(store::delivery::count_dead(&mut tx, scope, DEAD_COUNTED_MAX).await?)
+    }
+
+    /// Tries at once what a destination has not taken yet, and would be tried later; answers how many documents.
+    pub async fn retry_now(&self, actor: &Actor, scope: Scope, id: EndpointId) -> Result<u64> {
+        self.check_endpoint(scope, id)?;
+        self.checkpoint().await?;
+        let positions = self
+            .positions_in(scope, id, ExceptionState::Retrying)
+            .await?;
+        let positions: Vec<u64> = positions.into_iter().take(REPLAY_MAX).collect();
+        self.flow_replay(scope, id, &positions).await?;
+        let report = ReplayReport {
+            documents: positions.len() as u64,
+            ..ReplayReport::default()
+        };
+        let filter = ReplayFilter {
+            endpoint: Some(id),
+            ..ReplayFilter::default()
+        };
+        self.audit_replay(actor, scope, &filter, &report).await?;
+        Ok(report.documents)
+    }
+
     /// Sends again what the filter takes; with `is_preview` only says what that would be.
     pub async fn replay(
         &self,
@@ -289,7 +319,10 @@ impl Hub {
             return Ok(Vec::new());
         };
         let dead = if filter.only_dead {
-            Some(self.dead_positions(scope, endpoint).await?)
+            Some(
+                self.positions_in(scope, endpoint, ExceptionState::Dead)
+                    .await?,
+            )
         } else {
             None
         };
@@ -334,23 +367,28 @@ impl Hub {
         }
     }
 
-    async fn dead_positions(&self, scope: Scope, endpoint: EndpointId) -> Result<BTreeSet<u64>> {
+    async fn positions_in(
+        &self,
+        scope: Scope,
+        endpoint: EndpointId,
+        state: ExceptionState,
+    ) -> Result<BTreeSet<u64>> {
         const PAGE: i64 = 10_000;
         let mut positions = BTreeSet::new();
         let mut tx = self.db.read().await?;
         let mut after = None;
         loop {
             let page = (after, PAGE);
-            let dead = Some(ExceptionState::Dead);
-            let dead = store::delivery::list(&mut tx, scope, dead, Some(endpoint), page).await?;
-            let Some(last) = dead.last() else {
+            let of = (Some(state), Some(endpoint));
+            let found = store::delivery::list(&mut tx, scope, of.0, of.1, page).await?;
+            let Some(last) = found.last() else {
                 return Ok(positions);
             };
             after = Some(After {
                 position: last.position,
                 endpoint: last.endpoint,
             });
-            positions.extend(dead.iter().map(|e| e.position));
+            positions.extend(found.iter().map(|e| e.position));
         }
     }
 

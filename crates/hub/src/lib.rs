@@ -58,6 +58,7 @@ pub mod suppression;
 pub mod task;
 pub mod test_drive;
 pub mod ticket;
+pub mod traffic;
 pub mod user;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -144,6 +145,8 @@ pub struct Hub {
     /// What the tasks that run by themselves did last.
     pub(crate) tasks: task::Tasks,
     pub(crate) flow: flow::Flow,
+    /// What flowed lately, for people.
+    pub(crate) traffic: traffic::Counts,
     /// Who is who, as met lately.
     pub(crate) identity: identity::Cache,
     pub metrics: metrics::Metrics,
@@ -185,6 +188,7 @@ impl Hub {
             partnering: tokio::sync::Mutex::default(),
             observed: observation::Observed::default(),
             tasks: task::Tasks::default(),
+            traffic: traffic::Counts::new(clock.now()),
             options,
             db,
             logs,

@@ -211,6 +211,31 @@ impl Registry {
         self.read().endpoints.values().cloned().collect()
     }
 
+    /// Whether an account has any that is not deleted.
+    pub fn has_endpoints(&self, account: AccountId) -> bool {
+        let inner = self.read();
+        let is_there =
+            |e: &Endpoint| e.account == account && e.status != model::EndpointStatus::Deleted;
+        inner
+            .endpoints
+            .values()
+            .any(|entry| is_there(&entry.endpoint))
+    }
+
+    /// Those of an account that satisfy `wanted`, by number.
+    pub fn endpoints_where(
+        &self,
+        account: AccountId,
+        wanted: impl Fn(&EndpointEntry) -> bool,
+    ) -> Vec<Arc<EndpointEntry>> {
+        let inner = self.read();
+        let all = inner.endpoints.values();
+        let mine = all.filter(|entry| entry.endpoint.account == account && wanted(entry));
+        let mut found: Vec<_> = mine.cloned().collect();
+        found.sort_by_key(|entry| entry.endpoint.id);
+        found
+    }
+
     /// The subscriptions to a publisher's code, ended ones included: ask each whether it held at a position.
     pub fn subscriptions(&self, publisher: EndpointId, code: &str) -> Vec<Arc<Subscription>> {
         self.read()

@@ -1,4 +1,5 @@
-//! Tickets: an invitation, or a new password by mail. Whoever has one chooses a password, once.
+//! Tickets: an invitation, or a new password by mail. Whoever has one chooses a password, once. And the demo's, which signs
+//! in whoever looks on.
 //!
 //! A ticket goes out by mail, to the address whose owner it is for. Only the operator is shown an invitation as well, so
 //! that the first people can come in before there is mail: anybody else could take it in their place.
@@ -9,12 +10,16 @@ use model::{Email, Invalid, Secret, User, UserStatus};
 use store::ticket::TicketKind;
 
 use crate::outbox::Outgoing;
-use crate::session::person;
+use crate::session::{NewSession, person};
 use crate::sign_in::Tries;
 use crate::{Error, Hub, Origin, Result};
 
 /// What tickets begin with.
 pub const TICKET_MARK: &str = "ri_";
+/// How long the demo's link is good.
+const DEMO_TICKET: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+/// Whoever looks on in the demo.
+const DEMO_EMAIL: &str = "demo@example.com";
 
 impl Hub {
     /// Gives somebody a ticket, by mail.
@@ -28,6 +33,7 @@ impl Hub {
         let life = match kind {
             TicketKind::Invitation => self.options.sign_in.invitation,
             TicketKind::Reset => self.options.sign_in.reset,
+            TicketKind::SignIn => DEMO_TICKET,
         };
         let ticket = key::marked(TICKET_MARK, crate::key::random()?);
         let hash = KeyHash::of(ticket.expose());
@@ -37,7 +43,7 @@ impl Hub {
                 "You are invited to Rialto",
                 "Somebody who runs an exchange of customer events invites you to use it.",
             ),
-            TicketKind::Reset => (
+            TicketKind::Reset | TicketKind::SignIn => (
                 "A new password for Rialto",
                 "Somebody, probably you, asked for a new password. If it was not you, do nothing: your password stays.",
             ),
@@ -97,6 +103,7 @@ impl Hub {
         let hash = KeyHash::of(ticket);
         let mut tx = self.db.read().await?;
         let found = store::ticket::get(&mut tx, hash, self.now()).await?;
+        let found = found.filter(|(_, kind)| *kind != TicketKind::SignIn);
         let (id, kind) = found.ok_or_else(refused)?;
         let user = store::user::get(&mut tx, id).await?.ok_or_else(refused)?;
         drop(tx);
@@ -118,7 +125,7 @@ impl Hub {
         tries.forget(&mut tx).await?;
         let action = match kind {
             TicketKind::Invitation => "user.accept",
-            TicketKind::Reset => "user.password",
+            TicketKind::Reset | TicketKind::SignIn => "user.password",
         };
         let actor = person(&user, None).from(origin.cloned());
         let detail = serde_json::json!({ "by": kind.as_str() });
@@ -132,6 +139,66 @@ impl Hub {
         .await?;
         tx.commit().await?;
         Ok(user)
+    }
+
+    /// Somebody who looks on in the demo, and a ticket that signs them in, once, within [`DEMO_TICKET`]. They are an operator
+    /// without a password: nobody else can sign in as them. Called by `rialto demo` and by nothing else.
+    pub async fn demo_ticket(&self) -> Result<Secret> {
+        let email = crate::user::check_email(DEMO_EMAIL)?;
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let known = store::user::by_email(&mut tx, &email).await?;
+        let user = match known {
+            Some(user) => user,
+            None => {
+                let as_what = (true, UserStatus::Active);
+                let user = store::user::insert(&mut tx, &email, "Demo", as_what, now).await?;
+                let what = ("user.demo", format!("user {}", user.id));
+                let actor = crate::Actor::EXCHANGE;
+                let detail = serde_json::json!({ "after": crate::user::shown(&user) });
+                self.audit(&mut tx, None, &actor, what, detail).await?;
+                user
+            }
+        };
+        let ticket = key::marked(TICKET_MARK, crate::key::random()?);
+        let hash = KeyHash::of(ticket.expose());
+        let life = (now, now + DEMO_TICKET);
+        store::ticket::put(&mut tx, user.id, TicketKind::SignIn, hash, life).await?;
+        tx.commit().await?;
+        Ok(ticket)
+    }
+
+    /// Signs somebody in by the demo's ticket; the session's token is shown this once.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when the ticket is not good (any more).
+    pub async fn ticket_enter(
+        &self,
+        origin: Option<&Origin>,
+        agent: Option<&str>,
+        ticket: &str,
+    ) -> Result<(User, crate::Session, Secret)> {
+        let refused = || {
+            let why = "this link is not good, or no longer: it works once, for a few minutes";
+            Error::Forbidden(why.to_owned())
+        };
+        let hash = KeyHash::of(ticket);
+        let mut tx = self.db.begin().await?;
+        let found = store::ticket::get(&mut tx, hash, self.now()).await?;
+        let found = found.filter(|(_, kind)| *kind == TicketKind::SignIn);
+        let (id, _) = found.ok_or_else(refused)?;
+        let is_mine = store::ticket::take(&mut tx, hash).await?;
+        let user = store::user::get(&mut tx, id).await?;
+        let user = user.filter(|user| is_mine && user.status == UserStatus::Active);
+        let mut user = user.ok_or_else(refused)?;
+        let new = NewSession {
+            origin,
+            agent,
+            how: "ticket",
+        };
+        let (session, token) = self.session_open(&mut tx, &mut user, &new).await?;
+        tx.commit().await?;
+        Ok((user, session, token))
     }
 
     /// A mail that goes out once the transaction is committed.

@@ -131,6 +131,13 @@ impl Circuit {
         }
     }
 
+    /// Somebody asks for an attempt: an open circuit is probed at `now`, not when it would have been.
+    pub fn hurry(&mut self, now: Timestamp) {
+        if let Self::Open { until, .. } = self {
+            *until = now.min(*until);
+        }
+    }
+
     /// Whether attempts flow freely.
     pub const fn is_closed(&self) -> bool {
         matches!(self, Self::Closed { .. })
@@ -181,6 +188,16 @@ mod tests {
             [false, false, true]
         );
         circuit
+    }
+
+    #[test]
+    fn an_open_one_is_probed_at_once_when_somebody_asks() {
+        let mut circuit = opened();
+        circuit.hurry(at(1));
+        assert_eq!(circuit.may_attempt(&policy(), at(1)), Permission::Probe);
+        circuit.hurry(at(2));
+        let again = circuit.may_attempt(&policy(), at(2));
+        assert!(matches!(again, Permission::No(_)), "one probe: {again:?}");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub enum DemoError {
     Port(#[source] std::io::Error),
     #[error("the exchange refused what the demo needs")]
     Partner(#[from] PartnerError),
+    #[error("nobody could be let into the console")]
+    Ticket(#[from] hub::Error),
     #[error("the signing secret of the subscriber cannot be read")]
     Secret(#[from] outbound::signature::SignatureError),
     #[error("{0}")]
@@ -148,9 +150,10 @@ impl Demo {
         if self.once {
             return Ok(ExitCode::SUCCESS);
         }
-        story::what_next(&mut screen, &stage);
+        let ticket = server.hub.demo_ticket().await?;
+        story::what_next(&mut screen, &stage, &ticket);
         stage.crm.talk();
-        std::future::pending().await
+        shop::go_on(&stage.exchange, &stage.registered.shop.key).await
     }
 }
 

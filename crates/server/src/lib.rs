@@ -96,6 +96,8 @@ pub struct Server {
     /// Every route of the API.
     pub routes: Vec<api::RouteInfo>,
     listeners: [Listener; 2],
+    /// What pages are following.
+    live: Option<Arc<console::Live>>,
     running: Option<hub::flow::Running>,
     patience: Duration,
     _lock: Option<Lock>,
@@ -134,10 +136,11 @@ impl Server {
         } else {
             api::health_only(&hub, token, config.api_options())
         };
-        let pages = config.processes.has(config::Role::Console).then(|| {
+        let console = config.processes.has(config::Role::Console).then(|| {
             let trusted = config.api_options().trusted_proxies;
             console::console(&hub, token, trusted)
         });
+        let (pages, live) = console.map(|c| (c.pages, c.live)).unzip();
         // Who is alone begins at once; who is not takes its share as soon as the others leave it.
         hub.lease().await?;
         let running = (!extras.is_stepped).then(|| hub.run());
@@ -158,6 +161,7 @@ impl Server {
             new_operator_token,
             routes: api.routes,
             listeners,
+            live,
             running,
             patience: config.server.shutdown_patience.0,
             _lock: lock,
@@ -166,6 +170,9 @@ impl Server {
 
     /// Ends in order: no new calls, those under way are answered, nothing is lost or repeated.
     pub async fn stop(self) {
+        if let Some(live) = &self.live {
+            live.end();
+        }
         let [production, pilot] = self.listeners;
         tokio::join!(production.stop(self.patience), pilot.stop(self.patience));
         match self.running {

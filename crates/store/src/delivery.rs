@@ -186,6 +186,22 @@ pub async fn list(
     tx.rows(&sql, &params).await?.iter().map(read).collect()
 }
 
+/// How many of the first `limit` dead letters of an account are of which destination.
+pub async fn count_dead(tx: &mut Tx, scope: Scope, limit: i64) -> Result<Vec<(EndpointId, u64)>> {
+    let sql = "SELECT endpoint_id, COUNT(*) AS dead FROM
+               (SELECT endpoint_id FROM delivery_exception WHERE account_id = $1 AND state = 'dead' LIMIT $2) AS first
+               GROUP BY endpoint_id ORDER BY endpoint_id";
+    let params = [Value::from(scope.0.0), Value::from(limit)];
+    let mut counts = Vec::new();
+    for row in tx.rows(sql, &params).await? {
+        counts.push((
+            EndpointId(row.get("endpoint_id")?),
+            position(row.get("dead")?),
+        ));
+    }
+    Ok(counts)
+}
+
 /// The exceptions of one event, at whichever destinations.
 pub async fn at(tx: &mut Tx, scope: Scope, at: u64) -> Result<Vec<Exception>> {
     let sql =

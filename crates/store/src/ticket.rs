@@ -12,6 +12,8 @@ use crate::{Result, first, word};
 pub enum TicketKind {
     Invitation,
     Reset,
+    /// Signs somebody in without a password.
+    SignIn,
 }
 
 impl TicketKind {
@@ -19,11 +21,12 @@ impl TicketKind {
         match self {
             Self::Invitation => "invitation",
             Self::Reset => "reset",
+            Self::SignIn => "sign-in",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Invitation, Self::Reset]
+        [Self::Invitation, Self::Reset, Self::SignIn]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }

@@ -8,7 +8,8 @@ use model::event_type::RegistrationType;
 use model::{Endpoint, EndpointStatus, EventType, Role, Subscription};
 
 use super::{Of, roles, status};
-use crate::home::{grouped, name};
+use crate::home::{grouped, name, trend};
+use crate::live;
 use crate::page::{self, Place};
 use crate::problem;
 use crate::time;
@@ -57,7 +58,8 @@ pub(super) async fn page(of: In<Viewer>, Path((_, id)): Of) -> Response {
         @if endpoint.status == EndpointStatus::Pending {
             p.warning { "Its provider has not registered it yet: the product calls " code { "PUT /v1/endpoint" } " with its key. If the key is lost, make a new one below." }
         }
-        (standing(&of, endpoint))
+        @let now = of.path(&format!("/endpoints/{id}/now"));
+        div data-live=(now) { (standing(&of, endpoint)) }
         (definition(endpoint))
         (event_types(&of, &seen))
         (keys(&of, &seen))
@@ -76,10 +78,19 @@ fn actions(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
     }
 }
 
+/// How it stands, for whoever follows it.
+pub(super) async fn now(of: In<Viewer>, Path((_, id)): Of) -> Response {
+    match of.hub().endpoint(of.scope(), id) {
+        Ok(endpoint) => live::part(standing(&of, &endpoint)),
+        Err(error) => problem::of(of.state(), &error),
+    }
+}
+
 fn standing(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
     let Some(standing) = of.hub().standing(endpoint.id) else {
         return html! {};
     };
+    let traffic = of.hub().traffic(of.scope(), Some(endpoint.id));
     html! {
         dl.figures {
             div { dt { "Delivered" } dd { strong { (grouped(standing.delivered)) } span { "since the exchange started" } } }
@@ -89,6 +100,8 @@ fn standing(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
             div.bad[!standing.circuit_closed] { dt { "Reached" } dd { strong { (if standing.circuit_closed { "yes" } else { "no" }) }
                 @if !standing.circuit_closed { span { "it fails so often that it is only tried now and then" } } } }
         }
+        h2 { "The last hour" }
+        (trend::draw(&traffic, &trend::OF_DESTINATION))
         p { a href=(of.path(&format!("/deliveries?endpointId={}", endpoint.id))) { "Deliveries in trouble" } }
     }
 }

@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::extract::Path;
 use axum::http::{StatusCode, Uri};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::partner::{MARK, NewCertificate, Partner, StepTaken};
 use hub::{Page, Scope};
@@ -17,6 +17,7 @@ use crate::ConsoleState;
 use crate::document;
 use crate::form::Form;
 use crate::list::{self, Asked, Column};
+use crate::live;
 use crate::page::{self, done, nothing};
 use crate::partner::{fields, read};
 use crate::problem;
@@ -32,7 +33,7 @@ pub(super) fn routes() -> Router<ConsoleState> {
         .route(ALL, get(partners))
         .route(&format!("{ALL}/new"), get(new).post(request))
         .route(&one, get(show))
-        .route(&format!("{one}/checklist"), get(live))
+        .route(&format!("{one}/checklist"), get(follow))
         .route(&format!("{one}/nominate"), post(nominate))
         .route(&format!("{one}/contact"), post(invite_contact))
         .route(&format!("{one}/review"), post(begin_review))
@@ -304,9 +305,9 @@ fn declining(id: PartnerId) -> Markup {
 }
 
 /// The checklist alone, for who looks on.
-async fn live(of: Operator, Path(id): Path<PartnerId>) -> Response {
+async fn follow(of: Operator, Path(id): Path<PartnerId>) -> Response {
     match of.hub().partner_checklist(id).await {
-        Ok(items) => Html(review::checklist(&items).into_string()).into_response(),
+        Ok(items) => live::part(review::checklist(&items)),
         Err(error) => problem::of(of.state(), &error),
     }
 }

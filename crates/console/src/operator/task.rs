@@ -1,13 +1,14 @@
 //! What the tasks that run by themselves did last, in this process.
 
 use axum::Router;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hub::task::TaskReport;
 use maud::{Markup, html};
 
 use crate::ConsoleState;
 use crate::home::grouped;
+use crate::live;
 use crate::page::{self, nothing};
 use crate::time;
 use crate::visitor::Operator;
@@ -15,7 +16,7 @@ use crate::visitor::Operator;
 pub(super) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/operator/tasks", get(tasks))
-        .route("/console/operator/tasks/live", get(live))
+        .route("/console/operator/tasks/live", get(follow))
 }
 
 /// What each is for.
@@ -65,8 +66,8 @@ async fn tasks(of: Operator) -> Response {
     page::for_operator(&of, "/tasks", "Tasks", &content).into_response()
 }
 
-async fn live(of: Operator) -> Response {
-    Html(table(&of).into_string()).into_response()
+async fn follow(of: Operator) -> Response {
+    live::part(table(&of))
 }
 
 fn table(of: &Operator) -> Markup {

@@ -468,6 +468,7 @@ impl Destination {
         if self.claimed.contains(position) {
             return;
         }
+        self.circuit.hurry(now);
         if let Some(mut exception) = self.retrying.remove(&position) {
             if self.is_due_later(&exception) {
                 // It stays where it is, or later documents of the person would overtake it.

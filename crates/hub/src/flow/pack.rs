@@ -14,6 +14,7 @@ use super::destination::{Kind, Waiting};
 use super::render;
 use crate::event_file::FOLDER;
 use crate::registry::Target;
+use crate::traffic::Minute;
 use crate::{Hub, Result};
 
 /// What one step of the packer did.
@@ -134,6 +135,12 @@ impl Hub {
                 }
             }
         }
+        let counted = Minute {
+            delivered: u32::try_from(documents).unwrap_or(u32::MAX),
+            ..Minute::default()
+        };
+        self.traffic
+            .add(target.account, target.endpoint, &counted, self.now());
         self.checkpoint().await?;
         self.flow.changed.notify_waiters();
         Ok(documents)

@@ -20,6 +20,7 @@ use outbound::{Answer, Call, Failure, signature};
 use store::delivery::{Attempt, Exception, ExceptionState};
 
 use super::destination::{Destination, Job, Kind, Waiting};
+use crate::traffic::Minute;
 use crate::{Hub, Result};
 use prepare::Prepared;
 
@@ -188,6 +189,9 @@ impl Hub {
             return;
         };
         outcome.judge(destination, job.kind, &circuit, now);
+        let counted = outcome.counted(job, destination.waiting_for(now));
+        self.traffic
+            .add(destination.account, destination.id, &counted, now);
         for &waiting in &job.documents {
             if outcome.verdict == Verdict::Delivered {
                 destination.delivered(waiting, job.kind);
@@ -342,6 +346,21 @@ impl Hub {
 }
 
 impl Outcome {
+    /// As it is counted for people.
+    fn counted(&self, job: &Job, lag: Option<Duration>) -> Minute {
+        let is_delivered = self.verdict == Verdict::Delivered;
+        let documents = if is_delivered { job.documents.len() } else { 0 };
+        let lag = lag.map_or(0, |lag| lag.as_millis());
+        Minute {
+            published: 0,
+            delivered: u32::try_from(documents).unwrap_or(u32::MAX),
+            attempts: 1,
+            failures: u32::from(!is_delivered),
+            millis: self.attempt.duration_ms,
+            lag_millis: u64::try_from(lag).unwrap_or(u64::MAX),
+        }
+    }
+
     /// What the answer says about the destination itself.
     fn judge(
         &self,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use engine::{Batch, Clock};
 use jiff::Timestamp;
 use model::record::{Document, Entry};
-use model::{AccountId, EndpointId};
+use model::{AccountId, EndpointId, Subscription, SubscriptionId};
 use store::dedupe::{EventKey, IdempotencyKey};
 
 use super::destination::Waiting;
 use super::repeat::Repeats;
 use super::{Found, Refused, waiting};
 use crate::shard::Shard;
+use crate::traffic::Met;
 use crate::{Hub, Result};
 
 /// Batches routed in one step: bounds how long other tasks wait and how much is read ahead.
@@ -169,11 +170,12 @@ impl Hub {
         let mut routed: Vec<(EndpointId, AccountId, Waiting)> = Vec::new();
         let mut found = Found::default();
         let mut matched: Vec<EndpointId> = Vec::new();
+        let mut met = Met::default();
         for read in read {
             if let Entry::Document(document) = &read.entry {
                 report.documents += 1;
                 matched.clear();
-                self.match_document(read.position, document, &mut matched);
+                self.match_counted(read.position, document, &mut matched, &mut met);
                 let person = lanes.next().unwrap_or_default();
                 let at_hand = waiting(read.position, person, read.bytes);
                 routed.extend(matched.iter().map(|&id| (id, document.account, at_hand)));
@@ -194,7 +196,30 @@ impl Hub {
                 .schedule
                 .route(id, account, at_hand, (batch.appended_at(), now));
         }
+        drop(state);
+        self.traffic.enter(&met, now);
         true
+    }
+
+    /// The same as [`Hub::match_document`], counting what was met.
+    fn match_counted(
+        &self,
+        position: u64,
+        document: &Document<'_>,
+        matched: &mut Vec<EndpointId>,
+        met: &mut Met,
+    ) {
+        let account = document.account;
+        met.published(account, document.endpoint, document.events.len());
+        let mut links: Vec<(SubscriptionId, EndpointId)> = Vec::new();
+        self.match_each(position, document, matched, |s| {
+            links.push((s.id, s.destination));
+        });
+        for (link, destination) in links {
+            if matched.contains(&destination) {
+                met.carried(account, link);
+            }
+        }
     }
 
     /// The destinations that subscribe to at least one event of the document, each once.
@@ -204,14 +229,27 @@ impl Hub {
         document: &Document<'_>,
         matched: &mut Vec<EndpointId>,
     ) {
+        self.match_each(position, document, matched, |_| {});
+    }
+
+    /// Calls `each` for every subscription that takes an event of the document, once for each event.
+    fn match_each(
+        &self,
+        position: u64,
+        document: &Document<'_>,
+        matched: &mut Vec<EndpointId>,
+        mut each: impl FnMut(&Subscription),
+    ) {
         for event in &document.events {
             self.registry
                 .with_subscriptions(document.endpoint, &event.code, |subscription| {
                     if subscription.takes(&event.code, &event.namespace)
                         && subscription.held_at(position)
-                        && !matched.contains(&subscription.destination)
                     {
-                        matched.push(subscription.destination);
+                        each(subscription);
+                        if !matched.contains(&subscription.destination) {
+                            matched.push(subscription.destination);
+                        }
                     }
                 });
         }

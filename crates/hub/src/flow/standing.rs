@@ -36,6 +36,15 @@ impl Hub {
             .collect()
     }
 
+    /// How the destinations of one account stand.
+    pub fn standings_of(&self, scope: Scope) -> Vec<Standing> {
+        let now = self.now();
+        let state = self.flow.state();
+        let all = state.schedule.destinations.values();
+        let mine = all.filter(|destination| destination.account == scope.0);
+        mine.map(|destination| standing(destination, now)).collect()
+    }
+
     /// How one destination stands; `None` when nothing was ever for it.
     pub fn standing(&self, id: EndpointId) -> Option<Standing> {
         let now = self.now();

@@ -160,7 +160,9 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         return status;
     }
     if let Some(talk) = shared.talk().as_mut() {
-        talk.say(now, &body);
+        if !stream::is_again(&body) {
+            talk.say(now, &body);
+        }
         return StatusCode::OK;
     }
     match std::str::from_utf8(&body).map(stream::read) {

@@ -15,6 +15,8 @@ use crate::partner::{self, Partner, PartnerError};
 
 /// Calls under way at once, as a busy shop has.
 const LANES: usize = 16;
+/// Between two calls of the shop that goes on.
+const PACE: Duration = Duration::from_millis(250);
 /// When an exchange that is busy does not say how long to wait.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -84,7 +86,8 @@ pub(super) async fn publish(
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     tally.begin(call, Instant::now());
                 }
-                let taken = publish_one(&exchange, &key, body).await?;
+                let taken =
+                    publish_one(&exchange, &key, Bytes::from_static(body.as_bytes())).await?;
                 published.calls.fetch_add(1, Ordering::Relaxed);
                 published.events.fetch_add(taken, Ordering::Relaxed);
                 let micros = started.elapsed().as_micros();
@@ -103,14 +106,21 @@ pub(super) async fn publish(
     Ok(())
 }
 
-/// Answers how many events were taken.
-async fn publish_one(
-    exchange: &Partner,
-    key: &str,
-    body: &'static str,
-) -> Result<u64, PartnerError> {
+/// Publishes the stream again and again, at the pace of a shop that people visit, for whoever looks on. Never ends: what
+/// cannot be published just now is left out.
+pub(super) async fn go_on(exchange: &Partner, key: &str) -> ! {
     loop {
-        let bytes = Bytes::from_static(body.as_bytes());
+        for body in stream::calls().filter_map(stream::again) {
+            tokio::time::sleep(PACE).await;
+            let _ = publish_one(exchange, key, body.into()).await;
+        }
+    }
+}
+
+/// Answers how many events were taken.
+async fn publish_one(exchange: &Partner, key: &str, body: Bytes) -> Result<u64, PartnerError> {
+    loop {
+        let bytes = body.clone();
         let answer = exchange
             .call(Method::POST, "/v1/event", key, HeaderMap::new(), bytes)
             .await?;

@@ -292,13 +292,16 @@ pub(super) fn audiences(screen: &mut Screen, all: &[Shared]) {
 }
 
 /// What to type in another terminal.
-pub(super) fn what_next(screen: &mut Screen, stage: &Stage) {
+pub(super) fn what_next(screen: &mut Screen, stage: &Stage, ticket: &model::Secret) {
     let registered = &stage.registered;
     let (base, account) = (stage.exchange.base(), registered.account);
     let now = Clock::System.now();
     let heading = |text: &str| format!("\n  {}", screen.paint(Look::Faint, &format!("# {text}")));
     let lines = [
-        format!("\n{}", screen.paint(Look::Strong, "The exchange goes on serving; Ctrl-C ends it. To try in another terminal:")),
+        format!("\n{}", screen.paint(Look::Strong, "The exchange goes on serving, and the shop goes on publishing; Ctrl-C ends it.")),
+        heading("see it in a browser: this link signs you in, once, within a quarter of an hour"),
+        format!("  {base}/console/enter/{}", ticket.expose()),
+        format!("\n{}", screen.paint(Look::Strong, "To try in another terminal:")),
         heading("where it is, and the keys"),
         format!("  export RIALTO={base}"),
         format!("  export SHOP='Authorization: Bearer {}'", registered.shop.key),

@@ -1,6 +1,9 @@
 //! The pages by HTTP: coming in, what every answer carries, what is refused, and that texts of strangers are only texts.
 
+mod enter;
+mod flowing;
 mod lists;
+mod live;
 mod oneself;
 mod operator;
 mod partner;
@@ -199,6 +202,7 @@ const PAGES: [(&str, Role); 31] = [
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
     ("/endpoints/{}", Role::Viewer),
+    ("/endpoints/{}/now", Role::Viewer),
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
     ("/subscriptions", Role::Viewer),
@@ -248,11 +252,12 @@ const OPERATOR: [&str; 12] = [
 ];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 49] = [
+const FORMS: [(&str, Role); 46] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
+    ("/endpoints/{}/retry", Role::Member),
     ("/endpoints/{}/key", Role::Admin),
     ("/subscriptions/new", Role::Member),
     ("/subscriptions/1/enable", Role::Member),

@@ -1,6 +1,10 @@
 //! The program as somebody meets it who has just built it: `rialto demo --once`.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::harness::{Http, wait};
 
 /// Runs the demo in a directory for temporary files of its own; that one must be empty afterwards.
 fn demo(arguments: &[&str]) -> Output {
@@ -116,4 +120,70 @@ fn a_subscriber_that_never_takes_anything_is_told_of() {
         errors.starts_with("rialto: 2089 events did not reach Acquaintance CRM, such as "),
         "{errors}"
     );
+}
+
+#[tokio::test]
+async fn its_link_opens_the_console_signed_in_with_the_flow_moving() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rialto"))
+        .args(["demo", "--patience", "60s"])
+        .env("TMPDIR", temporary.path())
+        .env_remove("RIALTO_OPERATOR_TOKEN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let stdout = child.stdout.take().expect("a pipe");
+    let (found, link) = tokio::sync::oneshot::channel();
+    // Reads on to the end, so that the program can go on writing.
+    let reading = std::thread::spawn(move || {
+        let mut found = Some(found);
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if line.contains("/console/enter/")
+                && let Some(found) = found.take()
+            {
+                let _ = found.send(line.trim().to_owned());
+            }
+        }
+    });
+    let link = link.await.expect("it prints a link");
+    let rest = link.strip_prefix("http://").expect("an address");
+    let (address, path) = rest.split_at(rest.find('/').expect("a path"));
+    let http = Http::new(address.parse().expect("an address"));
+    let entered = http.send("GET", path, &[], "").await;
+    assert_eq!(entered.status, 303, "{}", entered.text());
+    let cookie = entered.headers["set-cookie"].to_str().expect("text");
+    let cookie = cookie.split(';').next().expect("a cookie").to_owned();
+    let get = async |path: &str| http.send("GET", path, &[("cookie", &cookie)], "").await;
+    let home = get("/console").await;
+    let home = home.headers["location"].to_str().expect("text").to_owned();
+    let page = get(&home).await.text();
+    assert!(
+        page.contains("Acquaintance CRM") && page.contains("Granary Warehouse"),
+        "{page}"
+    );
+
+    let delivered = async || {
+        let flow = get(&format!("{home}/flow")).await.text();
+        let figure = flow.split("Delivered</dt><dd><strong>").nth(1);
+        figure
+            .and_then(|rest| rest.split('<').next())
+            .map(str::to_owned)
+    };
+    let before = delivered().await.expect("a figure");
+    for look in 0.. {
+        if delivered().await.expect("a figure") != before {
+            break;
+        }
+        assert!(look < 300, "nothing flows: {before}");
+        wait(Duration::from_millis(100)).await;
+    }
+    let told = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(told.expect("told").success());
+    child.wait().expect("it ends");
+    reading.join().expect("read to the end");
+    let left = std::fs::read_dir(temporary.path()).expect("a directory");
+    assert_eq!(left.count(), 0, "nothing is left behind");
 }

@@ -260,7 +260,7 @@ async fn jobs_of_all_accounts_storage_and_tasks_are_there_to_see() {
         jobs.contains("Audience lists asked for") && jobs.contains(">Shop<"),
         "{jobs}"
     );
-    let failed = page(&mut olga, "/console/operator/jobs?category=GDPR").await;
+    let failed = page(&mut olga, "/console/operator/jobs?category=gdprRequest").await;
     assert!(failed.contains("There is no such job"), "{failed}");
     let storage = page(&mut olga, "/console/operator/storage").await;
     assert!(
