@@ -19,14 +19,14 @@ pub(crate) async fn entrance(visitor: Visitor) -> Response {
         let is_there = visitor.state.hub.registry().account(*id).is_some();
         is_there && visitor.bearer.role_in(*id).is_some()
     });
-    let only = match visitor.bearer.accounts().as_deref() {
-        Some([(one, _)]) => Some(*one),
-        _ => None,
+    let to = match last {
+        Some(id) => page::door(&visitor, id),
+        None => match known(&visitor).await.as_deref() {
+            Ok([one]) => page::door(&visitor, one.id),
+            Ok(_) => "/console/accounts".to_owned(),
+            Err(error) => return problem::of(&visitor.state, error),
+        },
     };
-    let to = last.or(only).map_or_else(
-        || "/console/accounts".to_owned(),
-        |id| page::door(&visitor, id),
-    );
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }
 

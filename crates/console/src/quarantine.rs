@@ -152,13 +152,13 @@ async fn show(of: In<Viewer>, Path((_, id)): Of) -> Response {
                 more: 0,
             };
             let body = serde_json::from_str(&event.body).unwrap_or(Value::Null);
-            shown(&of, &event, Editor::new(&[], body).wrong(invalid)).into_response()
+            shown(&of, &event, &Editor::new(&[], body).wrong(invalid)).into_response()
         }
         Err(error) => problem::of(of.state(), &error),
     }
 }
 
-fn shown<R>(of: &In<R>, event: &Quarantined, editor: Editor) -> page::Page {
+fn shown<R>(of: &In<R>, event: &Quarantined, editor: &Editor) -> page::Page {
     let path = of.path(&format!("/quarantine/{}", event.id));
     let is_held = event.state == QuarantineState::Held;
     let question = "Give this event up? It is never published.";
@@ -181,7 +181,7 @@ async fn repair(of: In<Member>, Path((_, id)): Of, form: Form) -> Response {
     };
     let body = match Editor::read(&[], &form) {
         Ok(body) => body,
-        Err(editor) => return refused(shown(&of, &event, editor)),
+        Err(editor) => return refused(shown(&of, &event, &editor)),
     };
     let actor = of.actor();
     let repaired = of.hub().quarantine_repair(&actor, of.scope(), id, &body);
@@ -192,7 +192,7 @@ async fn repair(of: In<Member>, Path((_, id)): Of, form: Form) -> Response {
         }
         Err(hub::Error::Invalid(invalid)) => {
             let editor = Editor::new(&[], body).wrong(invalid);
-            refused(shown(&of, &event, editor))
+            refused(shown(&of, &event, &editor))
         }
         Err(error) => problem::of(of.state(), &error),
     }

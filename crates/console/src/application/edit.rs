@@ -237,9 +237,8 @@ pub(super) fn confirm(save: &str, edit: &str, document: &Value) -> Markup {
 }
 
 pub(super) async fn save(of: In<Member>, Path((_, id)): Of, form: Form) -> Response {
-    let value = match Editor::read(&[], &form) {
-        Ok(value) => value,
-        Err(_) => return problem::invalid(of.state(), "The document is no JSON."),
+    let Ok(value) = Editor::read(&[], &form) else {
+        return problem::invalid(of.state(), "The document is no JSON.");
     };
     let actor = of.actor();
     let saved = of

@@ -197,7 +197,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 31] = [
+const PAGES: [(&str, Role); 32] = [
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -252,7 +252,7 @@ const OPERATOR: [&str; 12] = [
 ];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 46] = [
+const FORMS: [(&str, Role); 50] = [
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),

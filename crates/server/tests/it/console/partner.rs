@@ -65,6 +65,8 @@ impl Way {
         let office = Office::start().await;
         office.hub.person(ADA, &[]).await;
         office.hub.operator("olga@example.com").await;
+        // Their invitations.
+        assert_eq!(office.mails().await.len(), 2);
         let mut ada = Browser::new(&office.hub);
         ada.sign_in(ADA).await;
         let mut olga = Browser::new(&office.hub);
