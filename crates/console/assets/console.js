@@ -147,8 +147,144 @@ function follow(part) {
   look();
 }
 
+// Columns of the source are dragged to their places at the destination, or picked up and put down with the keyboard. What
+// is sent is what the lists say; each move is said to screen readers, too.
+function mapping() {
+  const form = document.querySelector("form[data-mapping]");
+  if (!form) return;
+  const chips = [...form.querySelectorAll("[data-chip]")];
+  const rows = [...form.querySelectorAll("tr[data-column]")];
+  const said = form.querySelector("[data-said]");
+  let picked = null;
+
+  const source = (row) => row.querySelector("td + td :is(select, input)");
+  const goal = (row) => ("who" in row.dataset ? row.querySelector("select").value : row.dataset.column);
+  const takes = (row, name) => source(row).list || [...source(row).options].some((option) => option.value === name);
+  const puts = () => rows.map((row) => row.querySelector("[data-put]")).filter((button) => !button.hidden);
+
+  function refresh() {
+    const who = rows.find((row) => "who" in row.dataset);
+    for (const row of rows) {
+      // The identifier that says who it is has its own place.
+      if (row !== who) {
+        row.hidden = row.dataset.column === goal(who);
+        source(row).disabled = row.hidden;
+      }
+      row.querySelector("[data-put]").hidden = row.hidden || !picked || !takes(row, picked.dataset.chip);
+    }
+    for (const chip of chips) {
+      const used = rows.filter((row) => !row.hidden && source(row).value === chip.dataset.chip).map(goal);
+      chip.setAttribute("aria-pressed", String(chip === picked));
+      chip.classList.toggle("used", used.length > 0);
+      chip.querySelector("[data-used]").textContent = used.length > 0 ? `→ ${used.join(", ")}` : "";
+    }
+  }
+
+  function chosen(row) {
+    row.querySelector("[data-why]").textContent = "chosen by you";
+    // A column goes to one place, besides saying who it is.
+    for (const other of rows) {
+      const is_other = other !== row && !("who" in other.dataset) && !("who" in row.dataset);
+      if (is_other && source(other).value && source(other).value === source(row).value) {
+        source(other).value = "";
+        other.querySelector("[data-why]").textContent = "";
+      }
+    }
+    refresh();
+  }
+
+  function put(name, row) {
+    picked = null;
+    if (takes(row, name)) {
+      source(row).value = name;
+      chosen(row);
+      said.textContent = `${name} goes to ${goal(row)}.`;
+    } else {
+      refresh();
+      said.textContent = `${name} cannot go to ${goal(row)}.`;
+    }
+  }
+
+  function pick(chip) {
+    picked = chip === picked ? null : chip;
+    refresh();
+    said.textContent = picked
+      ? `${chip.dataset.chip} is picked up. Choose its place with the arrow keys and press Enter; Escape puts it back.`
+      : `${chip.dataset.chip} is put back.`;
+    if (picked) puts()[0]?.focus();
+  }
+
+  for (const chip of chips) {
+    chip.addEventListener("click", () => pick(chip));
+    chip.addEventListener("dragstart", (event) => {
+      event.dataTransfer.setData("text/plain", chip.dataset.chip);
+      event.dataTransfer.effectAllowed = "link";
+      form.classList.add("dragging");
+    });
+    chip.addEventListener("dragend", () => form.classList.remove("dragging"));
+  }
+  for (const row of rows) {
+    row.addEventListener("change", () => chosen(row));
+    row.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "link";
+      row.classList.add("over");
+    });
+    row.addEventListener("dragleave", () => row.classList.remove("over"));
+    row.addEventListener("drop", (event) => {
+      event.preventDefault();
+      row.classList.remove("over");
+      const name = event.dataTransfer.getData("text/plain");
+      if (chips.some((chip) => chip.dataset.chip === name)) put(name, row);
+    });
+    row.querySelector("[data-put]").addEventListener("click", () => {
+      const chip = picked;
+      put(chip.dataset.chip, row);
+      chip.focus();
+    });
+  }
+  form.addEventListener("keydown", (event) => {
+    if (!picked) return;
+    const all = puts();
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Escape") {
+      const chip = picked;
+      pick(chip);
+      chip.focus();
+    } else if (step && all.length > 0) {
+      event.preventDefault();
+      const at = all.indexOf(document.activeElement);
+      all[(Math.max(at, step < 0 ? 0 : at) + step + all.length) % all.length].focus();
+    }
+  });
+  form.querySelector("[data-chips]").hidden = false;
+  refresh();
+}
+
+// What a choice comes to, said by the server while it is made.
+function previews() {
+  for (const part of document.querySelectorAll("[data-preview]")) {
+    const zone = part.querySelector("[data-zone]");
+    if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || zone.value;
+    let timer;
+    part.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        const fields = [...part.querySelectorAll("input")].filter((input) => input.type !== "radio" || input.checked);
+        const query = new URLSearchParams(fields.map((input) => [input.name, input.value]));
+        const answer = await fetch(`${part.dataset.preview}?${query}`, { redirect: "error" });
+        if (!answer.ok) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+        part.querySelector("[data-shown]").replaceChildren(...fresh.childNodes);
+      }, 300);
+    });
+  }
+}
+
 localise(document);
 copyButtons();
 questions();
 summaries();
+mapping();
+previews();
 for (const part of document.querySelectorAll("[data-live]")) follow(part);

@@ -23,7 +23,9 @@ mod entrance;
 mod event;
 mod form;
 mod guard;
+mod hashing;
 mod home;
+mod identity;
 mod invitation;
 mod job;
 mod list;
@@ -33,18 +35,22 @@ mod operator;
 mod outbox;
 mod page;
 mod partner;
+mod privacy;
 mod problem;
 mod quarantine;
 mod review;
+mod segment;
 mod session;
 mod setup;
 mod share;
 mod sign_in;
 mod sign_on;
 mod subscription;
+mod suppression;
 mod test_drive;
 mod ticket;
 mod time;
+mod upload;
 mod user;
 mod visitor;
 
@@ -126,6 +132,11 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(application::routes())
         .merge(review::routes())
         .merge(test_drive::routes())
+        .merge(segment::routes())
+        .merge(identity::routes())
+        .merge(privacy::routes())
+        .merge(suppression::routes())
+        .merge(hashing::routes())
         .merge(member::routes())
         .merge(account::routes())
         .merge(quarantine::routes())

@@ -38,6 +38,12 @@ impl Asked {
         }
     }
 
+    /// The same question, whose links lead to another address: where a part of a page is asked for by itself.
+    pub(crate) fn at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// A filter; empty when it is not set.
     pub(crate) fn text<'a>(&'a self, name: &'a str) -> &'a str {
         self.query.text(name)

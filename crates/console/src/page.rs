@@ -51,6 +51,8 @@ pub(crate) enum Place {
     Subscriptions,
     Deliveries,
     Audiences,
+    Identities,
+    Privacy,
     Jobs,
     Quarantine,
     Applications,
@@ -62,13 +64,15 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
         Self::Deliveries,
         Self::Audiences,
+        Self::Identities,
+        Self::Privacy,
         Self::Jobs,
         Self::Quarantine,
         Self::Applications,
@@ -87,6 +91,8 @@ impl Place {
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
             Self::Audiences => "Audiences",
+            Self::Identities => "Identities",
+            Self::Privacy => "Privacy",
             Self::Jobs => "Jobs",
             Self::Quarantine => "Quarantine",
             Self::Applications => "Applications",
@@ -121,6 +127,8 @@ impl Place {
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
             Self::Audiences => "/shares",
+            Self::Identities => "/identities",
+            Self::Privacy => "/privacy",
             Self::Jobs => "/jobs",
             Self::Quarantine => "/quarantine",
             Self::Applications => "/applications",

@@ -1,6 +1,6 @@
-//! Audiences: shares that ran, run and will run; making one in two steps (which audience to whom, then which column
-//! becomes which); running, pausing and ending one.
+//! Audiences: shares that ran, run and will run; making one in three steps; running, pausing and ending one.
 
+mod when;
 mod wizard;
 
 use axum::Router;
@@ -9,15 +9,19 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::share::{Listed, ShareChange};
+use hub::{Job, JobFilter, Page};
 use maud::{Markup, html};
-use model::share::{Schedule, Share, ShareStatus};
+use model::share::{Share, ShareStatus};
 use model::{AccountId, Role, ShareId};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::event::{endpoint, named};
+use crate::form::Form;
+use crate::home::grouped;
+use crate::job;
 use crate::list::{self, Asked, Column};
-use crate::page::{self, Place, done, nothing};
+use crate::page::{self, Place, done, go, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Viewer};
@@ -29,13 +33,28 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             "/console/{accountId}/shares/new",
             get(wizard::page).post(wizard::create),
         )
-        .route("/console/{accountId}/shares/refresh", post(refresh))
+        .route(
+            "/console/{accountId}/shares/new/mapping",
+            post(wizard::back),
+        )
+        .route(
+            "/console/{accountId}/shares/new/summary",
+            post(wizard::check),
+        )
+        .route("/console/{accountId}/shares/when", get(when::preview))
         .route("/console/{accountId}/shares/{shareId}", get(one))
         .route("/console/{accountId}/shares/{shareId}/run", post(run))
         .route("/console/{accountId}/shares/{shareId}/pause", post(pause))
         .route("/console/{accountId}/shares/{shareId}/resume", post(resume))
         .route("/console/{accountId}/shares/{shareId}/end", post(end))
+        .route(
+            "/console/{accountId}/shares/{shareId}/schedule",
+            post(reschedule),
+        )
 }
+
+/// Runs that the page of a share shows.
+const RUNS_SHOWN: i64 = 10;
 
 type Of = Path<(AccountId, ShareId)>;
 
@@ -67,11 +86,9 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let content = html! {
         div.title {
             h1 { "Audiences" }
-            @if of.may(Role::Member) {
-                div.actions {
-                    (page::button(&of.path("/shares/refresh"), "Ask for audiences again", "", None))
-                    a.button.main href=(of.path("/shares/new")) { "Share an audience" }
-                }
+            div.actions {
+                a.button href=(of.path("/segments")) { "What the endpoints have" }
+                @if of.may(Role::Member) { a.button.main href=(of.path("/shares/new")) { "Share an audience" } }
             }
         }
         (asked.tabs("Which", "which", &which))
@@ -154,6 +171,19 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
         Ok(share) => share,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let filter = JobFilter {
+        share: Some(id),
+        is_newest_first: true,
+        ..JobFilter::default()
+    };
+    let latest = Page {
+        after: 0,
+        limit: RUNS_SHOWN,
+    };
+    let runs = match of.hub().job_list(of.scope(), filter, latest).await {
+        Ok(runs) => runs,
+        Err(error) => return problem::of(of.state(), &error),
+    };
     let plan = &share.plan;
     let content = html! {
         div.title { h1 { (plan.destination_segment.name) } (status(share.status)) @if of.may(Role::Member) { (actions(&of, &share)) } }
@@ -162,31 +192,72 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
             dt { "From" } dd { (endpoint(&of, plan.source)) ", audience " code { (plan.segment) } }
             dt { "To" } dd { (endpoint(&of, plan.destination)) @if let Some(segment) = &plan.destination_segment.id { ", audience " code { (segment) } } }
             dt { "Does" } dd { (plan.action.as_str()) @if plan.incremental { "; later runs hand over only who came and who went" } }
-            dt { "When" } dd { (when(&share.schedule)) @if let Some(at) = share.next_at { "; next " (time::at(at)) } }
+            dt { "When" } dd { (when::told(&share.schedule, of.hub().now())) @if !share.schedule.recurs() && let Some(at) = share.next_at { "; next " (time::at(at)) } }
+            dt { "Which members" } dd { (wizard::window(plan.window)) }
             dt { "Last run" } dd { @if let Some(job) = share.last_job { a href=(of.path(&format!("/jobs/{job}"))) { "job " (job) } } @else { "none yet" } }
-            dt { "Stops and asks" } dd {
-                @if plan.guard.empty { "when nobody would be left" } @else { "never when nobody would be left" }
-                @if let Some(percent) = plan.guard.shrink_percent_max { ", or more than " (percent) " % fewer than the last time" }
-            }
+            dt { "Stops and asks" } dd { (wizard::asks(plan.guard)) }
+            @if plan.upload_identities { dt { "Identities" } dd { "are learnt: identifiers of one row are one person" } }
         }
         h2 { "Which column becomes which" }
-        div.scroll tabindex="0" role="region" aria-label="Columns" { table {
-            thead { tr { th { "Of the source" } th { "At the destination" } } }
-            tbody {
-                tr { td { (plan.identifier.source) } td { (plan.identifier.destination) " (who it is)" } }
-                @for (source, destination) in &plan.attributes { tr { td { (source) } td { (destination) } } }
-            }
-        } }
+        (wizard::columns(plan))
+        @if share.status != ShareStatus::Ended && of.may(Role::Member) { (rescheduling(&of, &share)) }
+        h2 { "Latest runs" }
+        @if runs.is_empty() { p { "It has not run yet." } } @else { (runs_of(&of, &runs)) }
     };
     page::inside(&of, Place::Audiences, "Audience", &content).into_response()
 }
 
-fn when(schedule: &Schedule) -> String {
-    match schedule {
-        Schedule::Now => "when somebody asks".to_owned(),
-        Schedule::At { at } => format!("once, at {at}"),
-        Schedule::Cron { cron, zone } => format!("{cron} in {zone}"),
+fn runs_of(of: &In<Viewer>, runs: &[Job]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Latest runs" { table {
+            thead { tr { th scope="col" { "Begun" } th scope="col" { "State" } th.number scope="col" { "Read" } th.number scope="col" { "Matched" } th.number scope="col" { "Sent" } } }
+            tbody { @for run in runs { tr {
+                td { a href=(of.path(&format!("/jobs/{}", run.id))) { (time::at(run.created_at)) } }
+                td { (job::status(run.status)) }
+                td.number { (grouped(run.records.read)) }
+                td.number { (grouped(run.records.matched)) }
+                td.number { (grouped(run.records.sent)) }
+            } } }
+        } }
     }
+}
+
+fn rescheduling(of: &In<Viewer>, share: &Share) -> Markup {
+    let form = Form::of(when::form_of(&share.schedule));
+    html! {
+        details.panel {
+            summary { "Run it at other times" }
+            form.stack method="post" action=(of.path(&format!("/shares/{}/schedule", share.id))) {
+                (when::fields(of, &form, ("when somebody asks", "not by itself")))
+                div.actions { button.main type="submit" { "Save" } }
+            }
+        }
+    }
+}
+
+async fn reschedule(of: In<Member>, Path((_, id)): Of, form: Form) -> Response {
+    let to = of.path(&format!("/shares/{id}"));
+    let schedule = match when::read(&form) {
+        Ok(schedule) => schedule,
+        Err(why) => return go(of.state(), &to, &Said::bad(why)),
+    };
+    let before = match of.hub().share(of.scope(), id).await {
+        Ok(share) => when::form_of(&share.schedule),
+        Err(error) => return problem::of(of.state(), &error),
+    };
+    let before: Vec<(&str, &str)> = before.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let change = ShareChange {
+        is_paused: None,
+        schedule: Some(schedule),
+    };
+    let result = of
+        .hub()
+        .share_change(&of.actor(), of.scope(), id, &change)
+        .await;
+    let undo = of.path(&format!("/shares/{id}/schedule"));
+    done(of.state(), &to, result, |_| {
+        Said::good("It runs at these times from now on.").undo(&undo, &before)
+    })
 }
 
 fn actions(of: &In<Viewer>, share: &Share) -> Markup {
@@ -206,20 +277,6 @@ fn actions(of: &In<Viewer>, share: &Share) -> Markup {
             }
         }
     }
-}
-
-async fn refresh(of: In<Member>) -> Response {
-    let result = of
-        .hub()
-        .segments_refresh(&of.actor(), of.scope(), None)
-        .await;
-    let to = result.as_ref().map_or_else(
-        |_| of.path("/shares"),
-        |job| of.path(&format!("/jobs/{job}")),
-    );
-    done(of.state(), &to, result, |_| {
-        "The endpoints are asked for their audiences.".to_owned()
-    })
 }
 
 async fn run(of: In<Member>, Path((_, id)): Of) -> Response {

@@ -4,6 +4,8 @@
 //! follow what other processes change. No list keeps an identifier (`model::suppression`), so it outlives the erasure of
 //! the people on it.
 
+mod file;
+
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
@@ -28,6 +30,8 @@ const LOAD_PAGE: i64 = 10_000;
 
 /// Entries of one account at most: each takes about 200 bytes in every process.
 pub const ENTRIES_MAX: u64 = 5_000_000;
+/// Longest reference, in bytes.
+const REFERENCE_BYTES_MAX: usize = 200;
 
 /// What this process knows of all lists.
 pub(crate) struct Suppressions {
@@ -177,7 +181,8 @@ impl Hub {
     /// then; answers how many are new on it. `reference` is kept with them, for whoever asks later why.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if an identifier is blank, with its place in `identifiers`, or if the list would be too long.
+    /// [`Error::Invalid`] if an identifier is blank, with its place in `identifiers`, if the reference is longer than 200
+    /// bytes, or if the list would be too long.
     pub async fn suppression_add(
         &self,
         actor: &Actor,
@@ -185,6 +190,10 @@ impl Hub {
         reference: &str,
         identifiers: &[Subject<'_>],
     ) -> Result<u64> {
+        if reference.len() > REFERENCE_BYTES_MAX {
+            let message = format!("longer than {REFERENCE_BYTES_MAX} bytes");
+            return Err(Invalid::one("/reference", "too-long", message).into());
+        }
         let entries = self.suppressions_of(scope, identifiers)?;
         let (mut tx, turn) = self.begin_change().await?;
         let there = store::suppression::count(&mut tx, scope, Barred::Suppressed).await?;

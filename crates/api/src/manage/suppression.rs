@@ -3,12 +3,10 @@
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
-use hub::suppression::ENTRIES_MAX;
 use hub::{Scope, Suppression};
 use jiff::Timestamp;
 use model::account::Honour;
-use model::csv;
-use model::privacy::{Columns, Named};
+use model::privacy::Named;
 use model::{Barred, Subject};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,11 +19,6 @@ use crate::body::Payload;
 use crate::caller::{AccountMember, AccountViewer, Caller};
 use crate::door::{About, Door};
 use crate::problem::Problem;
-
-/// Entries that one transaction takes.
-const AT_ONCE: usize = 1_000;
-/// Longest reference, in bytes.
-const REFERENCE_BYTES_MAX: usize = 200;
 
 /// Who is meant: values of one type, clear or hashed.
 #[derive(JsonSchema)]
@@ -154,14 +147,6 @@ fn subjects(named: &[Named]) -> Vec<Subject<'_>> {
     named.iter().map(Named::subject).collect()
 }
 
-fn check_reference(reference: &str) -> Result<(), Problem> {
-    if reference.len() <= REFERENCE_BYTES_MAX {
-        return Ok(());
-    }
-    let message = format!("longer than {REFERENCE_BYTES_MAX} bytes");
-    Err(Problem::invalid("/reference", "too-long", message))
-}
-
 fn is_honoured(state: &ApiState, scope: Scope) -> Result<bool, Problem> {
     Ok(state.hub.account(scope)?.policy.suppression_list == Honour::Honour)
 }
@@ -172,7 +157,6 @@ async fn add(
     Within(scope): Within,
     Body(people): Body<People>,
 ) -> Answer<Added> {
-    check_reference(&people.reference)?;
     let (actor, subjects) = (caller.actor(), subjects(&people.named));
     let added = state
         .hub
@@ -194,58 +178,16 @@ async fn file(
 ) -> Answer<Added> {
     let reference = params.text("reference").unwrap_or_default();
     params.finish()?;
-    check_reference(&reference)?;
     let payload = Payload::from_request(request, &state).await?;
-    let (named, problems) = read_file(&payload.bytes)?;
-    let (actor, mut added) = (caller.actor(), 0);
-    for part in named.chunks(AT_ONCE) {
-        added += state
-            .hub
-            .suppression_add(&actor, scope, &reference, &subjects(part))
-            .await?;
-    }
+    let (added, problems) = state
+        .hub
+        .suppression_add_file(&caller.actor(), scope, &reference, &payload.bytes)
+        .await?;
     Ok(Json(Added {
         added,
         problems,
         is_honoured: is_honoured(&state, scope)?,
     }))
-}
-
-/// All identifiers of a file, and what is wrong with its other rows.
-fn read_file(mut bytes: &[u8]) -> Result<(Vec<Named>, Vec<String>), Problem> {
-    const PROBLEMS_MAX: usize = 100;
-    let mut reader = csv::Reader::new(csv::Limits::default());
-    let no_csv = |problem: csv::RowProblem| Problem::invalid("", "csv", problem.to_string());
-    let names = reader.header(&mut bytes, true).map_err(no_csv)?;
-    let names = names
-        .map(|layout| layout.columns.clone())
-        .unwrap_or_default();
-    let columns = Columns::of(&names, |_| None);
-    let (mut named, mut problems) = (Vec::new(), Vec::new());
-    loop {
-        match reader.read(&mut bytes, true) {
-            Ok(csv::Read::Row(row)) => {
-                let values: Vec<&str> = row.values().collect();
-                named.extend(columns.named(&values));
-            }
-            Ok(csv::Read::Problem(problem)) if problems.len() < PROBLEMS_MAX => {
-                problems.push(problem.to_string());
-            }
-            Ok(csv::Read::Problem(_)) => {}
-            Ok(csv::Read::Hungry | csv::Read::End) => break,
-            Err(problem) => return Err(no_csv(problem)),
-        }
-    }
-    if named.is_empty() {
-        let message =
-            "no row has an identifier: the first row names identity types, such as `email`";
-        return Err(Problem::invalid("", "required", message));
-    }
-    if named.len() as u64 > ENTRIES_MAX {
-        let message = format!("more than {ENTRIES_MAX} identifiers");
-        return Err(Problem::invalid("", "too-many", message));
-    }
-    Ok((named, problems))
 }
 
 async fn remove(

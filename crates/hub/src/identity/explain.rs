@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use engine::Tx;
-use model::X1Id;
-use model::identity::Told;
+use engine::{Position, Tx};
+use model::identity::{Source, Told};
+use model::record::Entry;
+use model::{EndpointId, JobId, X1Id};
 use store::identity::{Identifier, Standing, StoredFact};
 
 use super::Person;
@@ -69,6 +70,55 @@ impl Hub {
         let has_more = facts.len() > FACTS_MAX;
         facts.truncate(FACTS_MAX);
         explained(&mut tx, scope, &person, identifiers, (facts, has_more)).await
+    }
+
+    /// Which endpoint told each of these, as far as that is still kept: of an event its publisher, of a row the source of its
+    /// audience.
+    pub async fn identity_told_by(
+        &self,
+        scope: Scope,
+        sources: &[Source],
+    ) -> Result<Vec<Option<EndpointId>>> {
+        let mut publishers: HashMap<u64, Option<EndpointId>> = HashMap::new();
+        let mut producers: HashMap<i64, Option<EndpointId>> = HashMap::new();
+        for source in sources {
+            match source {
+                Source::Event { position } if !publishers.contains_key(position) => {
+                    publishers.insert(*position, self.published_by(scope, *position).await?);
+                }
+                Source::Row { job, .. } if !producers.contains_key(job) => {
+                    let mut tx = self.db.read().await?;
+                    let job_row = store::job::get(&mut tx, scope, JobId(*job)).await?;
+                    producers.insert(*job, job_row.and_then(|job| job.producer));
+                }
+                _ => {}
+            }
+        }
+        let told = sources.iter().map(|source| match source {
+            Source::Event { position } => publishers.get(position).copied().flatten(),
+            Source::Row { job, .. } => producers.get(job).copied().flatten(),
+            Source::Hash => None,
+        });
+        Ok(told.collect())
+    }
+
+    /// Who published the document at a position of the log; `None` once it is no longer kept.
+    async fn published_by(&self, scope: Scope, position: u64) -> Result<Option<EndpointId>> {
+        let seq = Position::from_u64(position).seq();
+        let log = self.logs.of(scope.0);
+        let batches = log.read(seq, 1, usize::MAX).await?;
+        let batch = batches.into_iter().find(|batch| batch.seq() == seq);
+        let Some(batch) = batch else {
+            return Ok(None);
+        };
+        let mut records = batch.iter();
+        let record = records.find(|(at, _)| at.as_u64() == position);
+        let document = record.and_then(|(_, bytes)| match Entry::decode(bytes) {
+            Ok(Entry::Document(document)) => Some(document),
+            _ => None,
+        });
+        let document = document.filter(|document| document.account == scope.0);
+        Ok(document.map(|document| document.endpoint))
     }
 
     async fn identity_find(&self, scope: Scope, wanted: &Wanted<'_>) -> Result<Person> {

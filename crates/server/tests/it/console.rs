@@ -2,12 +2,15 @@
 
 mod enter;
 mod flowing;
+mod identity;
 mod lists;
 mod live;
 mod oneself;
 mod operator;
 mod partner;
+mod privacy;
 mod quarantine;
+pub(crate) mod share;
 
 use axum::http::header;
 use model::Role;
@@ -44,6 +47,21 @@ impl Browser {
             .extend_pairs(fields)
             .finish();
         self.send("POST", path, &[OWN, FORM], body).await
+    }
+
+    /// Sends a form with a file from a page of the console.
+    async fn upload(&mut self, path: &str, fields: &[(&str, &str)], file: &str) -> Answer {
+        let mut body = String::new();
+        for (name, value) in fields {
+            body += &format!(
+                "--cut\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
+        }
+        body += &format!(
+            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\n{file}\r\n--cut--\r\n"
+        );
+        let media = ("content-type", "multipart/form-data; boundary=cut");
+        self.send("POST", path, &[OWN, media], body).await
     }
 
     async fn send(
@@ -197,7 +215,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: [(&str, Role); 32] = [
+const PAGES: &[(&str, Role)] = &[
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -211,6 +229,18 @@ const PAGES: [(&str, Role); 32] = [
     ("/deliveries", Role::Viewer),
     ("/shares", Role::Viewer),
     ("/shares/new", Role::Member),
+    ("/shares/when?when=cron&cron=0+6+*+*+*", Role::Viewer),
+    ("/segments", Role::Viewer),
+    ("/identities", Role::Viewer),
+    ("/identities/kept-apart", Role::Member),
+    ("/identities/undone", Role::Member),
+    ("/identities/rules", Role::Viewer),
+    ("/identities/filters", Role::Viewer),
+    ("/privacy", Role::Viewer),
+    ("/privacy/rows", Role::Viewer),
+    ("/privacy/new", Role::Admin),
+    ("/suppressions", Role::Viewer),
+    ("/hashing", Role::Viewer),
     ("/jobs", Role::Viewer),
     ("/people", Role::Viewer),
     ("/audit", Role::Admin),
@@ -252,7 +282,7 @@ const OPERATOR: [&str; 12] = [
 ];
 
 /// Every form, and the least role that may send it.
-const FORMS: [(&str, Role); 50] = [
+const FORMS: &[(&str, Role)] = &[
     ("/endpoints/new", Role::Member),
     ("/endpoints/{}/enable", Role::Member),
     ("/endpoints/{}/disable", Role::Member),
@@ -265,11 +295,32 @@ const FORMS: [(&str, Role); 50] = [
     ("/subscriptions/1/delete", Role::Member),
     ("/deliveries/replay", Role::Member),
     ("/shares/new", Role::Member),
-    ("/shares/refresh", Role::Member),
+    ("/shares/new/mapping", Role::Member),
+    ("/shares/new/summary", Role::Member),
+    ("/segments/refresh", Role::Member),
     ("/shares/1/run", Role::Member),
     ("/shares/1/pause", Role::Member),
     ("/shares/1/resume", Role::Member),
     ("/shares/1/end", Role::Member),
+    ("/shares/1/schedule", Role::Member),
+    ("/identities/look-up", Role::Member),
+    ("/identities/switch", Role::Admin),
+    ("/identities/facts/1/undo", Role::Member),
+    ("/identities/facts/1/redo", Role::Member),
+    ("/identities/rules", Role::Admin),
+    ("/identities/rules/trial", Role::Admin),
+    ("/identities/filters", Role::Member),
+    ("/identities/filters/1/delete", Role::Member),
+    ("/privacy", Role::Admin),
+    ("/privacy/file", Role::Admin),
+    ("/suppressions", Role::Member),
+    ("/suppressions/remove", Role::Member),
+    ("/suppressions/find", Role::Viewer),
+    ("/suppressions/file", Role::Member),
+    ("/suppressions/policy", Role::Admin),
+    ("/hashing", Role::Viewer),
+    ("/jobs/1/data", Role::Member),
+    ("/jobs/1/fetched", Role::Member),
     ("/jobs/1/cancel", Role::Member),
     ("/jobs/1/retry", Role::Member),
     ("/jobs/1/approve", Role::Member),
@@ -356,7 +407,7 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
         hub.person(&email, &[(account.id, role)]).await;
         let mut browser = Browser::new(&hub);
         browser.sign_in(&email).await;
-        for (rest, least) in PAGES {
+        for &(rest, least) in PAGES {
             let expected = if role >= least { 200 } else { 403 };
             let answer = browser.get(&path(account.id, rest)).await;
             assert_eq!(
@@ -371,7 +422,7 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
                 "{rest}"
             );
         }
-        for (rest, least) in FORMS.into_iter().filter(|(_, least)| role < *least) {
+        for &(rest, least) in FORMS.iter().filter(|(_, least)| role < *least) {
             let answer = browser.post(&path(account.id, rest), &[]).await;
             assert_eq!(answer.status, 403, "{role:?} below {least:?}: {rest}");
             assert_eq!(browser.post(&path(other.id, rest), &[]).await.status, 404);
@@ -392,14 +443,14 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
         let answer = nobody.get(path).await;
         assert!(location(&answer).starts_with("/console/sign-in?next="));
     }
-    for (rest, _) in PAGES {
+    for &(rest, _) in PAGES {
         let answer = nobody.get(&path(account.id, rest)).await;
         assert!(
             location(&answer).starts_with("/console/sign-in?next="),
             "{rest}"
         );
     }
-    for (rest, _) in FORMS {
+    for &(rest, _) in FORMS {
         assert_eq!(
             location(&nobody.post(&path(account.id, rest), &[]).await),
             "/console/sign-in"
@@ -735,100 +786,4 @@ async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
         .await
         .text();
     assert!(journey.contains("status delivered"), "{journey}");
-}
-
-#[tokio::test]
-async fn an_audience_is_shared_in_two_steps_and_followed() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let audiences = |role: &str, name: &str, kind: &str, columns: serde_json::Value| {
-        json!({
-            "name": name, "providerName": "Acme",
-            "endpointTypes": { "segment": { role: { "enabled": true, kind: if role == "source" { "push" } else { "pull" } } } },
-            "marketingDatabasesDefinition": { "marketingDatabases": [{ "name": "db", "identifiers": [{ "name": columns[0], "type": "email" }],
-                "attributes": [{ "name": columns[1], "type": "string", "isRequired": false }] }] },
-        })
-    };
-    let source = audiences("source", "CRM", "producerType", json!(["email", "first"]));
-    let crm = hub.endpoint(&account, source).await;
-    let destination = audiences(
-        "destination",
-        "Mailer",
-        "destinationType",
-        json!(["Email", "First"]),
-    );
-    let mailer = hub.endpoint(&account, destination).await;
-    let segments = json!([{ "id": 8_000_000_000_000_001_152_i64, "name": "Gold <members>",
-        "segment_attributes": [{ "name": "email", "type": "email" }, { "name": "first", "type": "string" }] }]);
-    let path = format!("/v1/endpoint/{}/segments", crm.id);
-    let told = hub
-        .http
-        .json("POST", &path, Some(&crm.key), Some(segments))
-        .await;
-    assert_eq!(told.status, 200, "{}", told.text());
-
-    hub.person("mia@example.com", &[(account.id, Role::Member)])
-        .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("mia@example.com").await;
-    let path = |rest: &str| format!("/console/{}{rest}", account.id);
-    let choice = browser.get(&path("/shares/new")).await.text();
-    assert!(
-        choice.contains("Gold &lt;members&gt;") && choice.contains("8000000000000001152"),
-        "{choice}"
-    );
-    let query = format!(
-        "?segment={}+8000000000000001152&destination={}",
-        crm.id, mailer.id
-    );
-    let mapping = browser
-        .get(&path(&format!("/shares/new{query}")))
-        .await
-        .text();
-    assert!(
-        mapping.contains("(who it is)") && mapping.contains("column:First"),
-        "{mapping}"
-    );
-
-    let (segment, destination) = (
-        format!("{} 8000000000000001152", crm.id),
-        mailer.id.to_string(),
-    );
-    let fields = [
-        ("segment", segment.as_str()),
-        ("destination", destination.as_str()),
-        ("identifier", "Email"),
-        ("identifier-source", "email"),
-        ("column:First", "first"),
-        ("action", "ADD"),
-        ("name", "Gold"),
-        ("when", "now"),
-    ];
-    let mut wrong = fields;
-    wrong[7] = ("when", "cron");
-    let refused = browser.post(&path("/shares/new"), &wrong).await;
-    assert!(
-        location(&refused).contains("/shares/new?segment="),
-        "what was chosen is kept"
-    );
-    let shared = browser.post(&path("/shares/new"), &fields).await;
-    hub.settle().await;
-    let job = browser.get(location(&shared)).await.text();
-    assert!(
-        job.contains("Audience shared") && job.contains("waits for data"),
-        "{job}"
-    );
-    let list = browser.get(&path("/shares")).await.text();
-    assert!(
-        list.contains(">Gold<") && list.contains("CRM") && list.contains("Mailer"),
-        "{list}"
-    );
-    let canceled = browser
-        .post(&format!("{}/cancel", location(&shared)), &[])
-        .await;
-    let job = browser.get(location(&canceled)).await.text();
-    assert!(
-        job.contains("It is canceled.") && job.contains("Go on where it stopped"),
-        "{job}"
-    );
 }
