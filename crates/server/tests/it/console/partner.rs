@@ -130,8 +130,8 @@ impl Way {
     /// Defines the product with a deployment, an event type and how accounts are taken on.
     async fn define(&mut self) {
         let mut wrong = product();
-        wrong["marketingDatabasesDefinition"]["marketingDatabases"][0]["identifiers"][0]["type"] =
-            json!(7);
+        wrong["marketingDatabasesDefinition"]["marketingDatabases"][0]["identifiers"][0] =
+            json!({ "name": "email" });
         let (new, text) = (below(&self.pilot, "/applications/new"), wrong.to_string());
         let refused = self.ada.post(&new, &[("document", &text)]).await;
         assert_eq!(refused.status, 400);
@@ -226,7 +226,7 @@ impl Way {
             .skip(1)
             .filter_map(|rest| rest.split('"').next())
             .collect();
-        assert!(open.contains(&"published-single"), "{open:?}");
+        assert!(open.contains(&"registered"), "{open:?}");
         let path = format!("{}/certify", self.partner);
         let mut fields = vec![
             ("version", "4.2"),
