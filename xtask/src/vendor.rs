@@ -29,7 +29,30 @@ struct File {
     sha256: &'static str,
 }
 
-const VENDORED: &[Package] = &[Package {
+const VENDORED: &[Package] = &[UPLOT, AXE];
+
+const UPLOT: Package = Package {
+    name: "uplot",
+    version: "1.6.32",
+    why: "the console's charts of figures over time are drawn by it (MIT); in the binary",
+    place: "crates/console/assets/uplot",
+    files: &[
+        File {
+            path: "dist/uPlot.iife.min.js",
+            sha256: "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+        },
+        File {
+            path: "dist/uPlot.min.css",
+            sha256: "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+        },
+        File {
+            path: "LICENSE",
+            sha256: "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+        },
+    ],
+};
+
+const AXE: Package = Package {
     name: "axe-core",
     version: "4.14.1",
     why: "the browser tests look for barriers with it (MPL-2.0); for tests only, in no binary",
@@ -48,7 +71,7 @@ const VENDORED: &[Package] = &[Package {
             sha256: "4f8563870d0fca38bbc3e00b6f670cb7fa9f380ba9f26a7f7d1184a6b18b1653",
         },
     ],
-}];
+};
 
 /// Brings every package; with `--check` only compares what is there.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {

@@ -73,6 +73,8 @@ function become(old, fresh) {
 }
 
 function becomeElement(known, wanted) {
+  // What another script has filled is that script's.
+  if (known.hasAttribute("data-kept")) return;
   for (const { name, value } of [...wanted.attributes]) {
     if (name !== "open" && known.getAttribute(name) !== value) known.setAttribute(name, value);
   }
@@ -145,6 +147,18 @@ function follow(part) {
   addEventListener("pagehide", pause);
   addEventListener("pageshow", (event) => { if (event.persisted) look(); });
   look();
+}
+
+// Style sheets and scripts that only some pages need, in their order.
+function further() {
+  const wanted = document.querySelector("[data-further]");
+  for (const address of wanted ? wanted.dataset.further.split(" ") : []) {
+    const isStyle = address.endsWith(".css");
+    const element = document.createElement(isStyle ? "link" : "script");
+    if (isStyle) Object.assign(element, { rel: "stylesheet", href: address });
+    else Object.assign(element, { src: address, async: false });
+    document.head.append(element);
+  }
 }
 
 // Columns of the source are dragged to their places at the destination, or picked up and put down with the keyboard. What
@@ -282,6 +296,7 @@ function previews() {
 }
 
 localise(document);
+further();
 copyButtons();
 questions();
 summaries();

@@ -36,6 +36,18 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     let bytes = include_bytes!("../assets/console.js");
     asset("console", "js", "text/javascript; charset=utf-8", bytes)
 });
+static CHARTS: LazyLock<Asset> = LazyLock::new(|| {
+    let bytes = include_bytes!("../assets/charts.js");
+    asset("charts", "js", "text/javascript; charset=utf-8", bytes)
+});
+static UPLOT: LazyLock<Asset> = LazyLock::new(|| {
+    let bytes = include_bytes!("../assets/uplot/uPlot.iife.min.js");
+    asset("uplot", "js", "text/javascript; charset=utf-8", bytes)
+});
+static UPLOT_STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let bytes = include_bytes!("../assets/uplot/uPlot.min.css");
+    asset("uplot", "css", "text/css; charset=utf-8", bytes)
+});
 static ICON: LazyLock<Asset> = LazyLock::new(|| {
     let bytes = include_bytes!("../assets/icon.svg");
     asset("icon", "svg", "image/svg+xml", bytes)
@@ -49,6 +61,13 @@ pub(crate) fn script() -> String {
     path(&SCRIPT)
 }
 
+/// What draws charts over the pictures of a page, in the order in which it is loaded: only pages that have some say so.
+pub(crate) fn charts() -> String {
+    [&UPLOT_STYLE, &UPLOT, &CHARTS]
+        .map(|one| path(one))
+        .join(" ")
+}
+
 pub(crate) fn icon() -> String {
     path(&ICON)
 }
@@ -58,7 +77,7 @@ fn path(asset: &Asset) -> String {
 }
 
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
-    let all = [&*STYLE, &*SCRIPT, &*ICON];
+    let all = [&*STYLE, &*SCRIPT, &*CHARTS, &*UPLOT, &*UPLOT_STYLE, &*ICON];
     let Some(asset) = all.into_iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -3,6 +3,7 @@
 //! `audience/crash.rs` kills the exchange in every step.
 
 mod crash;
+mod erased;
 mod guarded;
 mod incremental;
 mod meeting;

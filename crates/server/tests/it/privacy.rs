@@ -1,5 +1,9 @@
 //! Privacy requests: a person is erased everywhere, restricted, or exported; suppression lists and consent; and what
 //! would be hashed, before anything is.
+//!
+//! `privacy/crash.rs` kills the exchange while it erases.
+
+mod crash;
 
 use std::path::Path;
 use std::time::Duration;
@@ -115,7 +119,10 @@ fn everywhere(dir: &Path, values: &[&str]) -> Vec<String> {
 
 /// Ada and Grace in all places that there are: delivered, retried, dead, packed, refused.
 async fn planted() -> (Scene, crate::harness::scene::Subscriber) {
-    let scene = Scene::start().await;
+    planted_in(Scene::start().await).await
+}
+
+async fn planted_in(scene: Scene) -> (Scene, crate::harness::scene::Subscriber) {
     let policy = json!({ "policy": { "refusedEvents": "quarantine" } });
     let path = format!("/accounts/{}", scene.account.id);
     assert_eq!(scene.hub.manage("PATCH", &path, policy).await.status, 200);
