@@ -559,7 +559,7 @@ async fn every_answer_is_for_this_browser_alone_and_loads_nothing_from_elsewhere
             assert!(!text.contains(attribute), "{path}: {attribute}");
         }
         let assets = text
-            .split('"')
+            .split(['"', ' '])
             .filter(|part| part.starts_with("/console/assets/"));
         for asset in assets.map(str::to_owned).collect::<Vec<_>>() {
             let answer = browser.get(&asset).await;
