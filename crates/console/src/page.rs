@@ -47,6 +47,7 @@ impl IntoResponse for Page {
 pub(crate) enum Place {
     Home,
     Events,
+    EventTypes,
     Endpoints,
     Subscriptions,
     Deliveries,
@@ -64,11 +65,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
+        Self::EventTypes,
         Self::Deliveries,
         Self::Audiences,
         Self::Identities,
@@ -87,6 +89,7 @@ impl Place {
         match self {
             Self::Home => "Home",
             Self::Events => "Events",
+            Self::EventTypes => "Event types",
             Self::Endpoints => "Endpoints",
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
@@ -123,6 +126,7 @@ impl Place {
         match self {
             Self::Home => "",
             Self::Events => "/events",
+            Self::EventTypes => "/event-types",
             Self::Endpoints => "/endpoints",
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
