@@ -393,11 +393,14 @@ impl Scene {
         let endpoint = self.crm.id.to_string();
         let mut pages: Vec<(String, String)> = Vec::new();
         let mut add = |path: String| {
-            let name = path.trim_start_matches("/console").trim_start_matches('/');
-            let name: String = name
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-                .collect();
+            let name = called(&path);
+            let same = pages.iter().filter(|(known, _)| *known == name).count();
+            // Another of the same kind.
+            let name = if same == 0 {
+                name
+            } else {
+                format!("{name}-{}", pages.len())
+            };
             pages.push((name, path));
         };
         add("/console/accounts".to_owned());
@@ -423,5 +426,26 @@ impl Scene {
         }
         add("/console/nowhere/at/all".to_owned());
         self.pages = pages;
+    }
+}
+
+/// What a page is called: its place, without numbers and ids, which are others each time.
+fn called(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let words = path.split('/').chain(query.split(['&', '=']));
+    let is_word =
+        |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let words: Vec<&str> = words
+        .filter(is_word)
+        .filter(|word| *word != "console")
+        .collect();
+    let is_one = path
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains(|c: char| c.is_ascii_digit()));
+    match (words.join("-"), is_one) {
+        (name, false) => name,
+        (name, true) if name.is_empty() => "home".to_owned(),
+        (name, true) => format!("{name}-one"),
     }
 }
