@@ -1,15 +1,20 @@
-//! The two cookies of the console: who is signed in, and what the last action came to.
+//! The cookies of the console: who is signed in, what the last action came to, in which account this browser was last, and
+//! what a single sign-on needs when the browser comes back.
 //!
-//! Both are for the server alone (`HttpOnly`), for the console's paths, and not sent with requests that another site
+//! All are for the server alone (`HttpOnly`), for the console's paths, and not sent with requests that another site
 //! begins, links aside (`SameSite=Lax`): whoever follows a link to a page is still signed in.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use model::Secret;
+use model::{AccountId, Secret};
 
 use crate::ConsoleState;
 
 const SESSION: &str = "rialto_session";
 const SAID: &str = "rialto_said";
+const LAST: &str = "rialto_last";
+/// Until somebody has not been here for a season.
+const LAST_SECONDS: u64 = 90 * 24 * 3_600;
+const SIGN_ON: &str = "rialto_sign_on";
 /// Long enough for one redirect.
 const SAID_SECONDS: u64 = 60;
 /// A sentence, not a page: browsers take 4 KiB for a cookie with its name.
@@ -87,6 +92,33 @@ pub(crate) fn set_session(state: &ConsoleState, token: &Secret, seconds: i64) ->
 
 pub(crate) fn end_session(state: &ConsoleState) -> HeaderValue {
     set(state, SESSION, "", 0)
+}
+
+/// A hint and no right: whoever has no role there is asked to choose.
+pub(crate) fn last(headers: &HeaderMap) -> Option<AccountId> {
+    value(headers, LAST)?.parse().ok().map(AccountId)
+}
+
+pub(crate) fn set_last(state: &ConsoleState, account: AccountId) -> HeaderValue {
+    set(state, LAST, &account.to_string(), LAST_SECONDS)
+}
+
+/// What a sign-on that was begun needs, sealed, and the page that is wanted after it.
+pub(crate) fn sign_on(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = value(headers, SIGN_ON)?;
+    let (kept, next) = value.split_once('.')?;
+    let (next, _) = form_urlencoded::parse(next.as_bytes()).next()?;
+    Some((kept.to_owned(), next.into_owned()))
+}
+
+pub(crate) fn set_sign_on(state: &ConsoleState, kept: &str, next: &str) -> HeaderValue {
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    let seconds = hub::oidc::FLOW_TIME_MAX.as_secs();
+    set(state, SIGN_ON, &format!("{kept}.{next}"), seconds)
+}
+
+pub(crate) fn forget_sign_on(state: &ConsoleState) -> HeaderValue {
+    set(state, SIGN_ON, "", 0)
 }
 
 pub(crate) fn said(headers: &HeaderMap) -> Option<Said> {

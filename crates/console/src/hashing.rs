@@ -19,7 +19,7 @@ use crate::problem;
 use crate::visitor::{In, Viewer};
 
 /// Destinations that are offered.
-const OFFERED_MAX: usize = 500;
+const OFFERED_MAX: usize = 300;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new().route("/console/{accountId}/hashing", get(page).post(run))
@@ -66,18 +66,19 @@ fn shown(of: &In<Viewer>, form: &Form, outcome: &Markup) -> Response {
 }
 
 fn destinations(of: &In<Viewer>) -> Vec<Endpoint> {
-    let mut found: Vec<Endpoint> = Vec::new();
+    let mut found: Vec<_> = Vec::new();
     for entry in of.hub().registry().endpoints() {
         let roles = &entry.endpoint.definition.roles;
         let takes = roles.event_destination.is_some() || roles.segment_destination.is_some();
         let is_there = entry.endpoint.status == EndpointStatus::Active;
         if entry.endpoint.account == of.scope().0 && takes && is_there {
-            found.push(entry.endpoint.clone());
+            found.push(entry);
         }
     }
-    found.sort_by_key(name);
+    found.sort_by_cached_key(|entry| name(&entry.endpoint));
     found.truncate(OFFERED_MAX);
-    found
+    let found = found.iter().map(|entry| entry.endpoint.clone());
+    found.collect()
 }
 
 async fn run(of: In<Viewer>, form: Form) -> Response {

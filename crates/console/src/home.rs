@@ -1,13 +1,13 @@
-//! The way in, the choice of an account, and its first page: what flows, and what needs somebody.
+//! The first page of an account: what flows, and what needs somebody.
 
 mod attention;
 mod picture;
 pub(crate) mod trend;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hub::Page;
 use hub::delivery::DEAD_COUNTED_MAX;
@@ -15,77 +15,28 @@ use hub::flow::Standing;
 use hub::registry::EndpointEntry;
 use hub::traffic::{Rates, Traffic};
 use maud::{Markup, html};
-use model::{Account, Endpoint, EndpointId, EndpointStatus, Role, Subscription};
+use model::{Endpoint, EndpointId, EndpointStatus, Role, Subscription};
 
 use crate::live;
 use crate::page::{self, Place, nothing};
 use crate::problem;
 use crate::time;
-use crate::visitor::{In, Viewer, Visitor};
+use crate::visitor::{In, Viewer};
 
-/// Accounts shown on one page.
-const ACCOUNTS_MAX: i64 = 200;
+/// Subscriptions along which nothing flows just now that are drawn all the same.
+const IDLE_MAX: usize = 500;
 /// Notices read, to find the latest.
 const NOTICES_READ_MAX: i64 = 500;
 /// Notices shown.
 const NOTICES_MAX: usize = 3;
-
-/// To the only account there is for this person, else to the choice.
-pub(crate) async fn entrance(visitor: Visitor) -> Response {
-    match known(&visitor).await {
-        Ok(accounts) => {
-            let to = match accounts.as_slice() {
-                [one] => format!("/console/{}", one.id),
-                _ => "/console/accounts".to_owned(),
-            };
-            (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
-        }
-        Err(error) => problem::of(&visitor.state, &error),
-    }
-}
-
-async fn known(visitor: &Visitor) -> hub::Result<Vec<Account>> {
-    let page = Page {
-        after: 0,
-        limit: ACCOUNTS_MAX,
-    };
-    match visitor.bearer.accounts() {
-        None => visitor.state.hub.accounts(page).await,
-        Some(roles) => {
-            let ids: Vec<_> = roles.iter().map(|(id, _)| *id).collect();
-            Ok(visitor.state.hub.accounts_among(&ids, page))
-        }
-    }
-}
-
-pub(crate) async fn accounts(visitor: Visitor) -> Response {
-    let accounts = match known(&visitor).await {
-        Ok(accounts) => accounts,
-        Err(error) => return problem::of(&visitor.state, &error),
-    };
-    let content = html! {
-        h1 { "Accounts" }
-        @if accounts.is_empty() {
-            (nothing("You have no role in any account yet.", &html! { p { "Ask an admin of an account to add you as a member, or an operator to make one." } }))
-        } @else {
-            ul.cards {
-                @for account in &accounts {
-                    li { a.card href={ "/console/" (account.id) } {
-                        strong { (account.name) } (page::environment(account.environment))
-                        @if let Some(role) = visitor.bearer.role_in(account.id) { span.role { (role.as_str()) } }
-                    } }
-                }
-            }
-        }
-    };
-    page::outside(&visitor, "Accounts", &content).into_response()
-}
 
 /// What the first page is made of.
 struct Seen {
     has_endpoints: bool,
     subscriptions: Vec<Arc<Subscription>>,
     rates: Rates,
+    /// There are more subscriptions, along which nothing flows just now.
+    is_cut: bool,
     traffic: Traffic,
     standings: BTreeMap<EndpointId, Standing>,
     /// Dead letters by destination.
@@ -107,7 +58,14 @@ async fn look(of: &In<Viewer>) -> hub::Result<Seen> {
         limit: NOTICES_READ_MAX,
     };
     let registry = hub.registry();
-    let subscriptions = registry.subscriptions_where(|s| s.account == scope.0 && !s.deleted);
+    let rates = hub.rates(scope);
+    let idle = Cell::new(0);
+    let subscriptions = registry.subscriptions_where(|s| {
+        let is_mine = s.account == scope.0 && !s.deleted;
+        let is_busy = is_mine && rates.events.contains_key(&s.id);
+        idle.set(idle.get() + usize::from(is_mine && !is_busy));
+        is_busy || (is_mine && idle.get() <= IDLE_MAX)
+    });
     let standings = hub.standings_of(scope).into_iter();
     let troubled = registry.endpoints_where(scope.0, |entry| {
         let e = &entry.endpoint;
@@ -124,7 +82,8 @@ async fn look(of: &In<Viewer>) -> hub::Result<Seen> {
     notices.truncate(NOTICES_MAX);
     let mut seen = Seen {
         has_endpoints: registry.has_endpoints(scope.0),
-        rates: hub.rates(scope),
+        rates,
+        is_cut: idle.get() > IDLE_MAX,
         traffic: hub.traffic(scope, None),
         standings: standings.map(|s| (s.endpoint, s)).collect(),
         dead: dead.into_iter().collect(),
@@ -192,6 +151,16 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
         }
     };
     page::inside(&of, Place::Home, "Home", &content).into_response()
+}
+
+/// Subscriptions drawn, with what flows along them.
+pub(crate) async fn paths(
+    of: &In<Viewer>,
+    keep: impl Fn(&Subscription) -> bool,
+) -> hub::Result<Markup> {
+    let mut seen = look(of).await?;
+    seen.subscriptions.retain(|subscription| keep(subscription));
+    Ok(picture::draw(of, &seen))
 }
 
 /// The part of the first page that changes by itself.

@@ -43,7 +43,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 type Of = Path<(AccountId, JobId)>;
 
 /// A category, for people.
-fn what(category: JobCategory) -> &'static str {
+pub(crate) fn what(category: JobCategory) -> &'static str {
     match category {
         JobCategory::SegmentExport => "Audience shared",
         JobCategory::IdentityImport => "Identities learnt",

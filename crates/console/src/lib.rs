@@ -9,12 +9,19 @@
 //! every text of a stranger is escaped (maud does, and nothing here is pre-escaped), no `POST` of another site is taken
 //! ([`guard`]).
 
+mod access_token;
+mod account;
+mod application;
 mod assets;
 mod audit;
 mod cookie;
 mod delivery;
+mod difference;
+mod document;
 mod endpoint;
+mod entrance;
 mod event;
+mod event_type;
 mod form;
 mod guard;
 mod hashing;
@@ -26,24 +33,35 @@ mod list;
 mod live;
 mod member;
 mod operator;
+mod outbox;
 mod page;
+mod partner;
 mod privacy;
 mod problem;
+mod quarantine;
+mod registration;
+mod review;
+mod schema_drift;
 mod segment;
+mod session;
 mod setup;
 mod share;
 mod sign_in;
+mod sign_on;
 mod subscription;
 mod suppression;
+mod test_drive;
+mod ticket;
 mod time;
 mod upload;
+mod user;
 mod visitor;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::get;
 use hub::Hub;
 use model::Environment;
 use model::key::KeyHash;
@@ -95,34 +113,40 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         }),
     };
     let pages = Router::new()
-        .route("/console", get(home::entrance))
-        .route("/console/", get(home::entrance))
-        .route(
-            "/console/sign-in",
-            get(sign_in::page).post(sign_in::sign_in),
-        )
-        .route("/console/sign-out", post(sign_in::sign_out))
-        .route(
-            "/console/welcome/{ticket}",
-            get(sign_in::welcome).post(sign_in::choose_password),
-        )
-        .route("/console/enter/{ticket}", get(sign_in::enter))
+        .route("/console", get(entrance::entrance))
+        .route("/console/", get(entrance::entrance))
+        .route("/console/accounts", get(entrance::accounts))
         .route("/console/set-up", get(setup::page).post(setup::set_up))
-        .route("/console/accounts", get(home::accounts))
+        .merge(sign_in::routes())
+        .merge(sign_on::routes())
+        .merge(ticket::routes())
+        .merge(user::routes())
+        .merge(session::routes())
+        .merge(access_token::routes())
+        .merge(partner::routes())
         .route("/console/{accountId}", get(home::page))
         .route("/console/{accountId}/flow", get(home::flow))
+        .merge(registration::routes())
         .merge(endpoint::routes())
         .merge(subscription::routes())
         .merge(event::routes())
+        .merge(event_type::routes())
+        .merge(schema_drift::routes())
         .merge(delivery::routes())
         .merge(job::routes())
         .merge(share::routes())
+        .merge(application::routes())
+        .merge(review::routes())
+        .merge(test_drive::routes())
         .merge(segment::routes())
         .merge(identity::routes())
         .merge(privacy::routes())
         .merge(suppression::routes())
         .merge(hashing::routes())
         .merge(member::routes())
+        .merge(account::routes())
+        .merge(quarantine::routes())
+        .merge(outbox::routes())
         .route("/console/{accountId}/audit", get(audit::page))
         .merge(operator::routes())
         .fallback(problem::no_such_page)

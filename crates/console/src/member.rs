@@ -125,7 +125,7 @@ async fn add(of: In<Admin>, form: Form) -> Response {
     match added.await {
         Ok((member, Some(ticket))) => {
             let content = invited(
-                of.state(),
+                &of.visitor,
                 &member.user.email,
                 &ticket,
                 (&to, "To the people"),

@@ -1,40 +1,48 @@
-//! The operator's pages: how the exchange stands, its accounts, providers and people.
+//! The operator's pages: how the exchange stands here, and below it who is on it and what it does: accounts, partners,
+//! providers, people, jobs, what goes out, tasks and storage.
+
+mod account;
+mod job;
+mod partner;
+mod promotion;
+mod provider;
+mod storage;
+mod task;
+mod user;
 
 use axum::Router;
-use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hub::flow::Standing;
-use hub::user::NewUser;
 use maud::{Markup, html};
-use model::{Account, AccountPolicy, Environment, Provider, User};
+use model::partner::Stage;
 
 use crate::ConsoleState;
 use crate::audit;
-use crate::form::Form;
 use crate::home::{grouped, name};
-use crate::invitation::invited;
-use crate::list::{self, Asked, Column};
-use crate::page::{self, copyable, done, nothing};
+use crate::outbox;
+use crate::page;
 use crate::problem;
 use crate::time;
 use crate::visitor::Operator;
 
+/// What waits for an operator is counted up to here.
+const WAITING_MAX: usize = 50;
 /// Destinations shown, the worst first.
 const BEHIND_MAX: usize = 20;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/operator", get(overview))
-        .route(
-            "/console/operator/accounts",
-            get(accounts).post(open_account),
-        )
-        .route(
-            "/console/operator/providers",
-            get(providers).post(add_provider),
-        )
-        .route("/console/operator/people", get(people).post(invite))
+        .merge(account::routes())
+        .merge(partner::routes())
+        .merge(promotion::routes())
+        .merge(provider::routes())
+        .merge(user::routes())
+        .merge(job::routes())
+        .merge(outbox::operator_routes())
+        .merge(task::routes())
+        .merge(storage::routes())
         .route("/console/operator/audit", get(audit::operator_page))
 }
 
@@ -56,15 +64,47 @@ async fn overview(of: Operator) -> Response {
     standings.retain(|s| s.waiting + s.retrying > 0 || !s.circuit_closed);
     standings.sort_by_key(|s| std::cmp::Reverse((s.lag, s.waiting + s.retrying)));
     standings.truncate(BEHIND_MAX);
+    let one = hub::Page {
+        after: 0,
+        limit: 51,
+    };
+    let waiting = async {
+        let asked = hub.partners(Some(Stage::Requested), one).await?;
+        let reviews = hub.partners(Some(Stage::InReview), one).await?;
+        hub::Result::Ok((asked.len(), reviews.len()))
+    };
+    let (asked, reviews) = match waiting.await {
+        Ok(waiting) => waiting,
+        Err(error) => return problem::of(of.state(), &error),
+    };
+    let troubled = hub.tasks().into_iter().filter(|t| t.trouble.is_some());
+    let troubled: Vec<_> = troubled.collect();
     let content = html! {
         h1 { "The exchange" }
         @for sentence in &missing { p.warning role="alert" { (sentence) } }
-        @if !hub.has_mail_server() { p.warning { "There is no mail server ([mail] in the configuration): invitations wait in the outbox, and their links are shown to whoever invites." } }
+        @for task in &troubled { p.warning { "The task " strong { (task.name) } " fails: " (task.trouble.as_deref().unwrap_or_default()) " " a href="/console/operator/tasks" { "See the tasks" } } }
+        @if asked + reviews > 0 {
+            h2 { "What waits for an operator" }
+            ul.attention {
+                @if asked > 0 { li { (counted(asked, "request of a company that wants to connect", "requests of companies that want to connect")) ". " a href="/console/operator/partners?stage=requested" { "Look at them" } } }
+                @if reviews > 0 { li { (counted(reviews, "product in review", "products in review")) ". " a href="/console/operator/partners?stage=in-review" { "Look at them" } } }
+            }
+        }
+        @if !hub.has_mail_server() { p.warning { "There is no mail server ([mail] in the configuration): mails wait in the outbox. The link of an invitation is shown to the operator who sends it." } }
         (figures)
         h2 { "Destinations that are behind" }
         @if standings.is_empty() { p.calm { "None." } } @else { (behind(&of, &standings)) }
     };
     page::for_operator(&of, "", "The exchange", &content).into_response()
+}
+
+/// So many, with the words for one and for more; a page is looked at, not the whole list.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        count if count > WAITING_MAX => format!("more than {WAITING_MAX} {many}"),
+        count => format!("{count} {many}"),
+    }
 }
 
 fn behind(of: &Operator, standings: &[Standing]) -> Markup {
@@ -83,208 +123,5 @@ fn behind(of: &Operator, standings: &[Standing]) -> Markup {
                 }
             } }
         } }
-    }
-}
-
-async fn accounts(of: Operator, uri: Uri) -> Response {
-    let asked = Asked::of(&uri);
-    let wanted = asked.text("q").to_lowercase();
-    let found = list::by_id(
-        &asked,
-        |account: &Account| account.id.0,
-        |account| account.name.to_lowercase().contains(&wanted) || account.id.to_string() == wanted,
-        |page| of.hub().accounts(page),
-    );
-    let found = match found.await {
-        Ok(found) => found,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let columns = account_columns();
-    if asked.is_csv() {
-        return list::csv("accounts", &columns, &found);
-    }
-    let content = html! {
-        h1 { "Accounts" }
-        (asked.search(&[("q", "Name or number")]))
-        @if !found.rows.is_empty() {
-            (list::table(&asked, "Accounts", &columns, &found))
-        } @else if asked.is_filtered() {
-            (nothing("No account is called so.", &html! { a href="?" { "Show all" } }))
-        } @else {
-            (nothing("There is no account yet.", &html! { p { "An account is one company's: its endpoints, its events, its people. Open the first one below." } }))
-        }
-        section.narrow-left {
-            h2 { "Open an account" }
-            form.stack method="post" {
-                label { "Name" input type="text" name="name" required autocomplete="off"; }
-                fieldset.choices { legend { "Environment" }
-                    label.choice { input type="radio" name="environment" value="pilot" checked; span { "pilot" small { "to try things out" } } }
-                    label.choice { input type="radio" name="environment" value="production"; span { "production" } }
-                }
-                button.main type="submit" { "Open it" }
-            }
-        }
-    };
-    page::for_operator(&of, "/accounts", "Accounts", &content).into_response()
-}
-
-fn account_columns() -> Vec<Column<'static, Account>> {
-    vec![
-        list::column(
-            "Name",
-            |a: &Account| html! { a href={ "/console/" (a.id) } { (a.name) } },
-            |a| a.name.clone(),
-        ),
-        list::text("Number", |a: &Account| a.id.to_string()),
-        list::column(
-            "Environment",
-            |a: &Account| page::environment(a.environment),
-            |a| a.environment.as_str().to_owned(),
-        ),
-    ]
-}
-
-async fn open_account(of: Operator, form: Form) -> Response {
-    let Some(environment) = Environment::parse(form.text("environment")) else {
-        return problem::invalid(of.state(), "The environment is pilot or production.");
-    };
-    let (actor, policy) = (of.actor(), AccountPolicy::default());
-    let opened = of
-        .hub()
-        .account_create(&actor, form.text("name"), environment, &policy);
-    match opened.await {
-        Ok((account, key)) => {
-            let content = html! {
-                h1 { (account.name) " is open" }
-                p.warning role="alert" { "This is the account's key, and it is shown this once: applications, jobs and privacy requests are called with it." }
-                (copyable("The account's key", key.expose()))
-                p { a.button href={ "/console/" (account.id) } { "To the account" } }
-            };
-            page::for_operator(&of, "/accounts", "An account", &content).into_response()
-        }
-        Err(error) => {
-            done::<(), String>(of.state(), "/console/operator/accounts", Err(error), |()| {
-                String::new()
-            })
-        }
-    }
-}
-
-async fn providers(of: Operator, uri: Uri) -> Response {
-    let asked = Asked::of(&uri);
-    let wanted = asked.text("q").to_lowercase();
-    let found = list::by_id(
-        &asked,
-        |provider: &Provider| provider.id.0,
-        |provider| provider.name.to_lowercase().contains(&wanted),
-        |page| of.hub().providers(page),
-    );
-    let found = match found.await {
-        Ok(found) => found,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let columns = [
-        list::text("Name", |p: &Provider| p.name.clone()),
-        list::text("Number", |p: &Provider| p.id.to_string()),
-    ];
-    if asked.is_csv() {
-        return list::csv("providers", &columns, &found);
-    }
-    let content = html! {
-        h1 { "Providers" }
-        p { "Companies whose products connect. What an endpoint states as its provider's name must be one of these." }
-        (asked.search(&[("q", "Name")]))
-        @if !found.rows.is_empty() {
-            (list::table(&asked, "Providers", &columns, &found))
-        } @else {
-            (nothing("No provider is called so.", &html! { a href="?" { "Show all" } }))
-        }
-        section.narrow-left {
-            h2 { "Make one known" }
-            form.stack method="post" {
-                label { "Name" input type="text" name="name" required autocomplete="off"; }
-                button.main type="submit" { "Add it" }
-            }
-        }
-    };
-    page::for_operator(&of, "/providers", "Providers", &content).into_response()
-}
-
-async fn add_provider(of: Operator, form: Form) -> Response {
-    let result = of
-        .hub()
-        .provider_create(&of.actor(), form.text("name"))
-        .await;
-    done(
-        of.state(),
-        "/console/operator/providers",
-        result,
-        |provider| format!("{} is known.", provider.name),
-    )
-}
-
-async fn people(of: Operator, uri: Uri) -> Response {
-    let asked = Asked::of(&uri);
-    let email = Some(asked.text("email")).filter(|email| !email.is_empty());
-    let found = list::by_id(
-        &asked,
-        |user: &User| user.id.0,
-        |_| true,
-        |page| of.hub().users(email, page),
-    );
-    let found = match found.await {
-        Ok(found) => found,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let columns = [
-        list::text("Name", |u: &User| u.name.clone()),
-        list::text("E-mail", |u: &User| u.email.to_string()),
-        list::text("State", |u: &User| u.status.as_str().to_owned()),
-        list::text("Operator", |u: &User| {
-            if u.is_operator { "yes" } else { "" }.to_owned()
-        }),
-        list::instant("Last here", |u: &User| u.last_sign_in_at),
-    ];
-    if asked.is_csv() {
-        return list::csv("people", &columns, &found);
-    }
-    let content = html! {
-        h1 { "People" }
-        (asked.search(&[("email", "E-mail")]))
-        @if found.rows.is_empty() {
-            (nothing("Nobody has this e-mail.", &html! { a href="?" { "Show all" } }))
-        } @else {
-            (list::table(&asked, "People", &columns, &found))
-        }
-        section.narrow-left {
-            h2 { "Invite an operator" }
-            p { "An operator may do everything everywhere. Others are invited by the accounts that they work for." }
-            form.stack method="post" {
-                label { "E-mail" input type="email" name="email" required autocomplete="off"; }
-                button.main type="submit" { "Invite" }
-            }
-        }
-    };
-    page::for_operator(&of, "/people", "People", &content).into_response()
-}
-
-async fn invite(of: Operator, form: Form) -> Response {
-    let new = NewUser {
-        email: form.text("email").to_owned(),
-        name: None,
-        is_operator: true,
-        roles: Vec::new(),
-    };
-    match of.hub().user_invite(&of.actor(), &new).await {
-        Ok((user, ticket)) => {
-            let back = ("/console/operator/people", "To the people");
-            let content = invited(of.state(), &user.email, &ticket, back);
-            page::for_operator(&of, "/people", "Invited", &content).into_response()
-        }
-        Err(error) => {
-            done::<(), String>(of.state(), "/console/operator/people", Err(error), |()| {
-                String::new()
-            })
-        }
     }
 }

@@ -7,19 +7,22 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
-use model::{Account, Environment, Role};
+use model::{Account, AccountId, Environment, Role};
 
 use crate::ConsoleState;
 use crate::assets;
 use crate::cookie::{self, Said};
 use crate::visitor::{In, Operator, Visitor};
 
+/// Accounts that the switch in the bar offers; the page behind it has all.
+const SWITCHED_MAX: usize = 12;
+
 /// A finished page.
 pub(crate) struct Page {
     status: StatusCode,
     markup: Markup,
-    /// What the last action came to was shown: the cookie has done its work.
-    forget: Option<HeaderValue>,
+    /// That what the last action came to was shown, and where this browser is.
+    cookies: Vec<HeaderValue>,
 }
 
 impl Page {
@@ -32,7 +35,7 @@ impl Page {
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let mut response = (self.status, Html(self.markup.into_string())).into_response();
-        if let Some(cookie) = self.forget {
+        for cookie in self.cookies {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         response
@@ -44,6 +47,7 @@ impl IntoResponse for Page {
 pub(crate) enum Place {
     Home,
     Events,
+    EventTypes,
     Endpoints,
     Subscriptions,
     Deliveries,
@@ -51,22 +55,33 @@ pub(crate) enum Place {
     Identities,
     Privacy,
     Jobs,
+    Quarantine,
+    Applications,
+    Review,
+    TestDrive,
     People,
+    Settings,
     Audit,
 }
 
 impl Place {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 17] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
+        Self::EventTypes,
         Self::Deliveries,
         Self::Audiences,
         Self::Identities,
         Self::Privacy,
         Self::Jobs,
+        Self::Quarantine,
+        Self::Applications,
+        Self::Review,
+        Self::TestDrive,
         Self::People,
+        Self::Settings,
         Self::Audit,
     ];
 
@@ -74,6 +89,7 @@ impl Place {
         match self {
             Self::Home => "Home",
             Self::Events => "Events",
+            Self::EventTypes => "Event types",
             Self::Endpoints => "Endpoints",
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
@@ -81,7 +97,12 @@ impl Place {
             Self::Identities => "Identities",
             Self::Privacy => "Privacy",
             Self::Jobs => "Jobs",
+            Self::Quarantine => "Quarantine",
+            Self::Applications => "Applications",
+            Self::Review => "Certification",
+            Self::TestDrive => "Test drive",
             Self::People => "People",
+            Self::Settings => "Settings",
             Self::Audit => "Audit trail",
         }
     }
@@ -90,14 +111,22 @@ impl Place {
     fn least(self) -> Role {
         match self {
             Self::Audit => Role::Admin,
+            Self::Applications | Self::Review | Self::TestDrive => Role::Partner,
             _ => Role::Viewer,
         }
+    }
+
+    /// Products are tried and certified in pilot.
+    fn is_in(self, environment: Environment) -> bool {
+        let is_of_pilot = matches!(self, Self::Review | Self::TestDrive);
+        !is_of_pilot || environment == Environment::Pilot
     }
 
     fn path(self) -> &'static str {
         match self {
             Self::Home => "",
             Self::Events => "/events",
+            Self::EventTypes => "/event-types",
             Self::Endpoints => "/endpoints",
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
@@ -105,18 +134,28 @@ impl Place {
             Self::Identities => "/identities",
             Self::Privacy => "/privacy",
             Self::Jobs => "/jobs",
+            Self::Quarantine => "/quarantine",
+            Self::Applications => "/applications",
+            Self::Review => "/review",
+            Self::TestDrive => "/test-drive",
             Self::People => "/people",
+            Self::Settings => "/settings",
             Self::Audit => "/audit",
         }
     }
 }
 
 /// The operator's places: path and name.
-const OPERATOR: [(&str, &str); 5] = [
+const OPERATOR: [(&str, &str); 10] = [
     ("", "The exchange"),
     ("/accounts", "Accounts"),
+    ("/partners", "Partners"),
     ("/providers", "Providers"),
     ("/people", "People"),
+    ("/jobs", "Jobs"),
+    ("/outbox", "Outbox"),
+    ("/tasks", "Tasks"),
+    ("/storage", "Storage"),
     ("/audit", "Audit trail"),
 ];
 
@@ -146,21 +185,26 @@ pub(crate) fn inside<R>(of: &In<R>, place: Place, title: &str, content: &Markup)
     let visitor = &of.visitor;
     let side = html! {
         nav.places aria-label="Places" {
-            @for one in Place::ALL.into_iter().filter(|one| of.may(one.least())) {
+            @for one in Place::ALL.into_iter().filter(|one| of.may(one.least()) && one.is_in(of.account.environment)) {
                 a href=(of.path(one.path())) aria-current=[(one == place).then_some("page")] { (one.name()) }
             }
         }
     };
     let title = format!("{title} · {}", of.account.name);
     let bar = bar(Some(visitor), Some((&of.account, of.role)));
-    frame(
+    let mut page = frame(
         &visitor.state,
         &title,
         &bar,
         Some(&side),
         visitor.said.as_ref(),
         content,
-    )
+    );
+    if visitor.last != Some(of.account.id) {
+        let here = cookie::set_last(&visitor.state, of.account.id);
+        page.cookies.push(here);
+    }
+    page
 }
 
 /// A page for somebody who is signed in, in no account.
@@ -187,25 +231,58 @@ pub(crate) fn for_anybody(
 }
 
 fn bar(visitor: Option<&Visitor>, account: Option<(&Account, Role)>) -> Markup {
+    let environment_class = account.map(|(account, _)| account.environment.as_str());
     html! {
-        header.bar {
-            a.logo href="/console" { img src=(assets::icon()) alt="" width="24" height="24"; "Rialto" }
-            @if let Some((account, role)) = account {
-                a.account href="/console/accounts" title="Choose another account" {
-                    span.visually-hidden { "Account: " } (account.name)
-                    (environment(account.environment))
+        header data-environment=[environment_class] {
+            div.bar {
+                a.logo href="/console" { img src=(assets::icon()) alt="" width="24" height="24"; "Rialto" }
+                @if let (Some(visitor), Some((account, role))) = (visitor, account) {
+                    (switch(visitor, account))
+                    span.role { (role.as_str()) }
                 }
-                span.role { (role.as_str()) }
+                @if let Some(visitor) = visitor {
+                    div.who {
+                        @if visitor.bearer.is_operator() { a href="/console/operator" { "Operator" } }
+                        a href="/console/me" title=(visitor.bearer.user.email) { (visitor.bearer.user.name) }
+                        form method="post" action="/console/sign-out" { button.quiet type="submit" { "Sign out" } }
+                    }
+                }
             }
-            @if let Some(visitor) = visitor {
-                div.who {
-                    @if visitor.bearer.is_operator() { a href="/console/operator" { "Operator" } }
-                    span title=(visitor.bearer.user.email) { (visitor.bearer.user.name) }
-                    form method="post" action="/console/sign-out" { button.quiet type="submit" { "Sign out" } }
-                }
+            @if environment_class == Some(Environment::Pilot.as_str()) {
+                p.pilot-strip { "Pilot: a place to try things out. Nothing here reaches production." }
             }
         }
     }
+}
+
+/// Where somebody is, and the way to their other accounts, each with its environment.
+fn switch(visitor: &Visitor, account: &Account) -> Markup {
+    let roles = visitor.bearer.accounts().unwrap_or_default();
+    let others = roles.iter().filter(|(id, _)| *id != account.id);
+    let others = others.filter_map(|(id, _)| visitor.state.hub.registry().account(*id));
+    let mut others: Vec<_> = others.take(SWITCHED_MAX).collect();
+    // Production and pilot apart from each other.
+    others.sort_by_key(|other| other.environment != account.environment);
+    html! {
+        details.switch {
+            summary { span.visually-hidden { "Account: " } span.account-name { (account.name) } (environment(account.environment)) }
+            ul {
+                @for other in &others {
+                    li { a href=(door(visitor, other.id)) { span { (other.name) } (environment(other.environment)) } }
+                }
+                li { a href="/console/accounts" { "All accounts" } }
+            }
+        }
+    }
+}
+
+/// The first page of an account for somebody: a partner is let into applications, and into nothing that customers send.
+pub(crate) fn door(visitor: &Visitor, account: AccountId) -> String {
+    let rest = match visitor.bearer.role_in(account) {
+        Some(Role::Partner) => Place::Applications.path(),
+        _ => "",
+    };
+    format!("/console/{account}{rest}")
 }
 
 /// Production and pilot cannot be mistaken for each other: by word, colour and shape.
@@ -251,7 +328,10 @@ fn frame(
     Page {
         status: StatusCode::OK,
         markup,
-        forget: said.map(|_| cookie::forget_said(state)),
+        cookies: said
+            .map(|_| cookie::forget_said(state))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -289,6 +369,11 @@ pub(crate) fn done<T, S: Into<Said>>(
         Ok(value) => go(state, to, &good(value).into()),
         Err(error) => go(state, to, &Said::bad(crate::problem::sentence(&error))),
     }
+}
+
+/// A page that says what is wrong with what was sent.
+pub(crate) fn refused(page: Page) -> Response {
+    page.with_status(StatusCode::BAD_REQUEST).into_response()
 }
 
 /// What a list says when there is nothing in it: what it is for, and what to do.

@@ -63,6 +63,10 @@ pub(crate) fn sentence(error: &Error) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
+pub(crate) fn forbidden(state: &ConsoleState, why: &str) -> Response {
+    shown(state, StatusCode::FORBIDDEN, "Not allowed", why)
+}
+
 pub(crate) fn invalid(state: &ConsoleState, why: &str) -> Response {
     shown(state, StatusCode::BAD_REQUEST, "That cannot be", why)
 }

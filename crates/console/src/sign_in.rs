@@ -1,9 +1,11 @@
-//! Signing in and out, and choosing a password by an invitation.
+//! Signing in with e-mail and password, and out.
 
-use axum::extract::{Path, State};
+use axum::Router;
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::ConsoleState;
@@ -15,11 +17,13 @@ use crate::problem;
 use crate::setup;
 use crate::visitor::Visitor;
 
-pub(crate) async fn page(
-    State(state): State<ConsoleState>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
+pub(crate) fn routes() -> Router<ConsoleState> {
+    Router::new()
+        .route("/console/sign-in", get(page).post(sign_in))
+        .route("/console/sign-out", post(sign_out))
+}
+
+async fn page(State(state): State<ConsoleState>, headers: HeaderMap, uri: Uri) -> Response {
     match setup::is_needed(&state).await {
         Ok(true) => {
             return (
@@ -33,11 +37,13 @@ pub(crate) async fn page(
     }
     let next = inside(form::query(&uri).text("next"));
     let said = cookie::said(&headers);
-    let content = fields(&next, "");
+    let content = fields(&state, &next, "");
     page::for_anybody(&state, "Sign in", said.as_ref(), &content).into_response()
 }
 
-fn fields(next: &str, email: &str) -> Markup {
+/// The form, and the other ways in. Also shown when a single sign-on did not end well.
+pub(crate) fn fields(state: &ConsoleState, next: &str, email: &str) -> Markup {
+    let escaped: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
     html! {
         section.narrow {
             h1 { "Sign in" }
@@ -47,12 +53,17 @@ fn fields(next: &str, email: &str) -> Markup {
                 label { "Password" input type="password" name="password" required autofocus[!email.is_empty()] autocomplete="current-password"; }
                 button.main type="submit" { "Sign in" }
             }
+            p { a href="/console/forgotten" { "Forgotten your password?" } }
+            @if let Some(host) = state.hub.sign_on_host() {
+                p.or { "or" }
+                p { a.button.wide href={ "/console/sign-on?next=" (escaped) } { "Sign in with " (host) } }
+            }
         }
     }
 }
 
 /// Only to pages of the console: an address that somebody else made up may lead nowhere else.
-fn inside(next: &str) -> String {
+pub(crate) fn inside(next: &str) -> String {
     let is_inside = next == "/console"
         || next.strip_prefix("/console/").is_some_and(|rest| {
             rest.bytes()
@@ -62,11 +73,7 @@ fn inside(next: &str) -> String {
     if is_inside { next } else { "/console" }.to_owned()
 }
 
-pub(crate) async fn sign_in(
-    State(state): State<ConsoleState>,
-    parts: Parts,
-    form: Form,
-) -> Response {
+async fn sign_in(State(state): State<ConsoleState>, parts: Parts, form: Form) -> Response {
     let origin = guard::origin(&parts, &state);
     let agent = parts
         .headers
@@ -85,7 +92,7 @@ pub(crate) async fn sign_in(
         }
         Err(error @ (hub::Error::Forbidden(_) | hub::Error::Busy { .. })) => {
             let said = Said::bad(problem::sentence(&error));
-            let content = fields(&next, email);
+            let content = fields(&state, &next, email);
             let page = page::for_anybody(&state, "Sign in", Some(&said), &content);
             page.with_status(StatusCode::FORBIDDEN).into_response()
         }
@@ -111,7 +118,7 @@ pub(crate) fn begun(
     (StatusCode::SEE_OTHER, headers).into_response()
 }
 
-pub(crate) async fn sign_out(visitor: Visitor) -> Response {
+async fn sign_out(visitor: Visitor) -> Response {
     let state = &visitor.state;
     if let Some(session) = visitor.bearer.session() {
         let actor = visitor.actor();
@@ -131,88 +138,6 @@ pub(crate) async fn sign_out(visitor: Visitor) -> Response {
         .headers_mut()
         .append(header::SET_COOKIE, cookie::end_session(state));
     response
-}
-
-/// Where the demo's link leads to.
-pub(crate) async fn enter(
-    State(state): State<ConsoleState>,
-    Path(ticket): Path<String>,
-    parts: Parts,
-) -> Response {
-    let origin = guard::origin(&parts, &state);
-    let agent = parts
-        .headers
-        .get(header::USER_AGENT)
-        .and_then(|value| value.to_str().ok());
-    match state
-        .hub
-        .ticket_enter(origin.as_ref(), agent, &ticket)
-        .await
-    {
-        Ok((_, session, token)) => {
-            let seconds = session.expires_at.duration_since(state.hub.now()).as_secs();
-            begun(&state, "/console", &token, seconds)
-        }
-        Err(error) => problem::of(&state, &error),
-    }
-}
-
-/// Where an invitation and a mail about a new password lead to.
-pub(crate) async fn welcome(
-    State(state): State<ConsoleState>,
-    Path(ticket): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let said = cookie::said(&headers);
-    page::for_anybody(
-        &state,
-        "Choose a password",
-        said.as_ref(),
-        &password_fields(&ticket),
-    )
-    .into_response()
-}
-
-fn password_fields(ticket: &str) -> Markup {
-    html! {
-        section.narrow {
-            h1 { "Choose a password" }
-            p { "At least 15 characters, of any kind. A few words that only you would put together are best." }
-            form.stack method="post" action={ "/console/welcome/" (ticket) } {
-                label { "Password" input type="password" name="password" required minlength="15" autofocus autocomplete="new-password"; }
-                button.main type="submit" { "Choose it" }
-            }
-        }
-    }
-}
-
-pub(crate) async fn choose_password(
-    State(state): State<ConsoleState>,
-    Path(ticket): Path<String>,
-    parts: Parts,
-    form: Form,
-) -> Response {
-    let origin = guard::origin(&parts, &state);
-    let password = form.secret("password");
-    let redeemed = state.hub.ticket_redeem(origin.as_ref(), &ticket, &password);
-    match redeemed.await {
-        Ok(_) => go(
-            &state,
-            "/console/sign-in",
-            &Said::good("This is your password from now on: sign in with it."),
-        ),
-        Err(error @ (hub::Error::Invalid(_) | hub::Error::Forbidden(_))) => {
-            let said = Said::bad(problem::sentence(&error));
-            let page = page::for_anybody(
-                &state,
-                "Choose a password",
-                Some(&said),
-                &password_fields(&ticket),
-            );
-            page.with_status(StatusCode::BAD_REQUEST).into_response()
-        }
-        Err(error) => problem::of(&state, &error),
-    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub(crate) struct Visitor {
     pub(crate) origin: Option<Origin>,
     /// What the action before came to.
     pub(crate) said: Option<Said>,
+    /// The account in which this browser was last.
+    pub(crate) last: Option<AccountId>,
     pub(crate) state: ConsoleState,
 }
 
@@ -47,7 +49,7 @@ macro_rules! least {
     )*};
 }
 
-least!(Viewer, Member, Admin);
+least!(Partner, Viewer, Member, Admin);
 
 /// A visitor in an account, with at least the role `R`.
 pub(crate) struct In<R> {
@@ -101,6 +103,7 @@ impl FromRequestParts<ConsoleState> for Visitor {
             bearer,
             origin: guard::origin(parts, state),
             said: cookie::said(&parts.headers),
+            last: cookie::last(&parts.headers),
             state: state.clone(),
         })
     }

@@ -169,6 +169,23 @@ impl Db {
         }
     }
 
+    /// Bytes that the database takes.
+    ///
+    /// # Errors
+    /// What a read met.
+    pub async fn bytes(&self) -> Result<u64, DbError> {
+        let sql = match self {
+            Self::Sqlite(_) => {
+                "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()"
+            }
+            #[cfg(feature = "distributed")]
+            Self::Postgres(_) => "SELECT pg_database_size(current_database()) AS bytes",
+        };
+        let rows = self.rows(sql, &[]).await?;
+        let bytes: i64 = rows.first().map_or(Ok(0), |row| row.get("bytes"))?;
+        Ok(bytes.max(0).unsigned_abs())
+    }
+
     /// Copies the database, as it is at one moment, to the new file `to`, while others go on reading
     /// and writing. Take the snapshot of the `Db` before that of the `Log`: then the log holds
     /// everything that the database speaks of.

@@ -101,6 +101,25 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// Gives an account another name; it is known by its number everywhere else.
+    pub async fn account_rename(&self, actor: &Actor, scope: Scope, name: &str) -> Result<Account> {
+        let name = check_name(name)?;
+        let (mut tx, turn) = self.begin_change().await?;
+        let found = store::account::get(&mut tx, scope).await?;
+        let mut account = found.ok_or_else(|| Error::not_found("account", scope.0))?;
+        let detail = serde_json::json!({ "before": account.name, "after": name });
+        store::account::put_name(&mut tx, scope, name).await?;
+        let about = ("account.rename", format!("account {}", scope.0));
+        self.audit(&mut tx, Some(scope), actor, about, detail)
+            .await?;
+        self.commit_change(tx, &turn, scope.0).await?;
+        name.clone_into(&mut account.name);
+        self.registry.put_account(account.clone());
+        Ok(account)
+    }
+}
+
 fn check_policy(policy: &AccountPolicy) -> Result<()> {
     if let Some(region) = &policy.default_region
         && let Err(error) = model::region::Region::parse(region)

@@ -49,6 +49,17 @@ impl Error {
     }
 }
 
+/// An error and what is behind it, in one line: for the pages of operators.
+pub(crate) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 impl From<store::StoreError> for Error {
     fn from(error: store::StoreError) -> Self {
         match error {

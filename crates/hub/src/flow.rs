@@ -63,6 +63,8 @@ pub use render::webhook_id;
 pub use retire::RetireReport;
 pub use route::RouteReport;
 pub use run::Running;
+pub(crate) use run::complain;
+pub use share::SharesReport;
 pub use standing::Standing;
 
 use crate::Hub;

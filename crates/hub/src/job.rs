@@ -86,6 +86,15 @@ impl Hub {
         Ok(store::job::list(&mut tx, scope, filter, page).await?)
     }
 
+    /// Jobs of all accounts in the order of their ids; the operator's list.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn jobs_everywhere(&self, filter: JobFilter, page: Page) -> Result<Vec<Job>> {
+        let mut tx = self.db.read().await?;
+        Ok(store::job::list_everywhere(&mut tx, filter, page).await?)
+    }
+
     /// Ends a job that has not ended. A slice that is under way ends without being saved.
     ///
     /// # Errors

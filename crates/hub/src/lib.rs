@@ -51,9 +51,11 @@ pub mod session;
 pub mod shard;
 pub mod share;
 pub mod sign_in;
+pub mod storage;
 pub mod subscription;
 pub mod supplier_key;
 pub mod suppression;
+pub mod task;
 pub mod test_drive;
 pub mod ticket;
 pub mod traffic;
@@ -140,6 +142,8 @@ pub struct Hub {
     pub(crate) partnering: tokio::sync::Mutex<()>,
     /// What pilot accounts did.
     pub(crate) observed: observation::Observed,
+    /// What the tasks that run by themselves did last.
+    pub(crate) tasks: task::Tasks,
     pub(crate) flow: flow::Flow,
     /// What flowed lately, for people.
     pub(crate) traffic: traffic::Counts,
@@ -183,6 +187,7 @@ impl Hub {
             drift: schema_drift::DriftBook::default(),
             partnering: tokio::sync::Mutex::default(),
             observed: observation::Observed::default(),
+            tasks: task::Tasks::default(),
             traffic: traffic::Counts::new(clock.now()),
             options,
             db,

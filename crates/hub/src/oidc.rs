@@ -1,7 +1,8 @@
 //! Single sign-on: somebody whom the operator's issuer knows becomes a user here, in a session.
 //!
 //! What must be the same when the browser comes back travels with it, sealed: no row, so any process can go on, and
-//! nobody fills a table. It is bound to the browser by the cookie in which `api` puts it. Called by `api`.
+//! nobody fills a table. It is bound to the browser by the cookie in which the caller puts it. Called by `api` and by
+//! `console`, each with a [`Callback`] of its own.
 //!
 //! Who it is: the user whom this identity signed in before; else the one with the e-mail that the issuer vouches for;
 //! else nobody, unless the configuration says that unknown people are taken in.
@@ -17,8 +18,25 @@ use crate::session::{NewSession, person};
 use crate::sign_in::Tries;
 use crate::{Error, Hub, Origin, Result, Scope, Session};
 
-/// Where the issuer sends browsers back to, below the base URL.
-pub const CALLBACK: &str = "/manage/v1/oidc/callback";
+/// Where the issuer sends browsers back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callback {
+    /// For programs that open a browser: the answer is a session's token.
+    Api,
+    /// For people: the answer is a page.
+    Console,
+}
+
+impl Callback {
+    /// Below the base URL.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Api => "/manage/v1/oidc/callback",
+            Self::Console => "/console/sign-on/callback",
+        }
+    }
+}
+
 /// Signing in at the issuer may take so long.
 pub const FLOW_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(600);
 /// What binds the sealed text to its purpose.
@@ -83,15 +101,27 @@ impl Hub {
         both.ok_or_else(|| Error::NotFound("single sign-on here: it is not configured".to_owned()))
     }
 
+    /// The host of the issuer, for people to know it by; `None`: there is no single sign-on.
+    pub fn sign_on_host(&self) -> Option<&str> {
+        let (_, options) = self.sign_on().ok()?;
+        let issuer = options.provider.issuer.as_str();
+        let host = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+        host.split('/').next()
+    }
+
     /// Begins to sign somebody on.
     ///
     /// # Errors
     /// [`Error::NotFound`] when it is not configured; [`Error::Conflict`] when the issuer cannot be used.
-    pub async fn sign_on_start(&self) -> Result<Begun> {
+    pub async fn sign_on_start(&self, callback: Callback) -> Result<Begun> {
         let (oidc, _) = self.sign_on()?;
         let mut random = [0u8; 96];
         getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
-        let back = format!("{}{CALLBACK}", self.base_url(Environment::Production));
+        let back = format!(
+            "{}{}",
+            self.base_url(Environment::Production),
+            callback.path()
+        );
         let flow = Flow::new(&random, back);
         let url = oidc
             .start(&flow, self.now())
@@ -115,12 +145,16 @@ impl Hub {
     /// [`Error::Forbidden`] when it is not, or when the issuer does not vouch for somebody who may come in.
     pub async fn sign_on_finish(
         &self,
+        callback: Callback,
         (origin, agent): (Option<&Origin>, Option<&str>),
         kept: &str,
         (state, code): (&str, &str),
     ) -> Result<(User, Session, Secret)> {
         let (oidc, options) = self.sign_on()?;
-        let flow = self.begun(kept).filter(|flow| flow.state == state);
+        let flow = self.begun(kept).filter(|flow| {
+            // What was begun at one door ends there.
+            flow.state == state && flow.redirect_uri.ends_with(callback.path())
+        });
         let flow = flow.ok_or_else(|| {
             forbidden("this sign-on was not begun in this browser, or long ago: begin again")
         })?;

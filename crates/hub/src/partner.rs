@@ -10,7 +10,7 @@ mod promotion;
 use engine::Tx;
 use model::key::KeyLevel;
 use model::partner::{Certificate, Request, Stage, Step, Taken, take};
-use model::{Account, AccountPolicy, Environment, Invalid, PartnerId};
+use model::{Account, AccountPolicy, Environment, Invalid, PartnerId, User};
 use serde_json::{Value, json};
 use store::key::Key;
 pub use store::partner::{Partner, StepTaken};
@@ -22,6 +22,9 @@ use crate::{Actor, Error, Hub, Page, Result, Scope};
 
 /// The mark of a certified product where none is named.
 pub const MARK: &str = "Ready for Rialto";
+
+/// Requests of one person that nobody has answered yet: whoever sends more is not in a hurry but in a loop.
+const OPEN_MAX: usize = 5;
 
 /// What an operator states when a review ends well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,53 @@ impl Hub {
             .await?;
         tx.commit().await?;
         Ok(partner)
+    }
+
+    /// The same by somebody who is signed in: what is written about it goes to their own address.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] while too many of their requests wait for an answer.
+    pub async fn partner_ask(
+        &self,
+        actor: &Actor,
+        user: &User,
+        request: Request,
+    ) -> Result<Partner> {
+        let known = self.partners_of(user).await?;
+        let open = known.iter().filter(|p| p.stage == Stage::Requested).count();
+        if open >= OPEN_MAX {
+            let why = format!("{open} of your requests wait for an answer: ask again after that");
+            return Err(Error::Conflict(why));
+        }
+        let contact = user.email.to_string();
+        self.partner_request(actor, Request { contact, ..request })
+            .await
+    }
+
+    /// The partners that are written to at somebody's address, oldest first.
+    pub async fn partners_of(&self, user: &User) -> Result<Vec<Partner>> {
+        let mut tx = self.db.read().await?;
+        let mut found = Vec::new();
+        let mut page = Page {
+            after: 0,
+            limit: 1_000,
+        };
+        loop {
+            let some = store::partner::list(&mut tx, None, page).await?;
+            let Some(last) = some.last() else {
+                return Ok(found);
+            };
+            page.after = last.id.0;
+            let is_theirs =
+                |p: &Partner| p.request.contact.eq_ignore_ascii_case(user.email.as_str());
+            found.extend(some.into_iter().filter(is_theirs));
+        }
+    }
+
+    /// The partner whose pilot account this is, if it is one's.
+    pub async fn partner_of_pilot(&self, scope: Scope) -> Result<Option<Partner>> {
+        let mut tx = self.db.read().await?;
+        Ok(store::partner::of_pilot(&mut tx, scope).await?)
     }
 
     pub async fn partner(&self, id: PartnerId) -> Result<Partner> {

@@ -101,6 +101,13 @@ impl Hub {
         Ok(())
     }
 
+    /// What an account has used up of its allowance of today (UTC), as far as it is counted: only limited accounts are.
+    /// Portions that processes have taken and not given out yet count as used.
+    pub async fn quota_used_today(&self, scope: Scope) -> Result<u64> {
+        let span = span_at(self.now(), DAY);
+        Ok(store::quota::used(&mut self.db.read().await?, scope, span).await?)
+    }
+
     async fn take_portion(
         &self,
         account: AccountId,

@@ -48,12 +48,13 @@ impl Hub {
                 "Somebody, probably you, asked for a new password. If it was not you, do nothing: your password stays.",
             ),
         };
+        let base = self.base_url(model::Environment::Production);
         let text = format!(
-            "{why}\n\nChoose a password with this ticket, which works once, until {}:\n\n    {}\n\n\
-             On a command line: rialto user accept --server {} --ticket <the ticket>\n",
+            "{why}\n\nChoose a password on this page, which works once, until {}:\n\n    {base}/console/welcome/{secret}\n\n\
+             Without a browser, the ticket is\n\n    {secret}\n\n\
+             and the command: rialto user accept --server {base} --ticket <the ticket>\n",
             now + life,
-            ticket.expose(),
-            self.base_url(model::Environment::Production),
+            secret = ticket.expose(),
         );
         self.mail(tx, &user.email, subject, text).await?;
         Ok(ticket)

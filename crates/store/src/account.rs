@@ -39,6 +39,13 @@ pub async fn get(tx: &mut Tx, scope: Scope) -> Result<Option<Account>> {
         .transpose()
 }
 
+pub async fn put_name(tx: &mut Tx, scope: Scope, name: &str) -> Result<()> {
+    let sql = "UPDATE account SET name = $2 WHERE id = $1";
+    tx.execute(sql, &[Value::from(scope.0.0), Value::from(name)])
+        .await?;
+    Ok(())
+}
+
 pub async fn put_policy(tx: &mut Tx, scope: Scope, policy: &AccountPolicy) -> Result<()> {
     let sql = "UPDATE account SET policy = $2 WHERE id = $1";
     tx.execute(sql, &[Value::from(scope.0.0), Value::from(to_json(policy))])

@@ -136,3 +136,12 @@ fn read(row: &Row) -> Result<DataFile> {
         updated_at: row.get("updated_at")?,
     })
 }
+
+/// How many files of jobs there are, and their bytes; of all accounts.
+pub async fn total(tx: &mut Tx) -> Result<(u64, u64)> {
+    let sql = "SELECT COUNT(*) AS files, CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) AS bytes FROM data_file";
+    let Some(row) = first(tx, sql, &[]).await? else {
+        return Ok((0, 0));
+    };
+    Ok((position(row.get("files")?), position(row.get("bytes")?)))
+}

@@ -148,3 +148,12 @@ fn read(row: &Row) -> Result<EventFile> {
         fetched_at: row.get("fetched_at")?,
     })
 }
+
+/// How many event files there are, and their bytes; of all accounts.
+pub async fn total(tx: &mut Tx) -> Result<(u64, u64)> {
+    let sql = "SELECT COUNT(*) AS files, CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) AS bytes FROM event_file";
+    let Some(row) = first(tx, sql, &[]).await? else {
+        return Ok((0, 0));
+    };
+    Ok((position(row.get("files")?), position(row.get("bytes")?)))
+}

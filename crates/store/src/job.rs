@@ -127,18 +127,38 @@ pub struct JobFilter {
 }
 
 pub async fn list(tx: &mut Tx, scope: Scope, filter: JobFilter, page: Page) -> Result<Vec<Job>> {
+    listed(tx, Some(scope), filter, page).await
+}
+
+/// Of all accounts; the operator's list.
+pub async fn list_everywhere(tx: &mut Tx, filter: JobFilter, page: Page) -> Result<Vec<Job>> {
+    listed(tx, None, filter, page).await
+}
+
+async fn listed(
+    tx: &mut Tx,
+    scope: Option<Scope>,
+    filter: JobFilter,
+    page: Page,
+) -> Result<Vec<Job>> {
+    // Ids of accounts begin with 1.
+    let whose = if scope.is_some() {
+        "account_id = $1"
+    } else {
+        "account_id > $1"
+    };
     let (after, order) = if filter.is_newest_first {
         ("($6 = 0 OR id < $6)", "DESC")
     } else {
         ("id > $6", "ASC")
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM job WHERE account_id = $1 AND ($2 = '' OR category = $2) AND ($3 = '' OR status = $3)
+        "SELECT {COLUMNS} FROM job WHERE {whose} AND ($2 = '' OR category = $2) AND ($3 = '' OR status = $3)
          AND ($4 = 0 OR producer_id = $4 OR destination_id = $4) AND ($5 = 0 OR share_id = $5) AND {after}
          ORDER BY id {order} LIMIT $7"
     );
     let params = [
-        Value::from(scope.0.0),
+        Value::from(scope.map_or(0, |scope| scope.0.0)),
         Value::from(filter.category.map_or("", JobCategory::as_str)),
         Value::from(filter.status.map_or("", JobStatus::as_str)),
         Value::from(filter.endpoint.map_or(0, |e| e.0)),

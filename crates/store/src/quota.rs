@@ -2,13 +2,27 @@
 
 use engine::{Tx, Value};
 
-use crate::{Result, Scope};
+use crate::{Result, Scope, first, position};
 
 /// A stretch of time for which an allowance holds: the `number`th one of `seconds` since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     pub seconds: i64,
     pub number: i64,
+}
+
+/// How much of an allowance is used up.
+pub async fn used(tx: &mut Tx, scope: Scope, span: Span) -> Result<u64> {
+    let sql =
+        "SELECT used FROM quota_use WHERE account_id = $1 AND span_seconds = $2 AND span = $3";
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(span.seconds),
+        Value::from(span.number),
+    ];
+    let row = first(tx, sql, &params).await?;
+    let used: i64 = row.map_or(Ok(0), |row| row.get("used"))?;
+    Ok(position(used))
 }
 
 /// Takes `amount` out of an allowance of `limit`; `false`: not so much is left, and nothing was taken.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hub::oidc::FLOW_TIME_MAX;
+use hub::oidc::{Callback, FLOW_TIME_MAX};
 use model::Environment;
 
 use super::page::Params;
@@ -49,7 +49,7 @@ async fn start(
     _caller: Caller<Public>,
     State(state): State<ApiState>,
 ) -> Result<Response, Problem> {
-    let begun = state.hub.sign_on_start().await?;
+    let begun = state.hub.sign_on_start(Callback::Api).await?;
     let location = HeaderValue::try_from(begun.url).map_err(hub::Error::internal)?;
     let headers = [
         (header::LOCATION, location),
@@ -84,7 +84,12 @@ async fn callback(
     let kept = kept(&headers).unwrap_or_default();
     let signed_on = state
         .hub
-        .sign_on_finish((caller.origin(), agent(&headers)), kept, (&returned, &code))
+        .sign_on_finish(
+            Callback::Api,
+            (caller.origin(), agent(&headers)),
+            kept,
+            (&returned, &code),
+        )
         .await?;
     let headers = [
         (header::SET_COOKIE, cookie(&state, "", 0)?),

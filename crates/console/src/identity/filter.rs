@@ -15,6 +15,9 @@ use crate::list::{self, Asked, Column, Rows};
 use crate::page::{self, Place, done, go, nothing};
 use crate::visitor::{In, Member, Viewer};
 
+/// Names that are suggested.
+const NAMES_MAX: usize = 500;
+
 pub(super) async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
     let after: i64 = asked.after().parse().unwrap_or(0);
@@ -107,7 +110,7 @@ fn form(of: &In<Viewer>) -> Markup {
                 form.stack method="post" action=(of.path("/identities/filters")) {
                     label { "Endpoint and identifier" input type="text" name="of" list="names" required autocomplete="off" aria-describedby="of-help";
                         small #of-help { "the endpoint's number and the name, such as 7 email" } }
-                    datalist #names { @for (label, value) in names.iter().take(2_000) { option value=(value) { (label) } } }
+                    datalist #names { @for (label, value) in names.iter().take(NAMES_MAX) { option value=(value) { (label) } } }
                     label.choice { input type="checkbox" name="publish" value="yes" checked; span { "What it publishes under this name is not learnt" } }
                     label.choice { input type="checkbox" name="subscribe" value="yes"; span { "Nothing is added under this name to what it gets" } }
                     button.main type="submit" { "Filter it" }

@@ -89,16 +89,15 @@ impl Hub {
         let mut tail = self.logs.at(shard).tail();
         loop {
             tail.borrow_and_update();
-            match self.route_shard(shard).await {
-                Ok(report) if report.batches > 0 => {
+            match self.note("route", self.route_shard(shard)).await {
+                Some(report) if report.batches > 0 => {
                     if *stopped.borrow() {
                         return;
                     }
                     continue;
                 }
-                Ok(_) => {}
-                Err(error) => {
-                    complain("route", &error);
+                Some(_) => {}
+                None => {
                     // What could not be routed is still there, whether or not anybody publishes again.
                     tokio::select! {
                         () = tokio::time::sleep(PAUSE) => continue,
@@ -117,12 +116,8 @@ impl Hub {
     /// Learns what other processes have changed, and does what they ask.
     async fn run_follower(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         loop {
-            if let Err(error) = self.follow().await {
-                complain("follow", &error);
-            }
-            if let Err(error) = self.obey().await {
-                complain("obey", &error);
-            }
+            self.note("follow", self.follow()).await;
+            self.note("obey", self.obey()).await;
             tokio::select! {
                 () = tokio::time::sleep(self.options.processes.follow_every) => {}
                 _ = stopped.changed() => return,
@@ -134,9 +129,7 @@ impl Hub {
         /// A lease is renewed so many times before it could be taken.
         const RENEWALS: u32 = 5;
         loop {
-            if let Err(error) = self.lease().await {
-                complain("lease", &error);
-            }
+            self.note("lease", self.lease()).await;
             tokio::select! {
                 () = tokio::time::sleep(self.options.processes.lease / RENEWALS) => {}
                 _ = stopped.changed() => return,
@@ -170,16 +163,13 @@ impl Hub {
                 _ = stopped.changed() => return,
             }
             let started = std::time::Instant::now();
-            match self.checkpoint().await {
-                Ok(true) => self
+            match self.note("checkpoint", self.checkpoint()).await {
+                Some(true) => self
                     .metrics
                     .checkpoint
                     .observe(started.elapsed().as_secs_f64()),
-                Ok(false) => {}
-                Err(error) => {
-                    complain("checkpoint", &error);
-                    tokio::time::sleep(PAUSE).await;
-                }
+                Some(false) => {}
+                None => tokio::time::sleep(PAUSE).await,
             }
         }
     }
@@ -188,9 +178,7 @@ impl Hub {
     async fn run_collector(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         loop {
             let round = async {
-                if let Err(error) = self.collect().await {
-                    complain("collect", &error);
-                }
+                self.note("collect", self.collect()).await;
                 self.clock.sleep(self.options.collect.every).await;
             };
             // What is cut off in the middle is collected again, and published once.
@@ -204,9 +192,7 @@ impl Hub {
     /// Sends what is in the outbox, each lane in a task of its own.
     async fn run_notifier(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         loop {
-            if let Err(error) = self.notify().await {
-                complain("notify", &error);
-            }
+            self.note("notify", self.notify()).await;
             tokio::select! {
                 () = self.flow.notify_nudged() => {}
                 () = self.clock.sleep(NOTIFY_EVERY) => {}
@@ -218,12 +204,8 @@ impl Hub {
     /// Makes jobs of shares that are due, and begins slices of jobs, each in a task of its own.
     async fn run_jobs(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         loop {
-            if let Err(error) = self.shares_due().await {
-                complain("shares", &error);
-            }
-            if let Err(error) = self.jobs().await {
-                complain("jobs", &error);
-            }
+            self.note("shares", self.shares_due()).await;
+            self.note("jobs", self.jobs()).await;
             tokio::select! {
                 () = self.flow.jobs_nudged() => {}
                 () = self.clock.sleep(JOBS_EVERY) => {}
@@ -236,20 +218,12 @@ impl Hub {
         let mut retire_at = self.now();
         loop {
             let now = self.now();
-            if let Err(error) = self.pack().await {
-                complain("pack", &error);
-            }
-            if let Err(error) = self.save_observed().await {
-                complain("observe", &error);
-            }
+            self.note("pack", self.pack()).await;
+            self.note("observe", self.save_observed()).await;
             if now >= retire_at {
                 retire_at = now + RETIRE_EVERY;
-                if let Err(error) = self.retire().await {
-                    complain("retire", &error);
-                }
-                if let Err(error) = self.refresh_nightly().await {
-                    complain("refresh", &error);
-                }
+                self.note("retire", self.retire()).await;
+                self.note("refresh", self.refresh_nightly()).await;
             }
             tokio::select! {
                 () = self.clock.sleep(PACK_EVERY) => {}
@@ -339,7 +313,7 @@ impl Running {
     }
 }
 
-fn complain(task: &str, error: &crate::Error) {
+pub(crate) fn complain(task: &str, error: &crate::Error) {
     tracing::error!(
         task,
         error = error as &dyn std::error::Error,

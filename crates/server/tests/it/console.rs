@@ -5,8 +5,13 @@ mod flowing;
 mod identity;
 mod lists;
 mod live;
+mod oneself;
+mod operator;
+mod partner;
 mod privacy;
+mod quarantine;
 pub(crate) mod share;
+mod working;
 
 use axum::http::header;
 use model::Role;
@@ -223,6 +228,11 @@ const PAGES: &[(&str, Role)] = &[
     ("/subscriptions/new", Role::Member),
     ("/events", Role::Viewer),
     ("/deliveries", Role::Viewer),
+    ("/deliveries/causes", Role::Viewer),
+    ("/deliveries/preview?endpointId={}", Role::Member),
+    ("/event-types", Role::Viewer),
+    ("/schema-drift", Role::Viewer),
+    ("/subscriptions?view=paths", Role::Viewer),
     ("/shares", Role::Viewer),
     ("/shares/new", Role::Member),
     ("/shares/when?when=cron&cron=0+6+*+*+*", Role::Viewer),
@@ -240,10 +250,42 @@ const PAGES: &[(&str, Role)] = &[
     ("/jobs", Role::Viewer),
     ("/people", Role::Viewer),
     ("/audit", Role::Admin),
+    ("/applications", Role::Partner),
+    ("/applications/new", Role::Member),
+    ("/applications/1", Role::Partner),
+    ("/applications/1/edit", Role::Member),
+    ("/applications/1/deployments/new", Role::Member),
+    ("/applications/1/deployments/mails", Role::Partner),
+    ("/applications/1/deployments/mails/edit", Role::Member),
+    (
+        "/applications/1/deployments/mails/event-types",
+        Role::Member,
+    ),
+    ("/applications/1/deployments/mails/onboarding", Role::Member),
+    ("/review", Role::Partner),
+    ("/test-drive", Role::Partner),
+    ("/settings", Role::Viewer),
+    ("/settings/keys", Role::Admin),
+    ("/notices", Role::Viewer),
+    ("/outbox", Role::Viewer),
+    ("/quarantine", Role::Viewer),
 ];
 
 /// The operator's pages.
-const OPERATOR: [&str; 5] = ["", "/accounts", "/providers", "/people", "/audit"];
+const OPERATOR: [&str; 12] = [
+    "",
+    "/accounts",
+    "/providers",
+    "/people",
+    "/audit",
+    "/partners",
+    "/partners/new",
+    "/jobs",
+    "/outbox",
+    "/tasks",
+    "/tasks/live",
+    "/storage",
+];
 
 /// Every form, and the least role that may send it.
 const FORMS: &[(&str, Role)] = &[
@@ -252,6 +294,9 @@ const FORMS: &[(&str, Role)] = &[
     ("/endpoints/{}/disable", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
     ("/endpoints/{}/retry", Role::Member),
+    ("/endpoints/{}/test", Role::Member),
+    ("/subscriptions/change", Role::Member),
+    ("/schema-drift/declare", Role::Member),
     ("/endpoints/{}/key", Role::Admin),
     ("/subscriptions/new", Role::Member),
     ("/subscriptions/1/enable", Role::Member),
@@ -292,13 +337,73 @@ const FORMS: &[(&str, Role)] = &[
     ("/people", Role::Admin),
     ("/people/1/role", Role::Admin),
     ("/people/1/remove", Role::Admin),
+    ("/applications/new", Role::Member),
+    ("/applications/1/edit", Role::Member),
+    ("/applications/1/save", Role::Member),
+    ("/applications/1/visibility", Role::Member),
+    ("/applications/1/delete", Role::Member),
+    ("/applications/1/deployments/new", Role::Member),
+    ("/applications/1/deployments/mails/edit", Role::Member),
+    ("/applications/1/deployments/mails/delete", Role::Member),
+    (
+        "/applications/1/deployments/mails/event-types",
+        Role::Member,
+    ),
+    (
+        "/applications/1/deployments/mails/event-types/save",
+        Role::Member,
+    ),
+    (
+        "/applications/1/deployments/mails/event-types/remove",
+        Role::Member,
+    ),
+    ("/applications/1/deployments/mails/onboarding", Role::Member),
+    (
+        "/applications/1/deployments/mails/onboarding/delete",
+        Role::Member,
+    ),
+    ("/review", Role::Member),
+    ("/test-drive", Role::Partner),
+    ("/test-drive/answer", Role::Partner),
+    ("/test-drive/publish", Role::Partner),
+    ("/settings/name", Role::Admin),
+    ("/settings/policy", Role::Admin),
+    ("/settings/limits", Role::Admin),
+    ("/settings/keys", Role::Admin),
+    ("/settings/keys/1/revoke", Role::Admin),
+    ("/outbox/1/retry", Role::Member),
+    ("/quarantine/repair", Role::Member),
+    ("/quarantine/1", Role::Member),
+    ("/quarantine/1/discard", Role::Member),
 ];
+
+/// What no account has.
+const ONESELF: [&str; 5] = [
+    "/console/accounts",
+    "/console/partner",
+    "/console/me",
+    "/console/me/sessions",
+    "/console/me/tokens",
+];
+
+/// The application 1 of an account, with the deployment `mails`: pages about them are in [`PAGES`].
+async fn product(hub: &TestHub, account: &crate::harness::TestAccount) {
+    let (scope, actor) = (hub::Scope(account.id), hub::Actor::OPERATOR);
+    let document = crate::application::mailer();
+    let hub = &hub.server.hub;
+    let made = hub.application_create(&actor, scope, &document).await;
+    let id = made.expect("the document is sound").id;
+    let mails = json!({ "id": "mails", "displayName": "Mails" });
+    let made = hub.deployment_create(&actor, scope, id, &mails).await;
+    made.expect("the document is sound");
+}
 
 #[tokio::test]
 async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there() {
     let hub = TestHub::start().await;
     let account = hub.account().await;
     let other = hub.account().await;
+    product(&hub, &account).await;
     let shop = hub.publisher(&account, &["cartAdd"]).await;
     let path = |account: model::AccountId, rest: &str| {
         format!(
@@ -343,6 +448,10 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
     }
     // And nobody who is not signed in sees anything.
     let mut nobody = Browser::new(&hub);
+    for path in ONESELF {
+        let answer = nobody.get(path).await;
+        assert!(location(&answer).starts_with("/console/sign-in?next="));
+    }
     for &(rest, _) in PAGES {
         let answer = nobody.get(&path(account.id, rest)).await;
         assert!(
@@ -375,7 +484,21 @@ async fn a_form_of_another_site_is_not_taken() {
         .iter()
         .map(|rest| format!("/console/{}{rest}", account.id))
         .collect();
-    forms.extend(["/console/sign-in", "/console/sign-out", "/console/set-up"].map(str::to_owned));
+    forms.extend(
+        [
+            "/console/sign-in",
+            "/console/sign-out",
+            "/console/set-up",
+            "/console/forgotten",
+            "/console/partner",
+            "/console/me/name",
+            "/console/me/password",
+            "/console/me/sessions/1/end",
+            "/console/me/tokens",
+            "/console/me/tokens/1/revoke",
+        ]
+        .map(str::to_owned),
+    );
     for path in &forms {
         for foreign in [
             vec![("sec-fetch-site", "cross-site"), FORM],
@@ -400,13 +523,14 @@ async fn a_form_of_another_site_is_not_taken() {
 async fn every_answer_is_for_this_browser_alone_and_loads_nothing_from_elsewhere() {
     let hub = TestHub::start().await;
     let account = hub.account().await;
+    product(&hub, &account).await;
     let shop = hub.publisher(&account, &["cartAdd"]).await;
     hub.person("ada@example.com", &[(account.id, Role::Admin)])
         .await;
     let mut browser = Browser::new(&hub);
     let mut pages = vec!["/console/sign-in".to_owned()];
     browser.sign_in("ada@example.com").await;
-    pages.push("/console/accounts".to_owned());
+    pages.extend(ONESELF.map(str::to_owned));
     pages.push("/console/nowhere/at/all".to_owned());
     let inside = PAGES.iter().map(|(rest, _)| {
         format!(
@@ -444,7 +568,7 @@ async fn every_answer_is_for_this_browser_alone_and_loads_nothing_from_elsewhere
             assert!(!text.contains(attribute), "{path}: {attribute}");
         }
         let assets = text
-            .split('"')
+            .split(['"', ' '])
             .filter(|part| part.starts_with("/console/assets/"));
         for asset in assets.map(str::to_owned).collect::<Vec<_>>() {
             let answer = browser.get(&asset).await;
@@ -502,6 +626,12 @@ async fn what_strangers_write_is_only_text() {
         format!("/events/{publication}.0"),
         "/events?id=%3Cscript%3E".to_owned(),
         "/deliveries".to_owned(),
+        "/deliveries/causes".to_owned(),
+        "/event-types".to_owned(),
+        "/schema-drift".to_owned(),
+        "/subscriptions?view=paths".to_owned(),
+        format!("/endpoints/{}/now", crm.id),
+        format!("/events/{publication}.0/to/{}", crm.id),
         format!("/deliveries/preview?endpointId={}", crm.id),
     ] {
         let text = browser

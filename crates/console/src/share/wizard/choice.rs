@@ -134,10 +134,10 @@ async fn offered(of: &In<Member>, query: &Form) -> hub::Result<Offered> {
     })
 }
 
-/// Endpoints of the account that take audiences now, by name.
+/// Endpoints of the account that take audiences now, by name; one more than is offered at most.
 fn receivers(of: &In<Member>, wanted: &str) -> Vec<Endpoint> {
     let wanted = wanted.to_lowercase();
-    let mut found: Vec<Endpoint> = Vec::new();
+    let mut found: Vec<_> = Vec::new();
     for entry in of.hub().registry().endpoints() {
         let endpoint = &entry.endpoint;
         let role = endpoint.definition.roles.segment_destination.as_ref();
@@ -146,9 +146,11 @@ fn receivers(of: &In<Member>, wanted: &str) -> Vec<Endpoint> {
             && endpoint.enabled
             && role.is_some_and(|role| role.enabled);
         if takes && name(endpoint).to_lowercase().contains(&wanted) {
-            found.push(endpoint.clone());
+            found.push(entry);
         }
     }
-    found.sort_by_key(name);
-    found
+    found.sort_by_cached_key(|entry| name(&entry.endpoint));
+    found.truncate(OFFERED_MAX + 1);
+    let found = found.iter().map(|entry| entry.endpoint.clone());
+    found.collect()
 }

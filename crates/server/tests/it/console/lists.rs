@@ -104,9 +104,21 @@ async fn every_list_is_also_a_file() {
         "/jobs",
         "/people",
         "/audit",
+        "/applications",
+        "/quarantine",
+        "/notices",
+        "/outbox",
     ];
     let inside = inside.map(|rest| format!("/console/{}{rest}", account.id));
-    let outside = ["/accounts", "/providers", "/people", "/audit"];
+    let outside = [
+        "/accounts",
+        "/partners",
+        "/providers",
+        "/people",
+        "/jobs",
+        "/outbox",
+        "/audit",
+    ];
     let outside = outside.map(|rest| format!("/console/operator{rest}"));
     for path in inside.iter().chain(&outside) {
         let answer = browser.get(&format!("{path}?format=csv")).await;

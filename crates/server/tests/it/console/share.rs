@@ -283,3 +283,36 @@ async fn a_scheduled_share_says_when_and_a_pause_is_taken_back() {
         "it is offered once"
     );
 }
+
+#[tokio::test]
+async fn a_run_that_would_empty_an_audience_asks_and_says_what_comes_of_each_answer() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let there = audiences(&hub, &account).await;
+    let mut browser = member(&hub, &account).await;
+    let path = |rest: &str| format!("/console/{}{rest}", account.id);
+    let form = there.form();
+    let shared = browser
+        .post(&path("/shares/new"), &changed(&form, &[]))
+        .await;
+    let job = location(&shared).to_owned();
+    browser
+        .upload(&format!("{job}/data"), &[], "email,first,years\n")
+        .await;
+    hub.settle().await;
+    let page = browser.get(&job).await.text();
+    for expected in [
+        "It stopped and asks",
+        "replace all the same?",
+        "the audience at Mailer becomes these 0 rows",
+        "nothing is handed over, and this run is canceled",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let refused = browser.post(&format!("{job}/refuse"), &[]).await;
+    let page = browser.get(location(&refused)).await.text();
+    assert!(
+        page.contains("nothing was handed over") && page.contains("refused by"),
+        "{page}"
+    );
+}
