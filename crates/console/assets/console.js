@@ -25,20 +25,59 @@ function copyButtons() {
 
 function questions() {
   document.addEventListener("submit", (event) => {
-    const question = event.target.dataset.ask;
+    const question = event.submitter?.dataset.ask ?? event.target.dataset.ask;
     if (question && !window.confirm(question)) event.preventDefault();
   });
 }
 
+// The dialog that subscribes: what will be made, a search in each column, and a box for all that are shown there.
+const pairsShown = 12;
+
 function summaries() {
   for (const form of document.querySelectorAll("form[data-summary]")) {
     const count = form.querySelector("[data-count]");
+    const list = form.querySelector("[data-pairs]");
     const empty = count.textContent;
-    form.addEventListener("change", () => {
-      const events = form.querySelectorAll("input[name=event]:checked").length;
-      const destinations = form.querySelectorAll("input[name=destination]:checked").length;
-      const all = events * destinations;
-      count.textContent = all === 0 ? empty : `${events} × ${destinations} = ${all} subscriptions`;
+    const chosen = (name) => [...form.querySelectorAll(`input[name=${name}]:checked`)].map((box) => box.nextElementSibling.firstChild.textContent);
+    const sum = () => {
+      const events = chosen("event");
+      const destinations = chosen("destination");
+      const all = events.length * destinations.length;
+      count.textContent = all === 0 ? empty : `${events.length} × ${destinations.length} = ${all} subscriptions`;
+      const pairs = events.flatMap((event) => destinations.map((destination) => `${event} → ${destination}`));
+      const lines = pairs.slice(0, pairsShown).map((text) => Object.assign(document.createElement("li"), { textContent: text }));
+      if (pairs.length > pairsShown) lines.push(Object.assign(document.createElement("li"), { textContent: `and ${pairs.length - pairsShown} more` }));
+      list.replaceChildren(...lines);
+      list.hidden = all === 0;
+    };
+    form.addEventListener("change", sum);
+    for (const tools of form.querySelectorAll("[data-tools]")) columnTools(tools, sum);
+    sum();
+  }
+}
+
+function columnTools(tools, changed) {
+  const [search, all] = tools.querySelectorAll("input");
+  const choices = [...tools.parentElement.querySelectorAll(".choose .choice")];
+  tools.hidden = false;
+  search.addEventListener("input", () => {
+    const wanted = search.value.toLowerCase();
+    for (const choice of choices) choice.hidden = !choice.textContent.toLowerCase().includes(wanted);
+    all.checked = false;
+  });
+  search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+  all.addEventListener("change", () => {
+    for (const choice of choices) if (!choice.hidden) choice.querySelector("input").checked = all.checked;
+    changed();
+  });
+}
+
+// A box that ticks all boxes of a form.
+function selections() {
+  for (const all of document.querySelectorAll("[data-all]")) {
+    all.closest("label").hidden = false;
+    all.addEventListener("change", () => {
+      for (const box of document.querySelectorAll(`input[type=checkbox][form="${all.dataset.all}"]`)) box.checked = all.checked;
     });
   }
 }
@@ -300,6 +339,7 @@ further();
 copyButtons();
 questions();
 summaries();
+selections();
 mapping();
 previews();
 for (const part of document.querySelectorAll("[data-live]")) follow(part);

@@ -1,11 +1,13 @@
 //! Deliveries in trouble: being retried or dead, by destination; each attempt with its answer; sending again, with a
 //! preview of how many.
 
+mod cause;
+mod replay;
+
 use axum::Router;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::delivery::ReplayFilter;
 use hub::event::Brief;
 use hub::{After, Exception, ExceptionState};
 use maud::{Markup, html};
@@ -13,29 +15,38 @@ use model::{EndpointId, Role};
 
 use crate::ConsoleState;
 use crate::event::{endpoint, named};
-use crate::form::{self, Form};
 use crate::list::{self, Asked, Column};
-use crate::page::{self, Place, done, nothing};
+use crate::page::{self, Place, nothing};
 use crate::problem;
 use crate::time;
-use crate::visitor::{In, Member, Viewer};
+use crate::visitor::{In, Viewer};
+
+pub(crate) use replay::instant;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/{accountId}/deliveries", get(list))
-        .route("/console/{accountId}/deliveries/replay", post(replay))
-        .route("/console/{accountId}/deliveries/preview", get(preview))
+        .route("/console/{accountId}/deliveries/causes", get(cause::page))
+        .route(
+            "/console/{accountId}/deliveries/replay",
+            post(replay::replay),
+        )
+        .route(
+            "/console/{accountId}/deliveries/preview",
+            get(replay::preview),
+        )
 }
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
     let state = ExceptionState::parse(asked.text("state"));
     let to = asked.number::<EndpointId>("endpointId");
+    let cause = asked.text("cause");
     let key = |(e, _): &Trouble| format!("{}-{}", e.position, e.endpoint);
     let found = list::by_key(
         &asked,
         key,
-        |_| true,
+        |(e, _)| cause.is_empty() || hub::delivery::cause(e) == cause,
         |after, limit| {
             of.hub()
                 .exceptions(of.scope(), state, to, (place(&after), limit))
@@ -51,31 +62,74 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let content = html! {
         div.title {
             h1 { "Deliveries in trouble" @if let Some(id) = to { " at " (endpoint(&of, id)) } }
-            @if let Some(id) = to.filter(|_| of.may(Role::Member)) {
-                a.button href=(of.path(&format!("/deliveries/preview?endpointId={id}"))) { "Send dead letters again…" }
+            div.actions {
+                a.button href=(of.path(&to.map_or_else(|| "/deliveries/causes".to_owned(), |id| format!("/deliveries/causes?endpointId={id}")))) { "Dead letters by cause" }
+                @if let Some(id) = to.filter(|_| of.may(Role::Member)) {
+                    (page::button(&of.path(&format!("/endpoints/{id}/retry")), "Try again now", "", None))
+                    a.button href=(of.path(&format!("/deliveries/preview?endpointId={id}"))) { "Send dead letters again…" }
+                }
             }
         }
         (asked.tabs("State", "state", &[("All", ""), ("Retrying", "retrying"), ("Dead", "dead")]))
+        @if !cause.is_empty() { p { "Only those whose last attempt came to: " strong { (words(cause)) } ". " a href=(asked.with("cause", "")) { "Show all" } } }
         @if found.rows.is_empty() {
             (nothing("Nothing is in trouble here.", &html! { p { "What a destination does not take is retried for three days, and then kept here." } }))
         } @else {
-            @for (exception, brief) in &found.rows {
-                details.trouble {
-                    summary {
-                        span class={ "status " (exception.state.as_str()) } { (exception.state.as_str()) }
-                        " " @for event in &brief.events { code { (event.code) } " " }
-                        " to " (named(&of, exception.endpoint))
-                        span.why { (last_words(exception)) }
-                    }
-                    (attempts(exception))
-                    p { "The destination is " (endpoint(&of, exception.endpoint)) "." }
-                    @for event in &brief.events { p { a href=(of.path(&format!("/events/{}", event.id))) { "The event and its other destinations" } } }
-                }
-            }
+            (rows(&of, &found.rows))
             (list::ends(&asked, &found))
         }
     };
     page::inside(&of, Place::Deliveries, "Deliveries", &content).into_response()
+}
+
+/// Each with its attempts, to be selected for sending again.
+fn rows(of: &In<Viewer>, rows: &[Trouble]) -> Markup {
+    let (may, now) = (of.may(Role::Member), of.hub().now());
+    html! {
+        @if may {
+            form #selected.actions.selection method="post" action=(of.path("/deliveries/replay")) data-ask="Send the selected events again?" {
+                label.choice hidden { input type="checkbox" data-all="selected"; span { "Select all shown" } }
+                button type="submit" { "Send the selected again" }
+            }
+        }
+        @for (exception, brief) in rows {
+            div.trouble {
+                @if let Some(event) = brief.events.first().filter(|_| may) {
+                    input type="checkbox" form="selected" name="event" value=(event.id) aria-label={ "Select the event " (event.code) " for " (named(of, exception.endpoint)) };
+                }
+                details {
+                    summary {
+                        span class={ "status " (exception.state.as_str()) } { (exception.state.as_str()) }
+                        " " @for event in &brief.events { code { (event.code) } " " }
+                        " to " (named(of, exception.endpoint))
+                        span.why { (last_words(exception)) }
+                        (time::ago(exception.last_attempt_at, now))
+                    }
+                    (attempts(exception))
+                    p {
+                        "At " (endpoint(of, exception.endpoint)) ". "
+                        @for event in &brief.events { a href=(of.path(&format!("/events/{}", event.id))) { "The event and its other destinations" } " " }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A cause, for people.
+fn words(cause: &str) -> String {
+    if cause.chars().all(|c| c.is_ascii_digit()) {
+        format!("answered {cause}")
+    } else {
+        cause.replace('-', " ")
+    }
+}
+
+/// What stands behind the `?` of an address.
+fn query(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
 }
 
 /// One that is in trouble, with the events in it.
@@ -149,51 +203,4 @@ pub(crate) fn attempts(exception: &Exception) -> Markup {
             } } }
         } }
     }
-}
-
-/// All dead letters of one destination.
-fn dead_of(id: EndpointId) -> ReplayFilter {
-    ReplayFilter {
-        endpoint: Some(id),
-        only_dead: true,
-        ..ReplayFilter::default()
-    }
-}
-
-async fn preview(of: In<Member>, uri: Uri) -> Response {
-    let Some(id) = form::query(&uri).number::<EndpointId>("endpointId") else {
-        return problem::invalid(of.state(), "The address names no destination.");
-    };
-    let report = match of
-        .hub()
-        .replay(&of.actor(), of.scope(), &dead_of(id), true)
-        .await
-    {
-        Ok(report) => report,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let content = html! {
-        h1 { "Send dead letters again" }
-        p { strong { (report.documents) } " documents would be sent again to " (endpoint(&of, id)) ", in the order in which they were published. Receivers know repeats by their " code { "webhook-id" } "." }
-        form.actions method="post" action=(of.path("/deliveries/replay")) {
-            input type="hidden" name="endpointId" value=(id);
-            @if report.documents > 0 { button.main type="submit" { "Send them again" } }
-            a.button href=(of.path(&format!("/deliveries?endpointId={id}&state=dead"))) { "Back" }
-        }
-    };
-    page::inside(&of, Place::Deliveries, "Send again", &content).into_response()
-}
-
-async fn replay(of: In<Member>, form: Form) -> Response {
-    let Some(id) = form.number::<EndpointId>("endpointId") else {
-        return problem::invalid(of.state(), "The form names no destination.");
-    };
-    let result = of
-        .hub()
-        .replay(&of.actor(), of.scope(), &dead_of(id), false)
-        .await;
-    let to = of.path(&format!("/deliveries?endpointId={id}"));
-    done(of.state(), &to, result, |report| {
-        format!("{} documents are sent again.", report.documents)
-    })
 }

@@ -14,10 +14,10 @@ const VALUE_CHARS_MAX: usize = 4_000;
 /// A value with more lines can be folded.
 const LINES_MAX: usize = 12;
 
-/// A table; `sides` say whose the two columns are.
-pub(crate) fn table(differences: &[Difference], sides: [&str; 2]) -> Markup {
+/// A table, called so among others on its page; `sides` say whose the two columns are.
+pub(crate) fn table(label: &str, differences: &[Difference], sides: [&str; 2]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="What differs" { table.difference {
+        div.scroll tabindex="0" role="region" aria-label=(label) { table.difference {
             thead { tr { th { "Member" } th { "Change" } th { (sides[0]) } th { (sides[1]) } } }
             tbody { @for one in differences {
                 tr {

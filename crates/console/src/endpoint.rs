@@ -1,34 +1,32 @@
 //! Endpoints: the list, one with what it is and how it stands, registering one, and what can be done with it.
 
 mod detail;
+mod listed;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::Page;
+use hub::publish::Published;
+use hub::test_drive::TestEvent;
 use maud::{Markup, html};
 use model::key::KeyLevel;
-use model::{AccountId, Endpoint, EndpointId, EndpointStatus, Role};
+use model::{AccountId, Endpoint, EndpointId, EndpointStatus};
 
 use crate::ConsoleState;
+use crate::cookie::Said;
+use crate::form::Form;
 use crate::home::name;
-use crate::list::{self, Asked, Column};
-use crate::page::{self, Place, copyable, done, nothing};
+use crate::page::{self, Place, copyable, done};
 use crate::problem;
-use crate::visitor::{Admin, In, Member, Viewer};
+use crate::visitor::{Admin, In, Member};
 
 /// How long an old key works beside a new one.
 const OVERLAP: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
-        .route("/console/{accountId}/endpoints", get(list))
-        .route(
-            "/console/{accountId}/endpoints/new",
-            get(new).post(register),
-        )
+        .route("/console/{accountId}/endpoints", get(listed::page))
         .route(
             "/console/{accountId}/endpoints/{endpointId}",
             get(detail::page),
@@ -50,6 +48,10 @@ pub(crate) fn routes() -> Router<ConsoleState> {
             post(retry),
         )
         .route(
+            "/console/{accountId}/endpoints/{endpointId}/test",
+            post(test),
+        )
+        .route(
             "/console/{accountId}/endpoints/{endpointId}/delete",
             get(ask_delete).post(delete),
         )
@@ -62,80 +64,13 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 /// The account and the endpoint of a path.
 pub(crate) type Of = Path<(AccountId, EndpointId)>;
 
-async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let asked = Asked::of(&uri);
-    let wanted = asked.text("q").to_lowercase();
-    let found = list::by_id(
-        &asked,
-        |e: &Endpoint| e.id.0,
-        |e| is_wanted(e, &wanted),
-        |page| of.hub().endpoints(of.scope(), page),
-    );
-    let found = match found.await {
-        Ok(found) => found,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let columns = columns(&of);
-    if asked.is_csv() {
-        return list::csv("endpoints", &columns, &found);
-    }
-    let content = html! {
-        div.title {
-            h1 { "Endpoints" }
-            @if of.may(Role::Member) { a.button.main href=(of.path("/endpoints/new")) { "Register an endpoint" } }
-        }
-        (asked.search(&[("q", "Name, provider or number")]))
-        @if !found.rows.is_empty() {
-            (list::table(&asked, "Endpoints", &columns, &found))
-        } @else if asked.is_filtered() {
-            (nothing("No endpoint is called so.", &html! { a href=(of.path("/endpoints")) { "Show all" } }))
-        } @else {
-            (nothing("Nothing is connected yet.", &html! { p { "An endpoint is one product, connected to this account: a shop that publishes, a mailer that receives." } }))
-        }
-    };
-    page::inside(&of, Place::Endpoints, "Endpoints", &content).into_response()
-}
-
-fn is_wanted(endpoint: &Endpoint, wanted: &str) -> bool {
-    let texts = [
-        name(endpoint),
-        endpoint.definition.provider_name.clone(),
-        endpoint.id.to_string(),
-    ];
-    endpoint.status != EndpointStatus::Deleted
-        && texts
-            .iter()
-            .any(|text| text.to_lowercase().contains(wanted))
-}
-
-fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Endpoint>> {
-    vec![
-        list::column(
-            "Name",
-            |e: &Endpoint| html! { a href=(of.path(&format!("/endpoints/{}", e.id))) { (name(e)) } },
-            name,
-        ),
-        list::in_file("Number", |e: &Endpoint| e.id.to_string()),
-        list::column("Status", status, |e| status_word(e).to_owned()),
-        list::text("Role", roles),
-        list::text("Provider", |e: &Endpoint| {
-            e.definition.provider_name.clone()
-        }),
-        list::number("Waiting", |e: &Endpoint| {
-            let standing = of.hub().standing(e.id);
-            standing.map_or(0, |s| s.waiting + s.retrying)
-        }),
-        list::instant("Since", |e: &Endpoint| Some(e.created_at)),
-    ]
-}
-
 /// By word, and by colour for those who see it.
 pub(crate) fn status(endpoint: &Endpoint) -> Markup {
     let word = status_word(endpoint);
     html! { span class={ "status " (word) } { (word) } }
 }
 
-fn status_word(endpoint: &Endpoint) -> &'static str {
+pub(crate) fn status_word(endpoint: &Endpoint) -> &'static str {
     match endpoint.status {
         EndpointStatus::Active if !endpoint.enabled => "disabled",
         EndpointStatus::Active => "active",
@@ -160,26 +95,8 @@ pub(crate) fn roles(endpoint: &Endpoint) -> String {
     has.map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
 }
 
-async fn new(of: In<Member>) -> Response {
-    let content = html! {
-        h1 { "Register an endpoint" }
-        p { "This makes a key for one product. Give it to the product: with its first call it says what it is, and the endpoint becomes active." }
-        form method="post" { button.main type="submit" { "Make a key" } }
-    };
-    page::inside(&of, Place::Endpoints, "Register an endpoint", &content).into_response()
-}
-
-async fn register(of: In<Member>) -> Response {
-    match of.hub().endpoint_register(&of.actor(), of.scope()).await {
-        Ok((endpoint, key)) => {
-            key_page(&of, endpoint.id, key.expose(), "The endpoint is registered")
-        }
-        Err(error) => problem::of(of.state(), &error),
-    }
-}
-
 /// A key, this once, with the call that the product makes with it.
-fn key_page<R>(of: &In<R>, id: EndpointId, key: &str, title: &str) -> Response {
+pub(crate) fn key_page<R>(of: &In<R>, id: EndpointId, key: &str, title: &str) -> Response {
     let base = of.hub().base_url(of.account.environment);
     let curl = format!(
         "curl -X PUT {base}/v1/endpoint \\\n  -H 'Authorization: Bearer {key}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{{\"name\": \"My product\", \"providerName\": \"…\", \"endpointTypes\": {{\"event\": {{\"source\": {{\"enabled\": true}}}}}}}}'"
@@ -203,7 +120,7 @@ async fn enable(of: In<Member>, Path((_, id)): Of) -> Response {
         .await;
     let to = of.path(&format!("/endpoints/{id}"));
     done(of.state(), &to, result, |_| {
-        "It is enabled: what waited goes on.".to_owned()
+        Said::good("It is enabled: what waited goes on.").undo(&format!("{to}/disable"), &[])
     })
 }
 
@@ -214,7 +131,9 @@ async fn disable(of: In<Member>, Path((_, id)): Of) -> Response {
         .await;
     let to = of.path(&format!("/endpoints/{id}"));
     let said = "It is disabled: nothing is sent to it, and what it publishes is refused. What is published meanwhile is not kept for it.";
-    done(of.state(), &to, result, |_| said.to_owned())
+    done(of.state(), &to, result, |_| {
+        Said::good(said).undo(&format!("{to}/enable"), &[])
+    })
 }
 
 async fn retry(of: In<Member>, Path((_, id)): Of) -> Response {
@@ -226,23 +145,40 @@ async fn retry(of: In<Member>, Path((_, id)): Of) -> Response {
     })
 }
 
+/// A made-up event of the exchange's own publisher, to a destination of a pilot account.
+async fn test(of: In<Member>, Path((_, id)): Of, form: Form) -> Response {
+    let sent = send_test(&of, id, form.text("code")).await;
+    let to = match &sent {
+        Ok(published) => of.path(&format!("/events/{}.0", published.publication)),
+        Err(_) => of.path(&format!("/endpoints/{id}")),
+    };
+    done(of.state(), &to, sent, |_| {
+        "A test event is on its way: here is its journey.".to_owned()
+    })
+}
+
+async fn send_test(of: &In<Member>, id: EndpointId, code: &str) -> hub::Result<Published> {
+    let (hub, actor, scope) = (of.hub(), of.actor(), of.scope());
+    hub.endpoint(scope, id)?;
+    hub.test_drive_start(&actor, scope).await?;
+    let event = TestEvent {
+        code: code.to_owned(),
+        mistake: None,
+        destination: Some(id),
+    };
+    let said = hub.test_drive_publish(&actor, scope, event).await?;
+    said.answer
+}
+
 async fn ask_delete(of: In<Member>, Path((_, id)): Of) -> Response {
     let endpoint = match of.hub().endpoint(of.scope(), id) {
         Ok(endpoint) => endpoint,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let everything = Page {
-        after: 0,
-        limit: 10_000,
-    };
-    let subscriptions = match of.hub().subscriptions(of.scope(), everything).await {
-        Ok(all) => all,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let ended = subscriptions
-        .iter()
-        .filter(|s| !s.deleted && (s.publisher == id || s.destination == id))
-        .count();
+    let registry = of.hub().registry();
+    let ended = registry
+        .subscriptions_where(|s| !s.deleted && (s.publisher == id || s.destination == id))
+        .len();
     let waiting = of.hub().standing(id).map_or(0, |s| s.waiting + s.retrying);
     let content = html! {
         h1 { "Delete " (name(&endpoint)) "?" }

@@ -1,37 +1,46 @@
 //! Published events: the latest, and the journey of one to each destination.
 
+mod request;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::delivery::{Delivery, DeliveryState, ReplayFilter};
+use hub::event::{EventFilter, Listed};
 use maud::{Markup, html};
 use model::{AccountId, EndpointId, EventRef, Role};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::delivery;
-use crate::form;
 use crate::home::name;
+use crate::list::{self, Asked, Column, Rows};
 use crate::page::{self, Place, done, go, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Member, Viewer};
 
-/// Events on one page.
-const LIMIT: usize = 50;
+/// Looks into the log for one file: each through a bounded part of it.
+const CSV_LOOKS_MAX: usize = 200;
+/// Events found by one look.
+const LOOK_ROWS_MAX: usize = 1_000;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/{accountId}/events", get(list))
         .route("/console/{accountId}/events/{eventId}", get(one))
+        .route(
+            "/console/{accountId}/events/{eventId}/to/{endpointId}",
+            get(request::page),
+        )
         .route("/console/{accountId}/events/{eventId}/replay", post(replay))
 }
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
-    let query = form::query(&uri);
-    let wanted = query.text("id");
+    let asked = Asked::of(&uri);
+    let wanted = asked.text("id");
     if !wanted.is_empty() {
         let said = match wanted.parse::<EventRef>() {
             Ok(id) => return go_to(&of, id),
@@ -39,33 +48,113 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
         };
         return go(of.state(), &of.path("/events"), &said);
     }
-    let before = query.text("before").parse::<EventRef>().ok();
-    let latest = match of.hub().events_latest(of.scope(), before, LIMIT).await {
-        Ok(latest) => latest,
+    let found = match filter(&asked) {
+        Ok(filter) => find(&of, &asked, &filter).await,
+        Err(why) => return go(of.state(), &of.path("/events"), &Said::bad(why)),
+    };
+    let found = match found {
+        Ok(found) => found,
         Err(error) => return problem::of(of.state(), &error),
     };
+    let columns = columns(&of);
+    if asked.is_csv() {
+        return list::csv("events", &columns, &found);
+    }
     let content = html! {
         h1 { "Events" }
+        (search(&asked))
+        @if !found.rows.is_empty() {
+            (list::table(&asked, "Events, the latest first", &columns, &found))
+        } @else if let Some(next) = &found.next {
+            (nothing("Nothing that fits in the part that was looked through.", &html! { a.button href=(asked.with("after", next)) { "Look further back" } }))
+        } @else if asked.is_filtered() {
+            (nothing("No event fits.", &html! { a href=(of.path("/events")) { "Show the latest" } }))
+        } @else {
+            (nothing("Nothing has been published lately.", &html! { p { "A publisher sends its first event with " code { "POST /v1/event" } "." } }))
+        }
+    };
+    page::inside(&of, Place::Events, "Events", &content).into_response()
+}
+
+/// By id one event, by all else those that fit.
+fn search(asked: &Asked) -> Markup {
+    let field = |name: &str, label: &str, kind: &str| {
+        html! { label { (label) input type=(kind) name=(name) value=(asked.text(name)); } }
+    };
+    html! {
         form.search role="search" method="get" {
             label { span.visually-hidden { "Find an event by its id" } input type="search" name="id" placeholder="Publication or event id"; }
             button type="submit" { "Find" }
         }
-        @if latest.events.is_empty() {
-            (nothing("Nothing has been published lately.", &html! { p { "A publisher sends its first event with " code { "POST /v1/event" } "." } }))
-        } @else {
-            div.scroll tabindex="0" role="region" aria-label="The latest events" { table {
-                thead { tr { th { "Published" } th { "Event" } th { "Publisher" } th { "Id" } } }
-                tbody { @for event in &latest.events { tr {
-                    td { (time::at(event.published_at)) }
-                    td { code { (event.code) } }
-                    td { (endpoint(&of, event.publisher)) }
-                    td { a href=(of.path(&format!("/events/{}", event.id))) { code { (event.id) } } }
-                } } }
-            } }
-            @if let Some(next) = &latest.next { p.more { a.button href=(of.path(&format!("/events?before={next}"))) { "Older" } } }
+        details.filters open[asked.is_filtered()] {
+            summary { "Find by code, person, publisher or time" }
+            form.fields role="search" aria-label="By code, person, publisher or time" method="get" {
+                (field("code", "Event code", "search"))
+                (field("identifier", "Identifier of the person, such as an e-mail", "search"))
+                (field("publisher", "Number of the publisher", "search"))
+                (field("from", "Published since (UTC)", "datetime-local"))
+                (field("to", "Published before (UTC)", "datetime-local"))
+                button type="submit" { "Find" }
+            }
         }
+    }
+}
+
+/// # Errors
+/// What is wrong, for people.
+fn filter(asked: &Asked) -> Result<EventFilter, String> {
+    let text = |name| Some(asked.text(name).to_owned()).filter(|text| !text.is_empty());
+    Ok(EventFilter {
+        code: text("code"),
+        publisher: asked.number("publisher"),
+        identifier: text("identifier"),
+        from: delivery::instant(asked.text("from"))?,
+        to: delivery::instant(asked.text("to"))?,
+    })
+}
+
+/// A page is one look through a part of the log; a file is a few.
+async fn find(of: &In<Viewer>, asked: &Asked, filter: &EventFilter) -> hub::Result<Rows<Listed>> {
+    let mut before = asked.after().parse::<EventRef>().ok();
+    let (rows_max, looks) = if asked.is_csv() {
+        (list::CSV_ROWS_MAX, CSV_LOOKS_MAX)
+    } else {
+        (list::ROWS, 1)
     };
-    page::inside(&of, Place::Events, "Events", &content).into_response()
+    let mut rows = Vec::new();
+    for _ in 0..looks {
+        let limit = (rows_max - rows.len()).min(LOOK_ROWS_MAX);
+        let looked = of.hub().events_found(of.scope(), filter, before, limit);
+        let looked = looked.await?;
+        rows.extend(looked.events);
+        before = looked.next;
+        if before.is_none() || rows.len() >= rows_max {
+            break;
+        }
+    }
+    let next = before.map(|id| id.to_string());
+    Ok(Rows { rows, next })
+}
+
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Listed>> {
+    vec![
+        list::instant("Published", |e: &Listed| Some(e.published_at)),
+        list::column(
+            "Event",
+            |e: &Listed| html! { code { (e.code) } },
+            |e| e.code.clone(),
+        ),
+        list::column(
+            "Publisher",
+            |e: &Listed| endpoint(of, e.publisher),
+            |e| named(of, e.publisher),
+        ),
+        list::column(
+            "Id",
+            |e: &Listed| html! { a href=(of.path(&format!("/events/{}", e.id))) { code { (e.id) } } },
+            |e| e.id.to_string(),
+        ),
+    ]
 }
 
 fn go_to(of: &In<Viewer>, id: EventRef) -> Response {
@@ -93,9 +182,6 @@ async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Respon
         Ok(event) => event,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let body = serde_json::from_str::<serde_json::Value>(&event.body)
-        .and_then(|value| serde_json::to_string_pretty(&value))
-        .unwrap_or_else(|_| event.body.clone());
     let content = html! {
         div.title {
             h1 { "Event " code { (event.code) } }
@@ -110,14 +196,22 @@ async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Respon
         }
         h2 { "Its journey" }
         @if event.deliveries.is_empty() { p { "No destination was subscribed to it when it was published." } }
-        @for delivery in &event.deliveries { (journey(&of, delivery)) }
-        h2 { "As it is delivered" }
-        pre.code tabindex="0" { (body) }
+        @for delivery in &event.deliveries { (journey(&of, id, delivery)) }
+        h2 { "As it was published" }
+        pre.code tabindex="0" { (pretty(&event.body)) }
     };
     page::inside(&of, Place::Events, "Event", &content).into_response()
 }
 
-fn journey(of: &In<Viewer>, delivery: &Delivery) -> Markup {
+/// JSON with lines and indents; another text as it is.
+fn pretty(text: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    value
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| text.to_owned())
+}
+
+fn journey(of: &In<Viewer>, id: EventRef, delivery: &Delivery) -> Markup {
     let word = delivery.state.as_str();
     html! {
         section.journey {
@@ -127,6 +221,7 @@ fn journey(of: &In<Viewer>, delivery: &Delivery) -> Markup {
                 (None, DeliveryState::Delivered) => { p { "It was taken at the first attempt." } }
                 (None, _) => { p { "It has not been tried yet." } }
             }
+            p { a href=(of.path(&format!("/events/{id}/to/{}", delivery.endpoint))) { "What " (delivery.endpoint_name) " is sent" } }
         }
     }
 }

@@ -4,6 +4,7 @@ mod attention;
 mod picture;
 pub(crate) mod trend;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ use crate::problem;
 use crate::time;
 use crate::visitor::{In, Viewer};
 
+/// Subscriptions along which nothing flows just now that are drawn all the same.
+const IDLE_MAX: usize = 500;
 /// Notices read, to find the latest.
 const NOTICES_READ_MAX: i64 = 500;
 /// Notices shown.
@@ -32,6 +35,8 @@ struct Seen {
     has_endpoints: bool,
     subscriptions: Vec<Arc<Subscription>>,
     rates: Rates,
+    /// There are more subscriptions, along which nothing flows just now.
+    is_cut: bool,
     traffic: Traffic,
     standings: BTreeMap<EndpointId, Standing>,
     /// Dead letters by destination.
@@ -53,7 +58,14 @@ async fn look(of: &In<Viewer>) -> hub::Result<Seen> {
         limit: NOTICES_READ_MAX,
     };
     let registry = hub.registry();
-    let subscriptions = registry.subscriptions_where(|s| s.account == scope.0 && !s.deleted);
+    let rates = hub.rates(scope);
+    let idle = Cell::new(0);
+    let subscriptions = registry.subscriptions_where(|s| {
+        let is_mine = s.account == scope.0 && !s.deleted;
+        let is_busy = is_mine && rates.events.contains_key(&s.id);
+        idle.set(idle.get() + usize::from(is_mine && !is_busy));
+        is_busy || (is_mine && idle.get() <= IDLE_MAX)
+    });
     let standings = hub.standings_of(scope).into_iter();
     let troubled = registry.endpoints_where(scope.0, |entry| {
         let e = &entry.endpoint;
@@ -70,7 +82,8 @@ async fn look(of: &In<Viewer>) -> hub::Result<Seen> {
     notices.truncate(NOTICES_MAX);
     let mut seen = Seen {
         has_endpoints: registry.has_endpoints(scope.0),
-        rates: hub.rates(scope),
+        rates,
+        is_cut: idle.get() > IDLE_MAX,
         traffic: hub.traffic(scope, None),
         standings: standings.map(|s| (s.endpoint, s)).collect(),
         dead: dead.into_iter().collect(),
@@ -138,6 +151,16 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
         }
     };
     page::inside(&of, Place::Home, "Home", &content).into_response()
+}
+
+/// Subscriptions drawn, with what flows along them.
+pub(crate) async fn paths(
+    of: &In<Viewer>,
+    keep: impl Fn(&Subscription) -> bool,
+) -> hub::Result<Markup> {
+    let mut seen = look(of).await?;
+    seen.subscriptions.retain(|subscription| keep(subscription));
+    Ok(picture::draw(of, &seen))
 }
 
 /// The part of the first page that changes by itself.

@@ -21,6 +21,7 @@ mod document;
 mod endpoint;
 mod entrance;
 mod event;
+mod event_type;
 mod form;
 mod guard;
 mod hashing;
@@ -38,7 +39,9 @@ mod partner;
 mod privacy;
 mod problem;
 mod quarantine;
+mod registration;
 mod review;
+mod schema_drift;
 mod segment;
 mod session;
 mod setup;
@@ -123,9 +126,12 @@ pub fn console(hub: &Arc<Hub>, operator: KeyHash, trusted_proxies: Vec<ipnet::Ip
         .merge(partner::routes())
         .route("/console/{accountId}", get(home::page))
         .route("/console/{accountId}/flow", get(home::flow))
+        .merge(registration::routes())
         .merge(endpoint::routes())
         .merge(subscription::routes())
         .merge(event::routes())
+        .merge(event_type::routes())
+        .merge(schema_drift::routes())
         .merge(delivery::routes())
         .merge(job::routes())
         .merge(share::routes())

@@ -175,6 +175,18 @@ where
     }
 }
 
+/// The rows that were asked for, of all that there are: `after` is how many lie before the page.
+pub(crate) fn pages<T>(asked: &Asked, all: Vec<T>) -> Rows<T> {
+    let rows_max = if asked.is_csv() { CSV_ROWS_MAX } else { ROWS };
+    let skipped = asked.number::<usize>("after").unwrap_or(0);
+    let has_more = all.len() > skipped.saturating_add(rows_max);
+    let rows = all.into_iter().skip(skipped).take(rows_max);
+    Rows {
+        rows: rows.collect(),
+        next: has_more.then(|| (skipped + rows_max).to_string()),
+    }
+}
+
 type Cell<'a, T, C> = Box<dyn Fn(&T) -> C + 'a>;
 
 /// A column: how a row fills it on the page, and as text in the file.
@@ -183,6 +195,37 @@ pub(crate) struct Column<'a, T> {
     class: Option<&'static str>,
     cell: Option<Cell<'a, T, Markup>>,
     text: Option<Cell<'a, T, String>>,
+    /// What `sort` says to sort by it; with `-` in front, the other way round.
+    sort: Option<&'static str>,
+}
+
+impl<T> Column<'_, T> {
+    /// The handler sorts by it when `sort` says so.
+    pub(crate) fn sorted_by(mut self, key: &'static str) -> Self {
+        self.sort = Some(key);
+        self
+    }
+
+    fn head(&self, asked: &Asked) -> Markup {
+        let Some(key) = self.sort else {
+            return html! { @if self.text.is_none() { span.visually-hidden { (self.name) } } @else { (self.name) } };
+        };
+        let (mark, next) = match self.order(asked) {
+            Some("ascending") => (" ↑", format!("-{key}")),
+            Some(_) => (" ↓", key.to_owned()),
+            None => ("", key.to_owned()),
+        };
+        html! { a href=(asked.with("sort", &next)) { (self.name) span aria-hidden="true" { (mark) } } }
+    }
+
+    fn order(&self, asked: &Asked) -> Option<&'static str> {
+        let asked = asked.text("sort");
+        match self.sort {
+            Some(key) if asked == key => Some("ascending"),
+            Some(key) if asked.strip_prefix('-') == Some(key) => Some("descending"),
+            _ => None,
+        }
+    }
 }
 
 /// A column that looks other on the page than in the file.
@@ -196,6 +239,7 @@ pub(crate) fn column<'a, T>(
         class: None,
         cell: Some(Box::new(cell)),
         text: Some(Box::new(text)),
+        sort: None,
     }
 }
 
@@ -242,6 +286,7 @@ pub(crate) fn actions<'a, T>(cell: impl Fn(&T) -> Markup + 'a) -> Column<'a, T> 
         class: Some("actions"),
         cell: Some(Box::new(cell)),
         text: None,
+        sort: None,
     }
 }
 
@@ -252,6 +297,7 @@ pub(crate) fn in_file<'a, T>(name: &'a str, text: impl Fn(&T) -> String + 'a) ->
         class: None,
         cell: None,
         text: Some(Box::new(text)),
+        sort: None,
     }
 }
 
@@ -267,9 +313,7 @@ pub(crate) fn table<T>(
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) { table {
             thead { tr { @for column in &shown {
-                th scope="col" class=[column.class] {
-                    @if column.text.is_none() { span.visually-hidden { (column.name) } } @else { (column.name) }
-                }
+                th scope="col" class=[column.class] aria-sort=[column.order(asked)] { (column.head(asked)) }
             } } }
             tbody { @for row in &rows.rows { tr {
                 @for column in &shown { td class=[column.class] { @if let Some(cell) = &column.cell { (cell(row)) } } }

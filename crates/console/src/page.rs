@@ -47,6 +47,7 @@ impl IntoResponse for Page {
 pub(crate) enum Place {
     Home,
     Events,
+    EventTypes,
     Endpoints,
     Subscriptions,
     Deliveries,
@@ -64,11 +65,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Home,
         Self::Subscriptions,
         Self::Endpoints,
         Self::Events,
+        Self::EventTypes,
         Self::Deliveries,
         Self::Audiences,
         Self::Identities,
@@ -87,6 +89,7 @@ impl Place {
         match self {
             Self::Home => "Home",
             Self::Events => "Events",
+            Self::EventTypes => "Event types",
             Self::Endpoints => "Endpoints",
             Self::Subscriptions => "Subscriptions",
             Self::Deliveries => "Deliveries",
@@ -123,6 +126,7 @@ impl Place {
         match self {
             Self::Home => "",
             Self::Events => "/events",
+            Self::EventTypes => "/event-types",
             Self::Endpoints => "/endpoints",
             Self::Subscriptions => "/subscriptions",
             Self::Deliveries => "/deliveries",
@@ -229,22 +233,24 @@ pub(crate) fn for_anybody(
 fn bar(visitor: Option<&Visitor>, account: Option<(&Account, Role)>) -> Markup {
     let environment_class = account.map(|(account, _)| account.environment.as_str());
     html! {
-        header.bar data-environment=[environment_class] {
-            a.logo href="/console" { img src=(assets::icon()) alt="" width="24" height="24"; "Rialto" }
-            @if let (Some(visitor), Some((account, role))) = (visitor, account) {
-                (switch(visitor, account))
-                span.role { (role.as_str()) }
-            }
-            @if let Some(visitor) = visitor {
-                div.who {
-                    @if visitor.bearer.is_operator() { a href="/console/operator" { "Operator" } }
-                    a href="/console/me" title=(visitor.bearer.user.email) { (visitor.bearer.user.name) }
-                    form method="post" action="/console/sign-out" { button.quiet type="submit" { "Sign out" } }
+        header data-environment=[environment_class] {
+            div.bar {
+                a.logo href="/console" { img src=(assets::icon()) alt="" width="24" height="24"; "Rialto" }
+                @if let (Some(visitor), Some((account, role))) = (visitor, account) {
+                    (switch(visitor, account))
+                    span.role { (role.as_str()) }
+                }
+                @if let Some(visitor) = visitor {
+                    div.who {
+                        @if visitor.bearer.is_operator() { a href="/console/operator" { "Operator" } }
+                        a href="/console/me" title=(visitor.bearer.user.email) { (visitor.bearer.user.name) }
+                        form method="post" action="/console/sign-out" { button.quiet type="submit" { "Sign out" } }
+                    }
                 }
             }
-        }
-        @if environment_class == Some(Environment::Pilot.as_str()) {
-            p.pilot-strip { "Pilot: a place to try things out. Nothing here reaches production." }
+            @if environment_class == Some(Environment::Pilot.as_str()) {
+                p.pilot-strip { "Pilot: a place to try things out. Nothing here reaches production." }
+            }
         }
     }
 }

@@ -1,40 +1,33 @@
 //! Subscriptions: which events of whom go where; many at once by one form.
 
-use std::collections::BTreeMap;
+mod new;
 
 use axum::Router;
 use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::Page;
-use hub::subscription::NewSubscription;
 use maud::{Markup, html};
-use model::event_type::RegistrationType;
-use model::{AccountId, Endpoint, EndpointId, EndpointStatus, Role, Subscription, SubscriptionId};
+use model::{AccountId, EndpointId, Role, Subscription, SubscriptionId};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::event::{endpoint, named};
 use crate::form::Form;
-use crate::home::name;
-use crate::list::{self, Asked, Column};
+use crate::home;
+use crate::list::{self, Asked, Column, Rows};
 use crate::page::{self, Place, done, go, nothing};
 use crate::problem;
 use crate::visitor::{In, Member, Viewer};
-
-/// Endpoints that the form offers.
-const ENDPOINTS_MAX: i64 = 500;
-/// Subscriptions made by one form.
-const PAIRS_MAX: usize = 500;
 
 pub(crate) fn routes() -> Router<ConsoleState> {
     Router::new()
         .route("/console/{accountId}/subscriptions", get(list))
         .route(
             "/console/{accountId}/subscriptions/new",
-            get(new).post(create),
+            get(new::page).post(new::create),
         )
+        .route("/console/{accountId}/subscriptions/change", post(change))
         .route(
             "/console/{accountId}/subscriptions/{subscriptionId}/enable",
             post(enable),
@@ -53,14 +46,18 @@ type Of = Path<(AccountId, SubscriptionId)>;
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
-    let found = list::by_id(
-        &asked,
-        |s: &Subscription| s.id.0,
-        |s| !s.deleted && is_wanted(&asked, s),
-        |page| of.hub().subscriptions(of.scope(), page),
-    );
+    let found = find(&of, &asked);
     let found = match found.await {
         Ok(found) => found,
+        Err(error) => return problem::of(of.state(), &error),
+    };
+    let is_drawn = asked.text("view") == "paths";
+    let paths = match is_drawn {
+        true => home::paths(&of, |s| is_wanted(&of, &asked, s)).await,
+        false => Ok(html! {}),
+    };
+    let paths = match paths {
+        Ok(paths) => paths,
         Err(error) => return problem::of(of.state(), &error),
     };
     let columns = columns(&of);
@@ -72,24 +69,55 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
             h1 { "Subscriptions" }
             @if of.may(Role::Member) { a.button.main href=(of.path("/subscriptions/new")) { "Subscribe" } }
         }
-        (asked.search(&[("code", "Event code"), ("from", "Number of the publisher"), ("to", "Number of the destination")]))
-        @if found.rows.is_empty() && asked.is_filtered() {
+        nav.tabs aria-label="View" {
+            a href=(asked.with("view", "")) aria-current=[(!is_drawn).then_some("page")] { "Table" }
+            a href=(asked.with("view", "paths")) aria-current=[is_drawn.then_some("page")] { "Paths" }
+        }
+        (asked.search(&[("code", "Event code"), ("from", "Publisher"), ("to", "Destination")]))
+        @if is_drawn && !found.rows.is_empty() {
+            (paths)
+        } @else if found.rows.is_empty() && asked.is_filtered() {
             (nothing("No subscription fits.", &html! { a href=(of.path("/subscriptions")) { "Show all" } }))
         } @else if found.rows.is_empty() {
             (nothing("No destination is subscribed to anything.", &html! { p { "A subscription sends one kind of event of one publisher to one destination, from the moment it is made." } }))
         } @else {
+            @if of.may(Role::Member) { (selection(&of)) }
             (list::table(&asked, "Subscriptions", &columns, &found))
         }
     };
     page::inside(&of, Place::Subscriptions, "Subscriptions", &content).into_response()
 }
 
-fn is_wanted(asked: &Asked, one: &Subscription) -> bool {
+/// All from the store; those that are searched for from memory, which knows them all and has no index of their words.
+async fn find(of: &In<Viewer>, asked: &Asked) -> hub::Result<Rows<Subscription>> {
+    if !asked.is_filtered() {
+        let id = |s: &Subscription| s.id.0;
+        let page = |page| of.hub().subscriptions(of.scope(), page);
+        return list::by_id(asked, id, |s| !s.deleted, page).await;
+    }
+    let account = of.account.id;
+    let registry = of.hub().registry();
+    let mut all = registry.subscriptions_where(|s| s.account == account && !s.deleted);
+    // Not while the registry is looked through: names are in there, too.
+    all.retain(|s| is_wanted(of, asked, s));
+    all.sort_by_key(|s| s.id);
+    let found = list::pages(asked, all);
+    let rows = found.rows.iter().map(|s| Subscription::clone(s));
+    Ok(Rows {
+        rows: rows.collect(),
+        next: found.next,
+    })
+}
+
+fn is_wanted(of: &In<Viewer>, asked: &Asked, one: &Subscription) -> bool {
     let code = asked.text("code").to_lowercase();
-    let is = |name: &str, id: EndpointId| {
-        asked
-            .number(name)
-            .is_none_or(|wanted: EndpointId| wanted == id)
+    // An endpoint is told by its number or by a part of its name.
+    let is = |name: &str, id: EndpointId| match asked.text(name) {
+        "" => true,
+        text => match text.parse::<EndpointId>() {
+            Ok(wanted) => wanted == id,
+            Err(_) => named(of, id).to_lowercase().contains(&text.to_lowercase()),
+        },
     };
     is("from", one.publisher)
         && is("to", one.destination)
@@ -97,11 +125,16 @@ fn is_wanted(asked: &Asked, one: &Subscription) -> bool {
 }
 
 fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Subscription>> {
+    let may = of.may(Role::Member);
     let state = |s: &Subscription| if s.enabled { "active" } else { "paused" };
     vec![
         list::column(
             "Events",
-            |s: &Subscription| html! { code { (s.code) } @if let Some(space) = &s.namespace { " in " code { (space) } } },
+            move |s: &Subscription| {
+                html! {
+                @if may { input.tick type="checkbox" form="selected" name="subscription" value=(s.id) aria-label={ "Select " (s.code) " to " (named(of, s.destination)) }; }
+                code { (s.code) } @if let Some(space) = &s.namespace { " in " code { (space) } } }
+            },
             |s| s.code.clone(),
         ),
         list::in_file("Namespace", |s: &Subscription| {
@@ -126,6 +159,19 @@ fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Subscription>> {
     ]
 }
 
+/// What is done with those that are ticked.
+fn selection(of: &In<Viewer>) -> Markup {
+    html! {
+        form #selected.actions.selection method="post" action=(of.path("/subscriptions/change")) {
+            label.choice hidden { input type="checkbox" data-all="selected"; span { "Select all shown" } }
+            span.role { "Selected ones:" }
+            button type="submit" name="verb" value="enable" { "Resume" }
+            button type="submit" name="verb" value="disable" { "Pause" }
+            button.danger type="submit" name="verb" value="delete" data-ask="End the selected subscriptions? What waits for their destinations is still delivered; nothing new is." { "End" }
+        }
+    }
+}
+
 fn may_do(of: &In<Viewer>, one: &Subscription) -> Markup {
     let path = |verb: &str| of.path(&format!("/subscriptions/{}/{verb}", one.id));
     html! {
@@ -137,125 +183,45 @@ fn may_do(of: &In<Viewer>, one: &Subscription) -> Markup {
     }
 }
 
-/// What can be subscribed to, and who can be.
-struct Offer {
-    /// Publisher and code, with the name of both.
-    events: BTreeMap<(EndpointId, String), String>,
-    destinations: Vec<Endpoint>,
-}
-
-async fn offer<R>(of: &In<R>) -> hub::Result<Offer> {
-    let page = Page {
-        after: 0,
-        limit: ENDPOINTS_MAX,
-    };
-    let mut endpoints = of.hub().endpoints(of.scope(), page).await?;
-    endpoints.retain(|e| e.status == EndpointStatus::Active);
-    let mut events = BTreeMap::new();
-    for endpoint in &endpoints {
-        for one in of.hub().event_types(of.scope(), endpoint.id)? {
-            if one.registration == RegistrationType::Publish {
-                events.insert((endpoint.id, one.code), name(endpoint));
-            }
-        }
+/// One verb for all that were selected.
+async fn change(of: In<Member>, form: Form) -> Response {
+    let ids = form.all("subscription");
+    let ids: Vec<SubscriptionId> = ids.filter_map(|text| text.parse().ok()).collect();
+    let (hub, scope, actor) = (of.hub(), of.scope(), of.actor());
+    let to = of.path("/subscriptions");
+    if ids.is_empty() {
+        return go(of.state(), &to, &Said::bad("Select subscriptions first."));
     }
-    endpoints.retain(|e| e.definition.event_destination().is_some());
-    Ok(Offer {
-        events,
-        destinations: endpoints,
-    })
-}
-
-async fn new(of: In<Member>) -> Response {
-    let offer = match offer(&of).await {
-        Ok(offer) => offer,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let content = html! {
-        h1 { "Subscribe" }
-        @if offer.events.is_empty() || offer.destinations.is_empty() {
-            (nothing("Nothing can be subscribed yet.", &html! { p {
-                @if offer.events.is_empty() { "No endpoint has registered an event type that it publishes. " }
-                @if offer.destinations.is_empty() { "No active endpoint receives events." }
-            } }))
-        } @else {
-            form.columns method="post" data-summary {
-                fieldset {
-                    legend { "Events" }
-                    @for ((publisher, code), from) in &offer.events {
-                        label.choice { input type="checkbox" name="event" value={ (publisher) " " (code) }; span { code { (code) } small { "from " (from) } } }
-                    }
-                }
-                fieldset {
-                    legend { "Destinations" }
-                    @for one in &offer.destinations {
-                        label.choice { input type="checkbox" name="destination" value=(one.id); span { (name(one)) small { (one.definition.provider_name) } } }
-                    }
-                }
-                div.summary {
-                    h2 { "Summary" }
-                    p data-count { "Choose events and destinations: each destination gets each of the events." }
-                    button.main type="submit" { "Subscribe" }
-                }
-            }
-        }
-    };
-    page::inside(&of, Place::Subscriptions, "Subscribe", &content).into_response()
-}
-
-async fn create(of: In<Member>, form: Form) -> Response {
-    let events = form.all("event").filter_map(|text| {
-        let (publisher, code) = text.split_once(' ')?;
-        Some((publisher.parse::<EndpointId>().ok()?, code.to_owned()))
-    });
-    let events: Vec<_> = events.collect();
-    let destinations: Vec<EndpointId> = form
-        .all("destination")
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let again = of.path("/subscriptions/new");
-    let count = events.len() * destinations.len();
-    if count == 0 {
-        return go(
-            of.state(),
-            &again,
-            &Said::bad("Choose at least one kind of event and one destination."),
-        );
-    }
-    if count > PAIRS_MAX {
-        let why =
-            format!("That would be {count} subscriptions; {PAIRS_MAX} at most are made at once.");
-        return go(of.state(), &again, &Said::bad(why));
-    }
-    let (mut made, mut known) = (0, 0);
-    for (publisher, code) in &events {
-        for destination in &destinations {
-            let new = NewSubscription {
-                publisher: *publisher,
-                code: code.clone(),
-                namespace: None,
-                destination: *destination,
-            };
-            match of
-                .hub()
-                .subscription_create(&of.actor(), of.scope(), new)
+    let verb = form.text("verb");
+    for (at, &id) in ids.iter().enumerate() {
+        let changed = match verb {
+            "enable" => hub
+                .subscription_enable(&actor, scope, id, true)
                 .await
-            {
-                Ok(_) => made += 1,
-                Err(hub::Error::Conflict(_)) => known += 1,
-                Err(error) => {
-                    let why = format!("{} Made before that: {made}.", problem::sentence(&error));
-                    return go(of.state(), &again, &Said::bad(why));
-                }
-            }
+                .map(drop),
+            "disable" => hub
+                .subscription_enable(&actor, scope, id, false)
+                .await
+                .map(drop),
+            "delete" => hub.subscription_delete(&actor, scope, id).await,
+            _ => return problem::invalid(of.state(), "The form names no verb."),
+        };
+        if let Err(error) = changed {
+            let why = format!("{} Changed before that: {at}.", problem::sentence(&error));
+            return go(of.state(), &to, &Said::bad(why));
         }
     }
-    let mut text =
-        format!("{made} subscriptions made: what is published from now on is delivered.");
-    if known > 0 {
-        text = format!("{text} {known} were there already.");
-    }
-    go(of.state(), &of.path("/subscriptions"), &Said::good(text))
+    let count = ids.len();
+    let said = match verb {
+        "enable" => format!("{count} subscriptions are active, for what is published from now on."),
+        "disable" => {
+            format!(
+                "{count} subscriptions are paused: what is published meanwhile is not delivered."
+            )
+        }
+        _ => format!("{count} subscriptions have ended."),
+    };
+    go(of.state(), &to, &Said::good(said))
 }
 
 async fn enable(of: In<Member>, Path((_, id)): Of) -> Response {
@@ -263,8 +229,10 @@ async fn enable(of: In<Member>, Path((_, id)): Of) -> Response {
         .hub()
         .subscription_enable(&of.actor(), of.scope(), id, true)
         .await;
+    let undo = of.path(&format!("/subscriptions/{id}/disable"));
     done(of.state(), &of.path("/subscriptions"), result, |_| {
-        "It is active again, for what is published from now on.".to_owned()
+        let said = "It is active again, for what is published from now on.";
+        Said::good(said).undo(&undo, &[])
     })
 }
 
@@ -273,8 +241,10 @@ async fn disable(of: In<Member>, Path((_, id)): Of) -> Response {
         .hub()
         .subscription_enable(&of.actor(), of.scope(), id, false)
         .await;
+    let undo = of.path(&format!("/subscriptions/{id}/enable"));
     done(of.state(), &of.path("/subscriptions"), result, |_| {
-        "It is paused: what is published meanwhile is not delivered.".to_owned()
+        let said = "It is paused: what is published meanwhile is not delivered.";
+        Said::good(said).undo(&undo, &[])
     })
 }
 

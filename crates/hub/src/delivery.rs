@@ -1,12 +1,12 @@
 //! What happened to an event, and what to do about it: states, exceptions, replay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::Position;
 use jiff::Timestamp;
 use model::record::{Document, Entry};
 use model::{DocumentId, EndpointId, EventRef, Invalid};
-use store::delivery::{After, Exception, ExceptionState};
+use store::delivery::{After, Attempt, Exception, ExceptionState};
 
 use crate::event::Brief;
 use crate::{Actor, Error, Hub, Result, Scope};
@@ -86,6 +86,34 @@ pub struct ReplayReport {
 /// Dead letters that are counted one by one.
 pub const DEAD_COUNTED_MAX: i64 = 10_000;
 const SAMPLE_MAX: usize = 10;
+
+/// Dead letters of one destination that died of the same.
+#[derive(Debug, Clone)]
+pub struct DeadCause {
+    pub endpoint: EndpointId,
+    /// The status that was answered, or the word for what went wrong without an answer.
+    pub cause: String,
+    pub count: u64,
+    /// The latest attempt.
+    pub last_at: Timestamp,
+    pub example: Option<Attempt>,
+}
+
+/// What the last attempt came to.
+pub fn cause(exception: &Exception) -> String {
+    match exception.history.last() {
+        Some(Attempt {
+            status: Some(status),
+            ..
+        }) => status.to_string(),
+        Some(Attempt {
+            failure: Some(failure),
+            ..
+        }) => failure.clone(),
+        _ => "unknown".to_owned(),
+    }
+}
+
 /// Documents put back by one replay: a larger one is asked for in parts.
 const REPLAY_MAX: usize = 1_000_000;
 
@@ -206,6 +234,41 @@ impl Hub {
         self.checkpoint().await?;
         let mut tx = self.db.read().await?;
         Ok(store::delivery::count_dead(&mut tx, scope, DEAD_COUNTED_MAX).await?)
+    }
+
+    /// Why the dead letters of an account, or of one destination, are dead: the most frequent cause first. Of all together
+    /// [`DEAD_COUNTED_MAX`] are looked at.
+    pub async fn dead_causes(
+        &self,
+        scope: Scope,
+        endpoint: Option<EndpointId>,
+    ) -> Result<Vec<DeadCause>> {
+        self.checkpoint().await?;
+        let mut tx = self.db.read().await?;
+        let page = (None, DEAD_COUNTED_MAX);
+        let dead = Some(ExceptionState::Dead);
+        let dead = store::delivery::list(&mut tx, scope, dead, endpoint, page).await?;
+        drop(tx);
+        let mut causes = BTreeMap::<(EndpointId, String), DeadCause>::new();
+        for exception in dead {
+            let cause = cause(&exception);
+            let known = causes.entry((exception.endpoint, cause.clone()));
+            let known = known.or_insert_with(|| DeadCause {
+                endpoint: exception.endpoint,
+                cause,
+                count: 0,
+                last_at: exception.last_attempt_at,
+                example: exception.history.last().cloned(),
+            });
+            known.count += 1;
+            if exception.last_attempt_at >= known.last_at {
+                known.last_at = exception.last_attempt_at;
+                known.example = exception.history.last().cloned();
+            }
+        }
+        let mut causes: Vec<DeadCause> = causes.into_values().collect();
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+        Ok(causes)
     }
 
     /// Tries at once what a destination has not taken yet, and would be tried later; answers how many documents.
@@ -414,7 +477,7 @@ impl Hub {
 /// Positions by destination, bounded.
 #[derive(Default)]
 struct Found {
-    by_endpoint: std::collections::BTreeMap<EndpointId, BTreeSet<u64>>,
+    by_endpoint: BTreeMap<EndpointId, BTreeSet<u64>>,
     count: usize,
 }
 

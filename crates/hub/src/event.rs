@@ -27,6 +27,33 @@ pub struct Brief {
     pub events: Vec<Listed>,
 }
 
+/// Which events are looked for; what is `None` does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    pub code: Option<String>,
+    pub publisher: Option<EndpointId>,
+    /// The value of an identifier that was published with it, in whichever case.
+    pub identifier: Option<String>,
+    /// Published at or after.
+    pub from: Option<Timestamp>,
+    /// Published before.
+    pub to: Option<Timestamp>,
+}
+
+impl EventFilter {
+    fn is_about(&self, document: &Document<'_>) -> bool {
+        let at = document.published_at_us;
+        let is_known = |value: &str| {
+            let mut known = document.identifiers.iter();
+            known.any(|one| one.value.to_lowercase() == value.to_lowercase())
+        };
+        self.publisher.is_none_or(|id| id == document.endpoint)
+            && self.from.is_none_or(|from| at >= from.as_microsecond())
+            && self.to.is_none_or(|to| at < to.as_microsecond())
+            && self.identifier.as_deref().is_none_or(is_known)
+    }
+}
+
 /// The latest events, and where to go on: `None` when there are no older ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Latest {
@@ -37,6 +64,8 @@ pub struct Latest {
 /// What one call looks through at most, so that an account that publishes little costs little: batches, and bytes.
 const BATCHES_MAX: u64 = 4_096;
 const BYTES_MAX: usize = 64 << 20;
+/// Longest time between an event's arrival and its batch, about.
+const LATE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Batches read at once. Few, because they can be large and all of them are held.
 const BATCHES: u64 = 8;
 
@@ -48,10 +77,34 @@ impl Hub {
         before: Option<EventRef>,
         limit: usize,
     ) -> Result<Latest> {
+        self.events_found(scope, &EventFilter::default(), before, limit)
+            .await
+    }
+
+    /// The same of those that the filter takes. One call looks through [`BATCHES_MAX`] batches of the log or [`BYTES_MAX`]
+    /// bytes at most; what it found until then is answered, with where to go on.
+    pub async fn events_found(
+        &self,
+        scope: Scope,
+        filter: &EventFilter,
+        before: Option<EventRef>,
+        limit: usize,
+    ) -> Result<Latest> {
         let log = self.logs.of(scope.0);
         log.latest().await?;
-        let ends = log.ends();
-        let end = Position::new(ends.next_seq, 0).as_u64();
+        let mut ends = log.ends();
+        if let Some(from) = filter.from {
+            ends.first_seq = log
+                .find_time(from)
+                .await?
+                .clamp(ends.first_seq, ends.next_seq);
+        }
+        let last = match filter.to {
+            // What is published is appended a little later.
+            Some(to) => log.find_time(to + LATE).await?.min(ends.next_seq),
+            None => ends.next_seq,
+        };
+        let end = Position::new(last, 0).as_u64();
         let mut before = before
             .and_then(|id| id.publication.position(scope.0))
             .unwrap_or(end)
@@ -80,7 +133,8 @@ impl Hub {
             looked_at += to - from;
             bytes += batches.iter().map(|batch| batch.bytes()).sum::<usize>();
             let rest = limit - latest.events.len();
-            before = newest_first(&batches, scope.0, (before, rest), &mut latest.events)
+            let wanted = (scope.0, filter);
+            before = newest_first(&batches, wanted, (before, rest), &mut latest.events)
                 .unwrap_or_else(|| Position::new(from, 0).as_u64());
         }
     }
@@ -100,7 +154,8 @@ impl Hub {
             let mut events = Vec::new();
             let records = batch.iter().flat_map(|batch| batch.iter());
             for (at, bytes) in records.filter(|(at, _)| at.as_u64() == position) {
-                list(at.as_u64(), bytes, scope.0, &mut events);
+                let all = EventFilter::default();
+                list(at.as_u64(), bytes, (scope.0, &all), &mut events);
             }
             briefs.push(Brief { events });
         }
@@ -111,7 +166,7 @@ impl Hub {
 /// Adds events of documents before a position; answers where it stopped because there were enough.
 fn newest_first(
     batches: &[Arc<Batch>],
-    account: AccountId,
+    wanted: (AccountId, &EventFilter),
     (before, limit): (u64, usize),
     events: &mut Vec<Listed>,
 ) -> Option<u64> {
@@ -123,7 +178,7 @@ fn newest_first(
             if position >= before {
                 continue;
             }
-            list(position, bytes, account, events);
+            list(position, bytes, wanted, events);
             if events.len() >= enough {
                 return Some(position);
             }
@@ -132,16 +187,23 @@ fn newest_first(
     None
 }
 
-/// The events of one record, the last first, if it is a document of the account.
-fn list(position: u64, bytes: &[u8], account: AccountId, events: &mut Vec<Listed>) {
+/// The events of one record that are wanted, the last first, if it is a document of the account.
+fn list(
+    position: u64,
+    bytes: &[u8],
+    (account, filter): (AccountId, &EventFilter),
+    events: &mut Vec<Listed>,
+) {
     let Ok(Entry::Document(document)) = Entry::decode(bytes) else {
         return;
     };
-    if document.account != account {
+    if document.account != account || !filter.is_about(&document) {
         return;
     }
     let publication = publication(position, &document);
-    for event in document.events.iter().rev() {
+    let is_wanted = |code: &str| filter.code.as_deref().is_none_or(|wanted| wanted == code);
+    let events_of = document.events.iter().rev();
+    for event in events_of.filter(|event| is_wanted(&event.code)) {
         events.push(Listed {
             id: EventRef {
                 publication,

@@ -41,6 +41,18 @@ pub async fn add(tx: &mut Tx, drifts: &[SchemaDrift]) -> Result<()> {
     Ok(())
 }
 
+/// Forgets what drifted of an event type: it is declared now.
+pub async fn delete(tx: &mut Tx, scope: Scope, endpoint: EndpointId, code: &str) -> Result<()> {
+    let sql = "DELETE FROM schema_drift WHERE account_id = $1 AND endpoint_id = $2 AND code = $3";
+    let params = [
+        Value::from(scope.0.0),
+        Value::from(endpoint.0),
+        Value::from(code),
+    ];
+    tx.execute(sql, &params).await?;
+    Ok(())
+}
+
 /// The latest first; at most `limit`.
 pub async fn list(
     tx: &mut Tx,

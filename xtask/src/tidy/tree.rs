@@ -162,8 +162,8 @@ fn enter(folder: &Path, prefix: &str, texts: &mut Vec<(String, String)>) -> std:
 
 /// Folders that are not part of the source: build output, and hidden ones but our two.
 fn skipped(folder: &str) -> bool {
-    // `vendor`: what others wrote, byte for byte as they did.
-    ["target", "vendor"].contains(&folder)
+    // `vendor` and `uplot`: what others wrote, byte for byte as they did.
+    ["target", "vendor", "uplot"].contains(&folder)
         || (folder.starts_with('.') && ![".ci", ".cargo"].contains(&folder))
 }
 

@@ -213,7 +213,7 @@ fn previewed(
             p.calm { "Nothing: this is what it says already." }
             p { a.button href=(path) { "Back" } }
         } @else {
-            (difference::table(&differences, ["Now", "Then"]))
+            (difference::table("What differs", &differences, ["Now", "Then"]))
             h2 { "Endpoints that follow" }
             (effects::shown(effects))
             (confirm(&format!("{path}/save"), &format!("{path}/edit"), &after.document))

@@ -29,7 +29,8 @@ fn definition(effect: &Effect) -> Markup {
         return html! {};
     };
     let [before, after] = [before, after].map(|one| serde_json::to_value(one).unwrap_or_default());
-    html! { (difference::table(&difference(&before, &after), ["Now", "Then"])) }
+    let label = format!("What differs at endpoint {}", effect.endpoint);
+    html! { (difference::table(&label, &difference(&before, &after), ["Now", "Then"])) }
 }
 
 fn event_type(change: &TypeChange) -> Markup {

@@ -1,11 +1,13 @@
 //! One endpoint: how it stands, what it is, what it publishes and receives, its keys.
 
+use std::sync::Arc;
+
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use hub::{Key, Page};
+use hub::Key;
 use maud::{Markup, html};
 use model::event_type::RegistrationType;
-use model::{Endpoint, EndpointStatus, EventType, Role, Subscription};
+use model::{Endpoint, EndpointStatus, Environment, EventType, Role, Subscription, catalog};
 
 use super::{Of, roles, status};
 use crate::home::{grouped, name, trend};
@@ -15,26 +17,23 @@ use crate::problem;
 use crate::time;
 use crate::visitor::{In, Viewer};
 
-/// Subscriptions looked through for those of this endpoint.
-const SUBSCRIPTIONS_MAX: i64 = 10_000;
+/// Subscriptions shown; the rest stands in their list.
+const SUBSCRIPTIONS_MAX: usize = 50;
 
 struct Seen {
     endpoint: Endpoint,
     failure: Option<String>,
     event_types: Vec<EventType>,
-    subscriptions: Vec<Subscription>,
+    subscriptions: Vec<Arc<Subscription>>,
     keys: Vec<Key>,
 }
 
 async fn look(of: &In<Viewer>, id: model::EndpointId) -> hub::Result<Seen> {
     let (hub, scope) = (of.hub(), of.scope());
     let endpoint = hub.endpoint(scope, id)?;
-    let page = Page {
-        after: 0,
-        limit: SUBSCRIPTIONS_MAX,
-    };
-    let mut subscriptions = hub.subscriptions(scope, page).await?;
-    subscriptions.retain(|s| !s.deleted && (s.publisher == id || s.destination == id));
+    let registry = hub.registry();
+    let subscriptions =
+        registry.subscriptions_where(|s| !s.deleted && (s.publisher == id || s.destination == id));
     Ok(Seen {
         failure: hub.endpoint_failure(scope, id).await?,
         event_types: hub.event_types(scope, id).unwrap_or_default(),
@@ -60,6 +59,7 @@ pub(super) async fn page(of: In<Viewer>, Path((_, id)): Of) -> Response {
         }
         @let now = of.path(&format!("/endpoints/{id}/now"));
         div data-live=(now) { (standing(&of, endpoint)) }
+        (test(&of, endpoint))
         (definition(endpoint))
         (event_types(&of, &seen))
         (keys(&of, &seen))
@@ -103,6 +103,27 @@ fn standing(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
         h2 { "The last hour" }
         (trend::draw(&traffic, &trend::OF_DESTINATION))
         p { a href=(of.path(&format!("/deliveries?endpointId={}", endpoint.id))) { "Deliveries in trouble" } }
+    }
+}
+
+/// In pilot, where nobody is misled by a made-up event.
+fn test(of: &In<Viewer>, endpoint: &Endpoint) -> Markup {
+    let is_destination = endpoint.definition.event_destination().is_some();
+    let is_pilot = of.account.environment == Environment::Pilot;
+    if !is_pilot || !is_destination || !of.may(Role::Member) {
+        return html! {};
+    }
+    html! {
+        section {
+            h2 { "Try it" }
+            p { "The exchange's own publisher sends it a made-up event, which is delivered like any other." }
+            form.actions method="post" action=(of.path(&format!("/endpoints/{}/test", endpoint.id))) {
+                label { span.visually-hidden { "Event" } select name="code" {
+                    @for one in catalog::all() { option value=(one.code) selected[one.code == "cartAdd"] { (one.code) } }
+                } }
+                button type="submit" { "Send a test event" }
+            }
+        }
     }
 }
 
@@ -154,7 +175,7 @@ fn event_types(of: &In<Viewer>, seen: &Seen) -> Markup {
             h2 { "Subscriptions" }
             @if seen.subscriptions.is_empty() { p { "None." } }
             @else {
-                ul { @for one in &seen.subscriptions {
+                ul { @for one in seen.subscriptions.iter().take(SUBSCRIPTIONS_MAX) {
                     @let other = if one.publisher == id { one.destination } else { one.publisher };
                     @let other_name = of.hub().endpoint(of.scope(), other).map_or_else(|_| format!("endpoint {other}"), |e| name(&e));
                     li {
@@ -164,6 +185,7 @@ fn event_types(of: &In<Viewer>, seen: &Seen) -> Markup {
                         @if !one.enabled { " (paused)" }
                     }
                 } }
+                p { "All: " a href=(of.path(&format!("/subscriptions?from={id}"))) { "from here" } ", " a href=(of.path(&format!("/subscriptions?to={id}"))) { "to here" } "." }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::time;
 use crate::visitor::{In, Viewer};
 
 /// Items of one kind that are shown one by one.
-const OF_KIND_MAX: usize = 20;
+const OF_KIND_MAX: usize = 10;
 
 struct Item {
     /// Who it is, while the page follows.
@@ -75,7 +75,16 @@ fn items(of: &In<Viewer>, seen: &Seen) -> Vec<Item> {
             key: format!("drift {} {}", drift.0, drift.1),
             is_bad: false,
             what: html! { strong { (seen.name(drift.0)) } " publishes " code { (drift.1) } " with " (drift.2) " attributes other than declared." },
-            mends: html! { a href=(path(format!("/schema-drift?endpointId={}", drift.0))) { "See and declare them" } },
+            mends: html! {
+                @if may {
+                    form.inline method="post" action=(of.path("/schema-drift/declare")) {
+                        input type="hidden" name="endpointId" value=(drift.0);
+                        input type="hidden" name="code" value=(drift.1);
+                        button type="submit" { "Declare them" }
+                    }
+                }
+                a href=(path(format!("/schema-drift?endpointId={}", drift.0))) { "See which" }
+            },
         });
     }
     items.extend(seen.notices.iter().map(|notice| Item {

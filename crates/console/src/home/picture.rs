@@ -16,9 +16,9 @@ use crate::event::named;
 use crate::visitor::In;
 
 /// Nodes of a column that are drawn one by one; the rest is one.
-const NODES_MAX: usize = 12;
+const NODES_MAX: usize = 10;
 /// Lines of the table.
-const LINES_MAX: usize = 200;
+const LINES_MAX: usize = 50;
 const WIDTH: u64 = 960;
 const BOX: u64 = 210;
 const GAP: u64 = 12;
@@ -74,7 +74,7 @@ pub(super) fn draw<R>(of: &In<R>, seen: &Seen) -> Markup {
     let left = sum_published(&published, |(from, _)| Node::Endpoint(*from));
     let middle = sum_published(&published, |(_, code)| Node::Code((*code).to_owned()));
     let right = sum(&|line| Node::Endpoint(line.to));
-    let columns = [left, middle, right];
+    let mut columns = [left, middle, right];
     let drawn = |column: &Column, node: Node| {
         let is_drawn = column.nodes.iter().any(|(known, _)| *known == node);
         if is_drawn { node } else { Node::Others }
@@ -95,13 +95,34 @@ pub(super) fn draw<R>(of: &In<R>, seen: &Seen) -> Markup {
         first.tenths += tenths;
         first.is_live |= is_live;
     }
+    untangle(&mut columns, &ribbons);
     html! {
         figure.picture {
             (svg(of, seen, &columns, &ribbons))
             figcaption {
+                @if seen.is_cut { p.note { "There are more subscriptions than are drawn; along the others nothing flows just now." } }
                 details { summary { "The same as a table" } (table(of, seen, &lines)) }
             }
         }
+    }
+}
+
+/// Puts the nodes of a column about where their lines come from, so that few lines cross.
+fn untangle(columns: &mut [Column; 3], ribbons: &[BTreeMap<(Node, Node), Ribbon>; 2]) {
+    for (side, ribbons) in ribbons.iter().enumerate() {
+        let before: Vec<Node> = columns[side].nodes.iter().map(|(n, _)| n.clone()).collect();
+        let from = |node: &Node| {
+            let mut sum = (0, 0);
+            for ((a, _), ribbon) in ribbons.iter().filter(|((_, b), _)| b == node) {
+                let at = before.iter().position(|known| known == a).unwrap_or(0);
+                let weight = ribbon.tenths + 1;
+                sum = (sum.0 + at as u64 * 1_000 * weight, sum.1 + weight);
+            }
+            sum.0.checked_div(sum.1).unwrap_or(u64::MAX)
+        };
+        columns[side + 1]
+            .nodes
+            .sort_by_cached_key(|(node, _)| from(node));
     }
 }
 

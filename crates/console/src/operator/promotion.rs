@@ -55,7 +55,7 @@ fn content(partner: &Partner, review: &Review) -> Markup {
             p.calm { @if is_first { "Nothing is defined in pilot. The account in production would be empty." } @else { "Nothing: production is what pilot is." } }
         } @else {
             p { (count("added")) " added, " (count("changed")) " changed, " (count("removed")) " removed, by the numbers of pilot." }
-            (difference::table(&review.differences, ["In production", "In pilot"]))
+            (difference::table("What differs", &review.differences, ["In production", "In pilot"]))
         }
         @if is_first { p { "An account in production is opened with it, and two mails go to " (partner.request.contact) "." } }
         p.hint { "What was looked at: " code { (review.digest) } }

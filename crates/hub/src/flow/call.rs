@@ -83,7 +83,7 @@ impl Hub {
     }
 
     /// What is sent, for people. Credentials are the receiver's own, and are not repeated.
-    fn push_of(&self, target: &Target, call: &Call) -> TestPush {
+    pub(super) fn push_of(&self, target: &Target, call: &Call) -> TestPush {
         let headers = call.headers.iter().map(|(name, value)| {
             let value = if name == header::AUTHORIZATION {
                 let scheme = value.to_str().unwrap_or_default().split(' ').next();

@@ -20,8 +20,9 @@ use outbound::{Answer, Call, Failure, signature};
 use store::delivery::{Attempt, Exception, ExceptionState};
 
 use super::destination::{Destination, Job, Kind, Waiting};
+use crate::test_drive::TestPush;
 use crate::traffic::Minute;
-use crate::{Hub, Result};
+use crate::{Hub, Result, Scope};
 use prepare::Prepared;
 
 /// Characters of an answer that are kept for people.
@@ -149,6 +150,43 @@ impl Hub {
             self.metrics.end_to_end(self.now(), prepared.published_at);
         }
         Ok(Some(outcome))
+    }
+
+    /// What a destination is sent for a document, as it would be at this moment; `None` when it is not called for it:
+    /// disabled, without a URL, or nothing in it is for it. The destination's credentials are not in it.
+    pub async fn delivery_shown(
+        &self,
+        scope: Scope,
+        id: EndpointId,
+        document: model::DocumentId,
+    ) -> Result<Option<TestPush>> {
+        let missing = || crate::Error::not_found("document", document);
+        let position = document.position(scope.0).ok_or_else(missing)?;
+        self.endpoint(scope, id)?;
+        let job = Job {
+            destination: id,
+            tenure: 0,
+            kind: Kind::First,
+            documents: vec![super::waiting(position, 0, 0)],
+            is_probe: false,
+        };
+        let prepared = match self.prepare(&job).await {
+            Ok(prepared) => prepared,
+            Err(Hindrance(Some(error))) => return Err(error),
+            Err(Hindrance(None)) => return Ok(None),
+        };
+        let Some(uri) = prepared.target.uri.clone().filter(|_| !prepared.is_empty) else {
+            return Ok(None);
+        };
+        let call = Call {
+            method: Method::POST,
+            uri,
+            headers: headers(&prepared, self.now()),
+            body: prepared.body.into(),
+            timeout: self.options.delivery.timeout,
+            response_bytes_max: 0,
+        };
+        Ok(Some(self.push_of(&prepared.target, &call)))
     }
 
     /// Enters how a call ended; answers the time at which it did.
@@ -302,7 +340,7 @@ impl Hub {
         let message = format!(
             "{count} events that waited for this destination were given up: the log holds them no longer, or damaged"
         );
-        let told = self.notify_people(crate::Scope(account), Some(id), "events-lost", &message);
+        let told = self.notify_people(Scope(account), Some(id), "events-lost", &message);
         if let Err(error) = told.await {
             tracing::error!(
                 endpoint_id = id.0,

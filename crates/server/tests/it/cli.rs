@@ -198,7 +198,7 @@ async fn a_refused_event_is_repaired_from_a_pipe_and_by_a_mapping() {
     assert_eq!(done.code, 2);
     assert!(
         done.err
-            .contains("write the name as it came, `=`, and the right one"),
+            .contains("write the name as it comes, `=`, and what it becomes"),
         "{}",
         done.err
     );

@@ -11,6 +11,7 @@ mod partner;
 mod privacy;
 mod quarantine;
 pub(crate) mod share;
+mod working;
 
 use axum::http::header;
 use model::Role;
@@ -227,6 +228,11 @@ pub(crate) const PAGES: &[(&str, Role)] = &[
     ("/subscriptions/new", Role::Member),
     ("/events", Role::Viewer),
     ("/deliveries", Role::Viewer),
+    ("/deliveries/causes", Role::Viewer),
+    ("/deliveries/preview?endpointId={}", Role::Member),
+    ("/event-types", Role::Viewer),
+    ("/schema-drift", Role::Viewer),
+    ("/subscriptions?view=paths", Role::Viewer),
     ("/shares", Role::Viewer),
     ("/shares/new", Role::Member),
     ("/shares/when?when=cron&cron=0+6+*+*+*", Role::Viewer),
@@ -288,6 +294,9 @@ const FORMS: &[(&str, Role)] = &[
     ("/endpoints/{}/disable", Role::Member),
     ("/endpoints/{}/delete", Role::Member),
     ("/endpoints/{}/retry", Role::Member),
+    ("/endpoints/{}/test", Role::Member),
+    ("/subscriptions/change", Role::Member),
+    ("/schema-drift/declare", Role::Member),
     ("/endpoints/{}/key", Role::Admin),
     ("/subscriptions/new", Role::Member),
     ("/subscriptions/1/enable", Role::Member),
@@ -559,7 +568,7 @@ async fn every_answer_is_for_this_browser_alone_and_loads_nothing_from_elsewhere
             assert!(!text.contains(attribute), "{path}: {attribute}");
         }
         let assets = text
-            .split('"')
+            .split(['"', ' '])
             .filter(|part| part.starts_with("/console/assets/"));
         for asset in assets.map(str::to_owned).collect::<Vec<_>>() {
             let answer = browser.get(&asset).await;
@@ -617,6 +626,12 @@ async fn what_strangers_write_is_only_text() {
         format!("/events/{publication}.0"),
         "/events?id=%3Cscript%3E".to_owned(),
         "/deliveries".to_owned(),
+        "/deliveries/causes".to_owned(),
+        "/event-types".to_owned(),
+        "/schema-drift".to_owned(),
+        "/subscriptions?view=paths".to_owned(),
+        format!("/endpoints/{}/now", crm.id),
+        format!("/events/{publication}.0/to/{}", crm.id),
         format!("/deliveries/preview?endpointId={}", crm.id),
     ] {
         let text = browser

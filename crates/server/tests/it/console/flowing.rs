@@ -103,3 +103,38 @@ async fn what_is_in_trouble_is_named_with_the_button_that_mends_it() {
         "at once, without waiting: {home}"
     );
 }
+
+#[tokio::test]
+async fn what_draws_the_last_hour_comes_from_here_and_packed_for_whoever_unpacks_it() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    hub.publisher(&account, &["cartAdd"]).await;
+    hub.person("vera@example.com", &[(account.id, Role::Viewer)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("vera@example.com").await;
+    let home = browser
+        .get(&format!("/console/{}", account.id))
+        .await
+        .text();
+    let mut addresses = home.split(['"', ' ']);
+    let script =
+        addresses.find(|part| part.starts_with("/console/assets/uplot.") && part.ends_with(".js"));
+    let script = script.expect("the library").to_owned();
+    let plain = browser.get(&script).await;
+    assert!(plain.text().contains("uPlot") && plain.headers.get("content-encoding").is_none());
+    let accept = [("accept-encoding", "gzip, br")];
+    let packed = browser.send("GET", &script, &accept, String::new()).await;
+    assert_eq!(packed.headers["content-encoding"], "gzip");
+    assert!(
+        packed.body.len() < plain.body.len() / 2,
+        "{}",
+        packed.body.len()
+    );
+    // A page of another kind does not load it.
+    let list = browser
+        .get(&format!("/console/{}/endpoints", account.id))
+        .await
+        .text();
+    assert!(!list.contains("uplot"), "{list}");
+}
