@@ -13,6 +13,7 @@ mod docs;
 mod examples;
 mod fuzz;
 mod options;
+mod screenshots;
 mod setup;
 mod shell;
 mod test;
@@ -72,6 +73,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "write the generated files of examples/ anew",
         run: examples::run,
+    },
+    Command {
+        name: "screenshots",
+        arguments: "",
+        about: "a picture of every page of the console, into docs/screenshots/",
+        run: screenshots::run,
     },
     Command {
         name: "vendor",

@@ -65,9 +65,25 @@ fn is_missing(tool: &Tool) -> bool {
     !shell::installed(tool.program) || tool.program == "python3" && !deploy::python_is_whole()
 }
 
-/// As root directly, else by way of sudo.
+/// What only some commands need: installed by them.
+const RARE: &[Tool] = &[Tool {
+    program: "pngquant",
+    packages: &["pngquant"],
+    why: "the pictures of the manual are made small with it",
+}];
+
+/// Installs one of the rare tools, if it is missing.
+pub(crate) fn also(program: &str) -> Result<(), Failure> {
+    install(RARE.iter().filter(|tool| tool.program == program))
+}
+
 fn programs() -> Result<(), Failure> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| is_missing(tool)).collect();
+    install(TOOLS.iter())
+}
+
+/// As root directly, else by way of sudo.
+fn install<'a>(tools: impl Iterator<Item = &'a Tool>) -> Result<(), Failure> {
+    let missing: Vec<&Tool> = tools.filter(|tool| is_missing(tool)).collect();
     if missing.is_empty() {
         return Ok(());
     }

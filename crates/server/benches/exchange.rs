@@ -10,6 +10,8 @@
 mod audience;
 #[path = "exchange/backlog.rs"]
 mod backlog;
+#[path = "exchange/console.rs"]
+mod console;
 #[path = "exchange/engines.rs"]
 mod engines;
 #[path = "exchange/figures.rs"]
@@ -51,7 +53,7 @@ use engines::Engines;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "publish-single",
     "publish-strangers",
     "publish-batch",
@@ -65,6 +67,7 @@ const NAMES: [&str; 13] = [
     "identity",
     "audience",
     "audience-ten",
+    "console",
 ];
 
 /// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
@@ -166,6 +169,7 @@ async fn run(options: &Options) -> Result<()> {
             "wide" => wide::run(options.time).await?,
             "audience" => audience::run(1).await?,
             "audience-ten" => audience::run(10).await?,
+            "console" => console::run(options.time).await?,
             "backlog" => backlog::run(options.time).await?,
             "identity" => identity::run(&engines, options.identifiers).await?,
             _ => start::run().await?,

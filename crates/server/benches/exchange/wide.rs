@@ -25,7 +25,7 @@ const FAN_OUT: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How wide a world is: `publishers × codes × FAN_OUT` subscriptions, spread over `destinations`.
-struct Width {
+pub(crate) struct Width {
     destinations: usize,
     publishers: usize,
     codes: usize,
@@ -36,7 +36,7 @@ const NARROW: Width = Width {
     publishers: 1,
     codes: 1,
 };
-const WIDE: Width = Width {
+pub(crate) const WIDE: Width = Width {
     destinations: 10_000,
     publishers: 100,
     codes: 100,
@@ -72,7 +72,10 @@ pub(crate) async fn run(time: Duration) -> Result<()> {
     Ok(())
 }
 
-async fn start(receiver: &Receiver, width: &Width) -> Result<(World, Running, Rc<[Template]>)> {
+pub(crate) async fn start(
+    receiver: &Receiver,
+    width: &Width,
+) -> Result<(World, Running, Rc<[Template]>)> {
     let world = World::new(&Engines::Embedded)?;
     let stepped = world.open().await?;
     let scope = stepped.scope;

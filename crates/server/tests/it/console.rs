@@ -216,7 +216,7 @@ async fn after_signing_in_the_page_that_was_asked_for_comes_and_no_other_site() 
 }
 
 /// Every page, and the least role that sees it; `{}` is an endpoint.
-const PAGES: &[(&str, Role)] = &[
+pub(crate) const PAGES: &[(&str, Role)] = &[
     ("", Role::Viewer),
     ("/flow", Role::Viewer),
     ("/endpoints", Role::Viewer),
@@ -272,7 +272,7 @@ const PAGES: &[(&str, Role)] = &[
 ];
 
 /// The operator's pages.
-const OPERATOR: [&str; 12] = [
+pub(crate) const OPERATOR: [&str; 12] = [
     "",
     "/accounts",
     "/providers",

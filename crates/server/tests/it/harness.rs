@@ -1,6 +1,7 @@
 //! Starts the real server in a temporary directory and speaks to it as partners, operators and browsers do.
 
 mod binary;
+pub(crate) mod browser;
 mod curl;
 mod http;
 pub(crate) mod mix;

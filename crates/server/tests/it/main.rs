@@ -16,6 +16,7 @@ mod cli;
 mod cluster;
 mod collect;
 mod console;
+mod console_browser;
 mod coverage;
 mod crash;
 mod damage;
