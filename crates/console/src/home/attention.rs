@@ -23,7 +23,7 @@ struct Item {
 pub(super) fn draw(of: &In<Viewer>, seen: &Seen) -> Markup {
     let items = items(of, seen);
     html! {
-        section.attention-box aria-labelledby="attention" {
+        div {
             h2 #attention { "What needs you" @if !items.is_empty() { " (" (items.len()) ")" } }
             div.attention-scroll tabindex="0" role="region" aria-labelledby="attention" {
                 @if items.is_empty() { p.calm { "Nothing: all is well." } }

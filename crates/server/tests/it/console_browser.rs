@@ -7,6 +7,7 @@ mod first_day;
 mod hostile;
 mod keyboard;
 mod pages;
+mod partner;
 mod people;
 mod pictures;
 mod scene;
