@@ -14,6 +14,7 @@ use model::key::KeyLevel;
 use model::{AccountId, Endpoint, EndpointId, EndpointStatus};
 
 use crate::ConsoleState;
+use crate::cookie::Said;
 use crate::form::Form;
 use crate::home::name;
 use crate::page::{self, Place, copyable, done};
@@ -119,7 +120,7 @@ async fn enable(of: In<Member>, Path((_, id)): Of) -> Response {
         .await;
     let to = of.path(&format!("/endpoints/{id}"));
     done(of.state(), &to, result, |_| {
-        "It is enabled: what waited goes on.".to_owned()
+        Said::good("It is enabled: what waited goes on.").undo(&format!("{to}/disable"), &[])
     })
 }
 
@@ -130,7 +131,9 @@ async fn disable(of: In<Member>, Path((_, id)): Of) -> Response {
         .await;
     let to = of.path(&format!("/endpoints/{id}"));
     let said = "It is disabled: nothing is sent to it, and what it publishes is refused. What is published meanwhile is not kept for it.";
-    done(of.state(), &to, result, |_| said.to_owned())
+    done(of.state(), &to, result, |_| {
+        Said::good(said).undo(&format!("{to}/enable"), &[])
+    })
 }
 
 async fn retry(of: In<Member>, Path((_, id)): Of) -> Response {

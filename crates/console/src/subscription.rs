@@ -229,8 +229,10 @@ async fn enable(of: In<Member>, Path((_, id)): Of) -> Response {
         .hub()
         .subscription_enable(&of.actor(), of.scope(), id, true)
         .await;
+    let undo = of.path(&format!("/subscriptions/{id}/disable"));
     done(of.state(), &of.path("/subscriptions"), result, |_| {
-        "It is active again, for what is published from now on.".to_owned()
+        let said = "It is active again, for what is published from now on.";
+        Said::good(said).undo(&undo, &[])
     })
 }
 
@@ -239,8 +241,10 @@ async fn disable(of: In<Member>, Path((_, id)): Of) -> Response {
         .hub()
         .subscription_enable(&of.actor(), of.scope(), id, false)
         .await;
+    let undo = of.path(&format!("/subscriptions/{id}/enable"));
     done(of.state(), &of.path("/subscriptions"), result, |_| {
-        "It is paused: what is published meanwhile is not delivered.".to_owned()
+        let said = "It is paused: what is published meanwhile is not delivered.";
+        Said::good(said).undo(&undo, &[])
     })
 }
 

@@ -23,7 +23,7 @@ struct Item {
 pub(super) fn draw(of: &In<Viewer>, seen: &Seen) -> Markup {
     let items = items(of, seen);
     html! {
-        section.attention-box aria-labelledby="attention" {
+        div {
             h2 #attention { "What needs you" @if !items.is_empty() { " (" (items.len()) ")" } }
             div.attention-scroll tabindex="0" role="region" aria-labelledby="attention" {
                 @if items.is_empty() { p.calm { "Nothing: all is well." } }
@@ -74,7 +74,7 @@ fn items(of: &In<Viewer>, seen: &Seen) -> Vec<Item> {
         items.push(Item {
             key: format!("drift {} {}", drift.0, drift.1),
             is_bad: false,
-            what: html! { strong { (seen.name(drift.0)) } " publishes " code { (drift.1) } " with " (drift.2) " attributes other than declared." },
+            what: html! { strong { (seen.name(drift.0)) } " publishes " code { (drift.1) } " with " (drift.2) @if drift.2 == 1 { " attribute" } @else { " attributes" } " other than declared." },
             mends: html! {
                 @if may {
                     form.inline method="post" action=(of.path("/schema-drift/declare")) {

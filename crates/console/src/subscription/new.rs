@@ -21,7 +21,7 @@ use crate::problem;
 use crate::visitor::{In, Member};
 
 /// Events, and destinations, that one form offers.
-const OFFERED_MAX: usize = 500;
+const OFFERED_MAX: usize = 300;
 /// Subscriptions made by one form.
 const PAIRS_MAX: usize = 500;
 

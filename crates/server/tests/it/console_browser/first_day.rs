@@ -79,7 +79,7 @@ async fn from_the_operator_token_to_a_replay_by_clicks() {
     browser.press("cartAdd").await;
     browser.press("CRM").await;
     browser.shows("1 × 1 = 1 subscription").await;
-    browser.click("main button[type=submit]").await;
+    browser.click("form[data-summary] button.main").await;
     browser.shows("1 subscription").await;
 
     // An event arrives, and its page says so.
@@ -105,7 +105,7 @@ async fn from_the_operator_token_to_a_replay_by_clicks() {
     browser.shows("1 dead letter").await;
 
     // It is mended, and what it did not take is sent again.
-    browser.press("Look at them and send them again").await;
+    browser.press("See why").await;
     browser.shows("answered 400").await;
     receiver.answer_status(200);
     receiver.take();

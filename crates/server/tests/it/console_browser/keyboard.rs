@@ -51,7 +51,9 @@ async fn subscribing_needs_no_mouse() {
         .await;
     assert_eq!(there.expect("a list").len(), 1);
     // What is lost is asked about first.
-    browser.tab_to("at.textContent === 'End'").await;
+    browser
+        .tab_to("at.textContent === 'End' && at.closest('tbody')")
+        .await;
     browser.keys(&[ENTER]).await;
     browser.accept().await;
     browser.shows("has ended").await;
