@@ -35,8 +35,10 @@ mod test_drive;
 mod user;
 mod view;
 
+use std::io::Read as _;
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use clap::{Args, Subcommand};
 use http::Method;
 use model::AccountId;
@@ -140,10 +142,17 @@ struct Request {
     /// Below `/manage/v1`.
     path: String,
     query: Vec<(&'static str, String)>,
-    body: Option<Value>,
+    body: Option<Body>,
     view: View,
     /// Whoever has no token may say it too.
     is_public: bool,
+}
+
+/// What a call carries.
+enum Body {
+    Json(Value),
+    /// As the file has it.
+    Csv(Bytes),
 }
 
 impl Request {
@@ -172,7 +181,15 @@ impl Request {
     fn post(path: impl Into<String>, body: Value, view: View) -> Self {
         let request = Self::new(Method::POST, path, view);
         Self {
-            body: Some(body),
+            body: Some(Body::Json(body)),
+            ..request
+        }
+    }
+
+    fn post_csv(path: impl Into<String>, file: Bytes, view: View) -> Self {
+        let request = Self::new(Method::POST, path, view);
+        Self {
+            body: Some(Body::Csv(file)),
             ..request
         }
     }
@@ -180,7 +197,7 @@ impl Request {
     fn put(path: impl Into<String>, body: Value, view: View) -> Self {
         let request = Self::new(Method::PUT, path, view);
         Self {
-            body: Some(body),
+            body: Some(Body::Json(body)),
             ..request
         }
     }
@@ -188,7 +205,7 @@ impl Request {
     fn patch(path: impl Into<String>, body: Value, view: View) -> Self {
         let request = Self::new(Method::PATCH, path, view);
         Self {
-            body: Some(body),
+            body: Some(Body::Json(body)),
             ..request
         }
     }
@@ -216,7 +233,6 @@ trait Verbs {
     fn request(self) -> Result<Request, CliError>;
 }
 
-/// JSON of a file, or (`-`) of the standard input.
 /// `OLD=NEW`, for what is called otherwise on the other side.
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -227,18 +243,23 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// JSON of a file, or (`-`) of the standard input.
 fn read_json(path: String) -> Result<Value, CliError> {
-    let text = if path == "-" {
-        std::io::read_to_string(std::io::stdin())
+    let bytes = read(&path)?;
+    serde_json::from_slice(&bytes).map_err(|source| CliError::NotJson { path, source })
+}
+
+/// A file, or (`-`) the standard input.
+fn read(path: &str) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let read = if path == "-" {
+        std::io::stdin().read_to_end(&mut bytes).map(drop)
     } else {
-        std::fs::read_to_string(&path)
+        std::fs::read(path).map(|found| bytes = found)
     };
-    match text {
-        Err(source) => Err(CliError::File { path, source }),
-        Ok(text) => {
-            serde_json::from_str(&text).map_err(|source| CliError::NotJson { path, source })
-        }
-    }
+    let path = path.to_owned();
+    read.map_err(|source| CliError::File { path, source })?;
+    Ok(bytes)
 }
 
 /// Why a command was not done.

@@ -74,7 +74,7 @@ fn items(of: &In<Viewer>, seen: &Seen) -> Vec<Item> {
         items.push(Item {
             key: format!("drift {} {}", drift.0, drift.1),
             is_bad: false,
-            what: html! { strong { (seen.name(drift.0)) } " publishes " code { (drift.1) } " with " (drift.2) " attributes other than declared." },
+            what: html! { strong { (seen.name(drift.0)) } " publishes " code { (drift.1) } " with " (drift.2) @if drift.2 == 1 { " attribute" } @else { " attributes" } " other than declared." },
             mends: html! {
                 @if may {
                     form.inline method="post" action=(of.path("/schema-drift/declare")) {

@@ -192,12 +192,13 @@ fn svg<R>(
     columns: &[Column; 3],
     ribbons: &[BTreeMap<(Node, Node), Ribbon>; 2],
 ) -> Markup {
-    let sum = |column: &Column| column.nodes.iter().map(|(_, tenths)| tenths).sum::<u64>();
-    let fullest = columns.iter().map(sum).max().unwrap_or(0).max(1);
+    let loads = [0, 1, 2].map(|at| loads(columns, ribbons, at));
+    let fullest = loads.iter().map(|column| column.iter().sum::<u64>());
+    let fullest = fullest.max().unwrap_or(0).max(1);
     let width_of = |tenths: u64| tenths * HEIGHT / fullest;
-    let heights = columns.each_ref().map(|column| {
-        let heights = column.nodes.iter();
-        let heights = heights.map(|(_, tenths)| width_of(*tenths).max(BOX_HEIGHT_MIN));
+    let heights = loads.map(|column| {
+        let heights = column.iter();
+        let heights = heights.map(|tenths| width_of(*tenths).max(BOX_HEIGHT_MIN));
         heights.collect::<Vec<u64>>()
     });
     let total = |heights: &Vec<u64>| heights.iter().map(|height| height + GAP).sum::<u64>();
@@ -248,6 +249,22 @@ fn svg<R>(
             }
         }
     }
+}
+
+/// How much the lines on the fuller side of each node of a column carry: what is published once may go to several.
+fn loads(
+    columns: &[Column; 3],
+    ribbons: &[BTreeMap<(Node, Node), Ribbon>; 2],
+    at: usize,
+) -> Vec<u64> {
+    let nodes = columns[at].nodes.iter();
+    let loads = nodes.map(|(node, tenths)| {
+        let out = ribbons.get(at).into_iter().flatten();
+        let out = out.filter(|((from, _), _)| from == node);
+        let out: u64 = out.map(|(_, ribbon)| ribbon.tenths).sum();
+        out.max(*tenths)
+    });
+    loads.collect()
 }
 
 impl Place {

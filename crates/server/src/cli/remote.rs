@@ -10,7 +10,7 @@ use outbound::{Answer, Call, Client, ClientOptions, Guard};
 use serde_json::Value;
 
 use super::view::View;
-use super::{CliError, Request};
+use super::{Body, CliError, Request};
 
 /// Longer than any verb takes; a large replay looks through the whole log.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -59,11 +59,12 @@ impl Remote {
         let call = Call {
             method: request.method.clone(),
             uri: self.uri(server, request)?,
-            headers: self.headers(request.is_public)?,
-            body: request
-                .body
-                .as_ref()
-                .map_or_else(Bytes::new, |body| body.to_string().into()),
+            headers: self.headers(request)?,
+            body: match &request.body {
+                None => Bytes::new(),
+                Some(Body::Json(body)) => body.to_string().into(),
+                Some(Body::Csv(file)) => file.clone(),
+            },
             timeout: TIMEOUT,
             response_bytes_max: ANSWER_BYTES_MAX,
         };
@@ -95,9 +96,9 @@ impl Remote {
             .ok_or_else(|| CliError::Server(self.server.clone()))
     }
 
-    fn headers(&self, is_public: bool) -> Result<HeaderMap, CliError> {
+    fn headers(&self, request: &Request) -> Result<HeaderMap, CliError> {
         let mut headers = HeaderMap::new();
-        if !is_public {
+        if !request.is_public {
             let token = self.token.as_deref().filter(|token| !token.is_empty());
             let token = token.ok_or(CliError::NoToken)?;
             let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
@@ -105,7 +106,11 @@ impl Remote {
             bearer.set_sensitive(true);
             headers.insert(AUTHORIZATION, bearer);
         }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let media = match request.body {
+            Some(Body::Csv(_)) => "text/csv",
+            _ => "application/json",
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         Ok(headers)
     }
 }

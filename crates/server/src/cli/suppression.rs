@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::view::{Column, View};
-use super::{CliError, Paging, Request, Verbs, Whose};
+use super::{CliError, Paging, Request, Verbs, Whose, read};
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -14,12 +14,29 @@ const COLUMNS: &[Column] = &[
     ("SINCE", "/createdAt"),
 ];
 
+const ADDED: View = View::One(&[("added", "/added"), ("honoured", "/isHonoured")]);
+const IMPORTED: View = View::One(&[
+    ("added", "/added"),
+    ("honoured", "/isHonoured"),
+    ("problems", "/problems"),
+]);
+
 #[derive(Subcommand)]
 pub enum Verb {
     /// Put people on the suppression list: they are neither delivered nor shared.
     Add {
         #[command(flatten)]
         people: People,
+        /// Kept with the entries: a ticket, a reason.
+        #[arg(long, value_name = "TEXT")]
+        reference: Option<String>,
+    },
+    /// The same from a CSV file whose first row names identity types.
+    Import {
+        #[command(flatten)]
+        whose: Whose,
+        /// `-` reads the standard input.
+        file: String,
         /// Kept with the entries: a ticket, a reason.
         #[arg(long, value_name = "TEXT")]
         reference: Option<String>,
@@ -71,9 +88,15 @@ impl People {
 impl Verbs for Verb {
     fn request(self) -> Result<Request, CliError> {
         Ok(match self {
-            Self::Add { people, reference } => {
-                const ADDED: View = View::One(&[("added", "/added"), ("honoured", "/isHonoured")]);
-                people.post("", reference, ADDED)
+            Self::Add { people, reference } => people.post("", reference, ADDED),
+            Self::Import {
+                whose,
+                file,
+                reference,
+            } => {
+                let path = format!("/accounts/{}/suppressions/file", whose.account);
+                let request = Request::post_csv(path, read(&file)?.into(), IMPORTED);
+                request.query("reference", reference)
             }
             Self::Remove { people } => {
                 people.post("/remove", None, View::One(&[("removed", "/removed")]))

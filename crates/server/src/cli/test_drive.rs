@@ -1,7 +1,6 @@
 //! `rialto testdrive …`
 
 use clap::Subcommand;
-use http::Method;
 use model::EndpointId;
 use serde_json::json;
 
@@ -79,11 +78,7 @@ impl Verbs for Verb {
             Self::Start { whose } => Request::post(at(whose, ""), json!({}), ONE),
             Self::Show { whose } => Request::get(at(whose, ""), ONE),
             Self::Answer { whose, answer } => {
-                let request = Request::new(Method::PUT, at(whose, "/answer"), ONE);
-                Request {
-                    body: Some(json!({ "answer": answer })),
-                    ..request
-                }
+                Request::put(at(whose, "/answer"), json!({ "answer": answer }), ONE)
             }
             Self::Publish {
                 whose,

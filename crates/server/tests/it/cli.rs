@@ -214,6 +214,27 @@ async fn a_refused_event_is_repaired_from_a_pipe_and_by_a_mapping() {
 }
 
 #[tokio::test]
+async fn a_suppression_list_comes_from_a_file() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let words = format!(
+        "suppression import --account {} - --reference ticket-7",
+        account.id
+    );
+    let csv = "email,cookie\nada@example.com,c-1\ngrace@example.com,\na,b,c\n";
+    let done = rialto_with(hub.http.url(""), &words, Some(csv.to_owned())).await;
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+    assert!(done.out.contains("added     3\n"), "{}", done.out);
+    assert!(done.out.contains("row 4"), "{}", done.out);
+    let words = format!(
+        "suppression find --account {} --type cookie c-1",
+        account.id
+    );
+    let found = parsed(&hub, &words).await;
+    assert_eq!(found["items"][0]["reference"], "ticket-7", "{found}");
+}
+
+#[tokio::test]
 async fn a_long_list_says_how_to_go_on() {
     let hub = TestHub::start().await;
     for name in ["A", "B", "C"] {

@@ -11,6 +11,7 @@ mod partner;
 mod people;
 mod pictures;
 mod scene;
+mod sign_on;
 mod wide;
 
 use crate::harness::TestHub;

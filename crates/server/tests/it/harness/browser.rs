@@ -274,11 +274,11 @@ impl Browser {
         let scroll = "arguments[0].scrollIntoView({ block: 'center' })";
         self.script(scroll, json!([element(&to)])).await;
         let to_be_at = |path: &str, away: i32| json!({ "type": "pointerMove", "duration": 50, "origin": element(path), "x": away, "y": away });
-        // The page is told of a drag by another process than of the mouse.
-        let rest = json!({ "type": "pause", "duration": 100 });
+        // A busy browser needs a moment to see that it is dragged.
+        let still = json!({ "type": "pause", "duration": 150 });
         let actions = json!([{ "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" }, "actions": [
-            to_be_at(&what, 0), { "type": "pointerDown", "button": 0 }, to_be_at(&what, 8), rest,
-            to_be_at(&to, 0), rest, to_be_at(&to, 3), rest, { "type": "pointerUp", "button": 0 },
+            to_be_at(&what, 0), { "type": "pointerDown", "button": 0 }, still, to_be_at(&what, 8), still,
+            to_be_at(&to, 0), still, to_be_at(&to, 3), still, { "type": "pointerUp", "button": 0 },
         ] }]);
         self.post("/actions", json!({ "actions": actions })).await;
     }
