@@ -335,6 +335,8 @@ function previews() {
 }
 
 localise(document);
+// Where the places are one line that scrolls, the one that is open is seen.
+document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 further();
 copyButtons();
 questions();

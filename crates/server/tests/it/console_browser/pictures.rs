@@ -18,6 +18,9 @@ const VIEWS: [(&str, u32, u32, bool); 3] = [
     ("narrow", 360, 740, false),
 ];
 
+/// The view that shows more of a page than one sees at once, and how much.
+const TALL: (&str, u32) = ("light", 1100);
+
 /// Puts names in the place of what is another one each time.
 const EVEN_OUT: &str = r"
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -73,6 +76,12 @@ async fn draw(browser: &Browser, name: &str, path: &str, folder: &std::path::Pat
         browser.view(width, height, is_dark).await;
         browser.goto(path).await;
         browser.script(EVEN_OUT, json!([])).await;
+        if view == TALL.0 {
+            let all = browser.script("return document.documentElement.scrollHeight", json!([]));
+            let all = all.await.as_u64().and_then(|all| u32::try_from(all).ok());
+            let tall = all.unwrap_or(height).clamp(height, TALL.1);
+            browser.view(width, tall, is_dark).await;
+        }
         let picture = browser.screenshot().await;
         assert!(
             picture.starts_with(b"\x89PNG") && picture.len() > 2_000,

@@ -363,7 +363,10 @@ impl Scene {
         let made = self
             .call("POST", "/v1/application", &self.account.key, application)
             .await;
-        assert!(made["id"].is_i64(), "{made}");
+        let path = format!("/v1/application/{}/deployment", made["id"]);
+        let deployment = json!({ "id": "mails", "displayName": dress("Letters and reminders"), "description": dress("By mail, in the reader's language") });
+        self.call("POST", &path, &self.account.key, deployment)
+            .await;
         for (company, product) in [
             ("Foghorn", "Foghorn Alerts"),
             ("Slipway", "Slipway Surveys"),
