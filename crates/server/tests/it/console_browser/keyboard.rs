@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{is_wanted, signed_in};
 use crate::harness::TestHub;
 use crate::harness::browser::key::{ENTER, SPACE};
+use crate::onboarding::{Acme, basic};
 
 #[tokio::test]
 async fn subscribing_needs_no_mouse() {
@@ -57,4 +58,47 @@ async fn subscribing_needs_no_mouse() {
     browser.keys(&[ENTER]).await;
     browser.accept().await;
     browser.shows("has ended").await;
+}
+
+#[tokio::test]
+async fn registering_from_an_application_needs_no_mouse() {
+    if !is_wanted() {
+        return;
+    }
+    let acme = Acme::start().await;
+    acme.onboard(acme.document(basic())).await;
+    let (hub, account) = (&acme.provider.hub, &acme.provider.account);
+    hub.person("mia@example.com", &[(account.id, Role::Member)])
+        .await;
+    let browser = signed_in(hub, "mia@example.com").await;
+    browser
+        .goto(&format!("/console/{}/endpoints", account.id))
+        .await;
+    browser
+        .tab_to("at.textContent === 'Register an endpoint'")
+        .await;
+    browser.keys(&[ENTER]).await;
+    browser.shows("A product of your own").await;
+    browser.tab_to("at.matches('a.card')").await;
+    browser.keys(&[ENTER]).await;
+    browser
+        .until("location.search.includes('application=')")
+        .await;
+    // Who to sign in as, and the number of the tenant.
+    for answer in ["mia", "a secret of hers", "4711"] {
+        browser.tab_to("at.name?.startsWith('value:')").await;
+        browser.keys(&[answer]).await;
+    }
+    let wrong = browser.axe().await;
+    assert!(wrong.is_empty(), "{wrong:?}");
+    browser.tab_to("at.textContent === 'Register it'").await;
+    browser.keys(&[ENTER]).await;
+    browser.shows("This key is shown this once").await;
+    browser.tab_to("at.matches('.copyable pre')").await;
+    let key = browser
+        .script("return document.activeElement.textContent", json!([]))
+        .await;
+    let key = key.as_str().unwrap_or_default().to_owned();
+    let read = hub.http.get("/v1/endpoint", &key).await;
+    assert_eq!(read.status, 200, "{}", read.text());
 }
