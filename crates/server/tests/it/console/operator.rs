@@ -264,7 +264,7 @@ async fn jobs_of_all_accounts_storage_and_tasks_are_there_to_see() {
     assert!(failed.contains("There is no such job"), "{failed}");
     let storage = page(&mut olga, "/console/operator/storage").await;
     assert!(
-        storage.contains("of the 64.0 GiB") && storage.contains("KiB"),
+        storage.contains("of the 64.0 GiB") && storage.contains("iB</strong><span>accounts"),
         "{storage}"
     );
     let mut tasks = String::new();
