@@ -36,38 +36,59 @@ enum Outcome {
     Unknown,
 }
 
+/// How long appends are waited for before more are allowed: what was may all have been refused.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// What a process was told of its appends.
+#[derive(Debug, Default)]
+struct Told {
+    acknowledged: usize,
+    refused: usize,
+    /// Why the last one was refused.
+    reason: Option<LogError>,
+}
+
 /// Appends as many records as it is allowed to, several at the same time.
 struct Load {
     allowed: Arc<Semaphore>,
-    acknowledged: watch::Receiver<usize>,
+    told: watch::Receiver<Told>,
     appenders: Vec<JoinHandle<Vec<(String, Outcome)>>>,
 }
 
 impl Load {
     fn start(log: &Log, process: &str) -> Self {
         let allowed = Arc::new(Semaphore::new(0));
-        let (count, acknowledged) = watch::channel(0);
+        let (tell, told) = watch::channel(Told::default());
         let appenders = (0..APPENDERS).map(|appender| {
-            let (log, allowed, count) = (log.clone(), Arc::clone(&allowed), count.clone());
+            let (log, allowed, tell) = (log.clone(), Arc::clone(&allowed), tell.clone());
             let name = format!("{process}{appender}");
-            tokio::spawn(async move { run(&log, &name, &allowed, &count).await })
+            tokio::spawn(async move { run(&log, &name, &allowed, &tell).await })
         });
         Self {
             appenders: appenders.collect(),
             allowed,
-            acknowledged,
+            told,
         }
     }
 
-    /// Allows some more appends, and waits until as many more are acknowledged as have not been allowed before.
+    /// Allows more appends until enough of them are acknowledged; as many again are then still allowed.
     async fn goes_on(&mut self) {
-        let enough = *self.acknowledged.borrow() + APPENDS;
-        self.allowed.add_permits(2 * APPENDS);
-        let reached = self.acknowledged.wait_for(|count| *count >= enough);
+        let enough = self.told.borrow().acknowledged + APPENDS;
+        let reached = async {
+            loop {
+                self.allowed.add_permits(2 * APPENDS);
+                let reached = self.told.wait_for(|told| told.acknowledged >= enough);
+                if let Ok(reached) = tokio::time::timeout(AGAIN, reached).await {
+                    return reached.is_ok();
+                }
+            }
+        };
         let reached = tokio::time::timeout(PATIENCE, reached).await;
-        assert!(
-            matches!(reached, Ok(Ok(_))),
-            "no appends are acknowledged any more"
+        assert_eq!(
+            reached,
+            Ok(true),
+            "{enough} are to be acknowledged, and these were: {:?}",
+            *self.told.borrow()
         );
     }
 
@@ -85,7 +106,7 @@ async fn run(
     log: &Log,
     name: &str,
     allowed: &Semaphore,
-    count: &watch::Sender<usize>,
+    tell: &watch::Sender<Told>,
 ) -> Vec<(String, Outcome)> {
     let mut outcomes = Vec::new();
     for number in 0.. {
@@ -96,10 +117,16 @@ async fn run(
         let record = format!("{name} {number}");
         let outcome = match log.append(vec![record.clone().into_bytes()]).await {
             Ok(appended) => {
-                count.send_modify(|count| *count += 1);
+                tell.send_modify(|told| told.acknowledged += 1);
                 Outcome::At(appended.first)
             }
-            Err(LogError::Unavailable(_)) => Outcome::Unknown,
+            Err(error @ LogError::Unavailable(_)) => {
+                tell.send_modify(|told| {
+                    told.refused += 1;
+                    told.reason = Some(error);
+                });
+                Outcome::Unknown
+            }
             Err(other) => panic!("{other}"),
         };
         outcomes.push((record, outcome));
