@@ -9,6 +9,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::Notice;
+use hub::registry::EndpointEntry;
 use maud::{Markup, html};
 use model::{EndpointStatus, Role};
 
@@ -76,14 +77,14 @@ async fn settings(of: In<Viewer>) -> Response {
 fn usage(of: &In<Viewer>, used: u64) -> Markup {
     let registry = of.hub().registry();
     let account = of.account.id;
-    let endpoints = registry.endpoints();
-    let live = endpoints
-        .iter()
-        .filter(|e| e.endpoint.account == account && e.endpoint.status != EndpointStatus::Deleted);
-    let subscriptions = registry.subscriptions_where(|s| s.account == account && !s.deleted);
-    let standings = of.hub().standings().into_iter();
-    let own = standings.filter(|s| s.account == account);
-    let delivered: u64 = own.map(|s| s.delivered).sum();
+    let is_live = |e: &EndpointEntry| e.endpoint.status != EndpointStatus::Deleted;
+    let endpoints = registry.endpoints_where(account, is_live);
+    let mut subscriptions = 0;
+    registry.each_route(account, |_, _, all| {
+        subscriptions += all.iter().filter(|s| !s.deleted).count();
+    });
+    let standings = of.hub().standings_of(of.scope());
+    let delivered: u64 = standings.iter().map(|s| s.delivered).sum();
     let policy = &of.account.policy;
     let figure = |name: &str, value: u64, note: &str| {
         html! { div { dt { (name) } dd { strong { (grouped(value)) } span { (note) } } } }
@@ -91,8 +92,8 @@ fn usage(of: &In<Viewer>, used: u64) -> Markup {
     html! {
         h2 { "What it uses" }
         dl.figures {
-            (figure("Endpoints", live.count() as u64, ""))
-            (figure("Subscriptions", subscriptions.len() as u64, ""))
+            (figure("Endpoints", endpoints.len() as u64, ""))
+            (figure("Subscriptions", subscriptions as u64, ""))
             (figure("Delivered", delivered, "since the exchange started"))
         }
         @match policy.max_events_per_day {

@@ -2,6 +2,8 @@
 
 mod request;
 
+use std::collections::HashSet;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::http::{StatusCode, Uri, header};
@@ -10,7 +12,7 @@ use axum::routing::{get, post};
 use hub::delivery::{Delivery, DeliveryState, ReplayFilter};
 use hub::event::{EventFilter, Listed};
 use maud::{Markup, html};
-use model::{AccountId, EndpointId, EventRef, Role};
+use model::{AccountId, Endpoint, EndpointId, EventRef, Role};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
@@ -169,8 +171,18 @@ pub(crate) fn endpoint<R>(of: &In<R>, id: EndpointId) -> Markup {
 
 /// What people call an endpoint of the account.
 pub(crate) fn named<R>(of: &In<R>, id: EndpointId) -> String {
-    let endpoint = of.hub().endpoint(of.scope(), id);
-    endpoint.map_or_else(|_| format!("endpoint {id}"), |e| name(&e))
+    let entry = of.hub().registry().endpoint(id);
+    let own = entry.filter(|entry| entry.endpoint.account == of.account.id);
+    own.map_or_else(|| format!("endpoint {id}"), |own| name(&own.endpoint))
+}
+
+/// Endpoints of the account that have a text in their names.
+pub(crate) fn called<R>(of: &In<R>, text: &str) -> HashSet<EndpointId> {
+    let text = text.to_lowercase();
+    let is_called = |e: &Endpoint| name(e).to_lowercase().contains(&text);
+    let registry = of.hub().registry();
+    let found = registry.endpoints_where(of.account.id, |entry| is_called(&entry.endpoint));
+    found.iter().map(|entry| entry.endpoint.id).collect()
 }
 
 async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Response {

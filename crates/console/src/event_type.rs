@@ -1,7 +1,7 @@
 //! The library of event types: every kind of event that the account's endpoints publish or receive, with its attributes,
 //! who publishes it and who gets it; searched by any of these words.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::Router;
 use axum::http::Uri;
@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::{Markup, html};
 use model::event_type::RegistrationType;
-use model::{EndpointId, EventType, Role};
+use model::{EndpointId, EventType, Role, Subscription};
 
 use crate::ConsoleState;
-use crate::event::{endpoint, named};
+use crate::event::{called, endpoint, named};
 use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, nothing};
 use crate::visitor::{In, Viewer};
@@ -36,7 +36,10 @@ async fn page(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
     let wanted = asked.text("q").to_lowercase();
     let mut kinds = kinds(&of);
-    kinds.retain(|kind| is_wanted(&of, kind, &wanted));
+    if !wanted.is_empty() {
+        let called = called(&of, &wanted);
+        kinds.retain(|kind| is_wanted(kind, &wanted, &called));
+    }
     let found = list::pages(&asked, kinds);
     let columns = columns(&of);
     if asked.is_csv() {
@@ -89,14 +92,19 @@ fn kinds(of: &In<Viewer>) -> Vec<Kind> {
         let code = kind.event_type.code.clone();
         of_code.entry(code).or_default().push(at);
     }
-    for subscription in registry.subscriptions_where(|s| s.account == account && !s.deleted) {
-        for &at in of_code.get(&subscription.code).into_iter().flatten() {
-            let event_type = &kinds[at].event_type;
-            if subscription.takes(&event_type.code, &event_type.namespace) {
-                kinds[at].receivers.push(subscription.destination);
-            }
+    registry.each_route(account, |_, code, subscriptions| {
+        for &at in of_code.get(code).into_iter().flatten() {
+            let Kind {
+                event_type,
+                receivers,
+                ..
+            } = &mut kinds[at];
+            let takes =
+                |s: &Subscription| !s.deleted && s.takes(&event_type.code, &event_type.namespace);
+            let subscribed = subscriptions.iter().filter(|s| takes(s));
+            receivers.extend(subscribed.map(|s| s.destination));
         }
-    }
+    });
     for kind in &mut kinds {
         kind.receivers.sort_unstable();
         kind.receivers.dedup();
@@ -104,17 +112,15 @@ fn kinds(of: &In<Viewer>) -> Vec<Kind> {
     kinds
 }
 
-fn is_wanted(of: &In<Viewer>, kind: &Kind, wanted: &str) -> bool {
+/// `called` are the endpoints that have the words in their names.
+fn is_wanted(kind: &Kind, wanted: &str, called: &HashSet<EndpointId>) -> bool {
     let one = &kind.event_type;
     let texts = [&one.code, &one.name].into_iter().chain(&one.description);
     let attributes = one.attributes.iter().map(|attribute| &attribute.name);
-    let has = |text: &str| text.to_lowercase().contains(wanted);
-    texts.chain(attributes).any(|text| has(text))
-        || kind
-            .publishers
-            .iter()
-            .chain(&kind.receivers)
-            .any(|id| has(&named(of, *id)))
+    let mut texts = texts.chain(attributes);
+    texts.any(|text| text.to_lowercase().contains(wanted))
+        || kind.publishers.iter().any(|id| called.contains(id))
+        || kind.receivers.iter().any(|id| called.contains(id))
 }
 
 fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Kind>> {

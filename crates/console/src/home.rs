@@ -3,130 +3,79 @@
 mod attention;
 mod picture;
 pub(crate) mod trend;
+mod ways;
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
-use hub::Page;
 use hub::delivery::DEAD_COUNTED_MAX;
 use hub::flow::Standing;
 use hub::registry::EndpointEntry;
-use hub::traffic::{Rates, Traffic};
+use hub::traffic::Traffic;
 use maud::{Markup, html};
 use model::{Endpoint, EndpointId, EndpointStatus, Role, Subscription};
 
+use self::ways::Ways;
 use crate::live;
 use crate::page::{self, Place, nothing};
 use crate::problem;
 use crate::time;
 use crate::visitor::{In, Viewer};
 
-/// Subscriptions along which nothing flows just now that are drawn all the same.
-const IDLE_MAX: usize = 500;
-/// Notices read, to find the latest.
-const NOTICES_READ_MAX: i64 = 500;
 /// Notices shown.
-const NOTICES_MAX: usize = 3;
+const NOTICES_MAX: i64 = 3;
 
 /// What the first page is made of.
 struct Seen {
     has_endpoints: bool,
-    subscriptions: Vec<Arc<Subscription>>,
-    rates: Rates,
-    /// There are more subscriptions, along which nothing flows just now.
-    is_cut: bool,
+    ways: Ways,
     traffic: Traffic,
-    standings: BTreeMap<EndpointId, Standing>,
+    standings: Vec<Standing>,
     /// Dead letters by destination.
     dead: BTreeMap<EndpointId, u64>,
     /// Endpoints that are not as they should be.
     troubled: Vec<Arc<EndpointEntry>>,
-    /// Publisher and code of what is published otherwise than declared, and how many attributes that are.
-    drift: Vec<(EndpointId, String, usize)>,
+    /// Attributes published otherwise than declared, by publisher and code.
+    drift: BTreeMap<(EndpointId, String), usize>,
     notices: Vec<hub::Notice>,
-    /// Of whom something is shown.
-    names: BTreeMap<EndpointId, String>,
     now: jiff::Timestamp,
 }
 
+/// What is known, as it was saved last: a page that follows by itself does not make the exchange save.
 async fn look(of: &In<Viewer>) -> hub::Result<Seen> {
     let (hub, scope) = (of.hub(), of.scope());
-    let page = Page {
-        after: 0,
-        limit: NOTICES_READ_MAX,
-    };
     let registry = hub.registry();
-    let rates = hub.rates(scope);
-    let idle = Cell::new(0);
-    let subscriptions = registry.subscriptions_where(|s| {
-        let is_mine = s.account == scope.0 && !s.deleted;
-        let is_busy = is_mine && rates.events.contains_key(&s.id);
-        idle.set(idle.get() + usize::from(is_mine && !is_busy));
-        is_busy || (is_mine && idle.get() <= IDLE_MAX)
-    });
-    let standings = hub.standings_of(scope).into_iter();
     let troubled = registry.endpoints_where(scope.0, |entry| {
         let e = &entry.endpoint;
         let is_stopped = e.status == EndpointStatus::Active && e.disabled_reason.is_some();
         is_stopped || matches!(e.status, EndpointStatus::Failed | EndpointStatus::Pending)
     });
-    let dead = hub.dead_letters(scope).await?;
-    let mut drift = BTreeMap::<(EndpointId, String), usize>::new();
-    for one in hub.schema_drift(scope, None).await? {
-        *drift.entry((one.endpoint, one.code)).or_default() += 1;
-    }
-    let mut notices = hub.notices(scope, page).await?;
-    notices.reverse();
-    notices.truncate(NOTICES_MAX);
-    let mut seen = Seen {
+    let mut standings = hub.standings_of(scope);
+    standings.sort_unstable_by_key(|standing| standing.endpoint);
+    Ok(Seen {
         has_endpoints: registry.has_endpoints(scope.0),
-        rates,
-        is_cut: idle.get() > IDLE_MAX,
+        ways: Ways::of(registry, scope.0, &hub.rates(scope), |_| true),
         traffic: hub.traffic(scope, None),
-        standings: standings.map(|s| (s.endpoint, s)).collect(),
-        dead: dead.into_iter().collect(),
-        drift: drift
-            .into_iter()
-            .map(|((id, code), count)| (id, code, count))
-            .collect(),
-        subscriptions,
+        standings,
+        dead: hub.dead_letters(scope).await?.into_iter().collect(),
+        drift: hub.drifting(scope).await?,
         troubled,
-        notices,
-        names: BTreeMap::new(),
+        notices: hub.latest_notices(scope, NOTICES_MAX).await?,
         now: hub.now(),
-    };
-    let named: Vec<EndpointId> = seen
-        .standings
-        .keys()
-        .chain(seen.dead.keys())
-        .copied()
-        .collect();
-    let drifted: Vec<EndpointId> = seen.drift.iter().map(|(id, ..)| *id).collect();
-    for id in named.into_iter().chain(drifted) {
-        let endpoint = registry.endpoint(id);
-        let name = endpoint.map_or_else(|| format!("endpoint {id}"), |e| name(&e.endpoint));
-        seen.names.insert(id, name);
-    }
-    Ok(seen)
+    })
 }
 
-impl Seen {
-    fn name(&self, id: EndpointId) -> String {
-        self.names
-            .get(&id)
-            .cloned()
-            .unwrap_or_else(|| format!("endpoint {id}"))
-    }
-
-    fn is_in_trouble(&self, id: EndpointId) -> bool {
-        let is_down = self
-            .standings
-            .get(&id)
-            .is_some_and(|s| !s.circuit_closed || s.retrying > 0);
-        is_down || self.dead.contains_key(&id)
-    }
+/// Destinations that do not take what they should.
+fn in_trouble<'a>(
+    standings: &'a [Standing],
+    dead: impl Iterator<Item = EndpointId> + 'a,
+) -> HashSet<EndpointId> {
+    let down = standings
+        .iter()
+        .filter(|s| !s.circuit_closed || s.retrying > 0)
+        .map(|s| s.endpoint);
+    down.chain(dead).collect()
 }
 
 /// What people call an endpoint; one that has not registered yet has only its number.
@@ -138,7 +87,12 @@ pub(crate) fn name(endpoint: &Endpoint) -> String {
 }
 
 pub(crate) async fn page(of: In<Viewer>) -> Response {
-    let seen = match look(&of).await {
+    // Whoever has just mended something sees that it is.
+    let seen = match of.hub().checkpoint().await {
+        Ok(_) => look(&of).await,
+        Err(error) => Err(error),
+    };
+    let seen = match seen {
         Ok(seen) => seen,
         Err(error) => return problem::of(of.state(), &error),
     };
@@ -153,14 +107,17 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
     page::inside(&of, Place::Home, "Home", &content).into_response()
 }
 
-/// Subscriptions drawn, with what flows along them.
+/// Subscriptions drawn, with what flows along them. `keep` must not look into the registry.
 pub(crate) async fn paths(
     of: &In<Viewer>,
     keep: impl Fn(&Subscription) -> bool,
 ) -> hub::Result<Markup> {
-    let mut seen = look(of).await?;
-    seen.subscriptions.retain(|subscription| keep(subscription));
-    Ok(picture::draw(of, &seen))
+    let (hub, scope) = (of.hub(), of.scope());
+    let dead = hub.dead_letters(scope).await?;
+    let dead = dead.into_iter().map(|(id, _)| id);
+    let bad = in_trouble(&hub.standings_of(scope), dead);
+    let ways = Ways::of(hub.registry(), scope.0, &hub.rates(scope), keep);
+    Ok(picture::draw(of, &ways, &bad))
 }
 
 /// The part of the first page that changes by itself.
@@ -172,8 +129,8 @@ pub(crate) async fn flow(of: In<Viewer>) -> Response {
 }
 
 fn flowing(of: &In<Viewer>, seen: &Seen) -> Markup {
-    let sum = |each: fn(&Standing) -> u64| seen.standings.values().map(each).sum::<u64>();
-    let lag = seen.standings.values().filter_map(|s| s.lag).max();
+    let sum = |each: fn(&Standing) -> u64| seen.standings.iter().map(each).sum::<u64>();
+    let lag = seen.standings.iter().filter_map(|s| s.lag).max();
     let dead: u64 = seen.dead.values().sum();
     html! {
         dl.figures {
@@ -187,10 +144,10 @@ fn flowing(of: &In<Viewer>, seen: &Seen) -> Markup {
         div.beside {
             section {
                 h2 { "From whom to whom" }
-                @if seen.subscriptions.is_empty() {
+                @if seen.ways.all.is_empty() {
                     (nothing("Nothing is subscribed to yet, so nothing is delivered.", &html! { a.button href=(of.path("/subscriptions/new")) { "Subscribe a destination to events" } }))
                 } @else {
-                    (picture::draw(of, seen))
+                    (picture::draw(of, &seen.ways, &in_trouble(&seen.standings, seen.dead.keys().copied())))
                 }
             }
             (attention::draw(of, seen))

@@ -2,6 +2,8 @@
 
 mod new;
 
+use std::collections::HashSet;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::http::Uri;
@@ -12,7 +14,7 @@ use model::{AccountId, EndpointId, Role, Subscription, SubscriptionId};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
-use crate::event::{endpoint, named};
+use crate::event::{called, endpoint, named};
 use crate::form::Form;
 use crate::home;
 use crate::list::{self, Asked, Column, Rows};
@@ -53,7 +55,10 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     };
     let is_drawn = asked.text("view") == "paths";
     let paths = match is_drawn {
-        true => home::paths(&of, |s| is_wanted(&of, &asked, s)).await,
+        true => {
+            let wanted = Wanted::of(&of, &asked);
+            home::paths(&of, |s| wanted.keeps(s)).await
+        }
         false => Ok(html! {}),
     };
     let paths = match paths {
@@ -95,11 +100,9 @@ async fn find(of: &In<Viewer>, asked: &Asked) -> hub::Result<Rows<Subscription>>
         let page = |page| of.hub().subscriptions(of.scope(), page);
         return list::by_id(asked, id, |s| !s.deleted, page).await;
     }
-    let account = of.account.id;
-    let registry = of.hub().registry();
-    let mut all = registry.subscriptions_where(|s| s.account == account && !s.deleted);
-    // Not while the registry is looked through: names are in there, too.
-    all.retain(|s| is_wanted(of, asked, s));
+    let (account, wanted) = (of.account.id, Wanted::of(of, asked));
+    let is_found = |s: &Subscription| s.account == account && !s.deleted && wanted.keeps(s);
+    let mut all = of.hub().registry().subscriptions_where(is_found);
     all.sort_by_key(|s| s.id);
     let found = list::pages(asked, all);
     let rows = found.rows.iter().map(|s| Subscription::clone(s));
@@ -109,19 +112,37 @@ async fn find(of: &In<Viewer>, asked: &Asked) -> hub::Result<Rows<Subscription>>
     })
 }
 
-fn is_wanted(of: &In<Viewer>, asked: &Asked, one: &Subscription) -> bool {
-    let code = asked.text("code").to_lowercase();
-    // An endpoint is told by its number or by a part of its name.
-    let is = |name: &str, id: EndpointId| match asked.text(name) {
-        "" => true,
-        text => match text.parse::<EndpointId>() {
-            Ok(wanted) => wanted == id,
-            Err(_) => named(of, id).to_lowercase().contains(&text.to_lowercase()),
-        },
-    };
-    is("from", one.publisher)
-        && is("to", one.destination)
-        && one.code.to_lowercase().contains(&code)
+/// What is searched for. What is not said may be any.
+struct Wanted {
+    /// A part of it, in lower case.
+    code: String,
+    from: Option<HashSet<EndpointId>>,
+    to: Option<HashSet<EndpointId>>,
+}
+
+impl Wanted {
+    fn of(of: &In<Viewer>, asked: &Asked) -> Self {
+        // An endpoint is told by its number or by a part of its name.
+        let told = |name: &str| match (asked.text(name), asked.text(name).parse()) {
+            ("", _) => None,
+            (_, Ok(id)) => Some(HashSet::from([id])),
+            (text, Err(_)) => Some(called(of, text)),
+        };
+        Self {
+            code: asked.text("code").to_lowercase(),
+            from: told("from"),
+            to: told("to"),
+        }
+    }
+
+    fn keeps(&self, one: &Subscription) -> bool {
+        let is = |wanted: &Option<HashSet<EndpointId>>, id: EndpointId| {
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(&id))
+        };
+        is(&self.from, one.publisher)
+            && is(&self.to, one.destination)
+            && one.code.to_lowercase().contains(&self.code)
+    }
 }
 
 fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Subscription>> {

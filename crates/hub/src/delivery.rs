@@ -231,7 +231,6 @@ impl Hub {
 
     /// How many dead letters each destination has: of all together at most [`DEAD_COUNTED_MAX`] are counted.
     pub async fn dead_letters(&self, scope: Scope) -> Result<Vec<(EndpointId, u64)>> {
-        self.checkpoint().await?;
         let mut tx = self.db.read().await?;
         Ok(store::delivery::count_dead(&mut tx, scope, DEAD_COUNTED_MAX).await?)
     }

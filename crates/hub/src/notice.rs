@@ -28,4 +28,10 @@ impl Hub {
         let mut tx = self.db.read().await?;
         Ok(store::notice::list(&mut tx, scope, page).await?)
     }
+
+    /// The latest first; at most `limit`.
+    pub async fn latest_notices(&self, scope: Scope, limit: i64) -> Result<Vec<Notice>> {
+        let mut tx = self.db.read().await?;
+        Ok(store::notice::latest(&mut tx, scope, limit).await?)
+    }
 }

@@ -277,6 +277,24 @@ impl Registry {
             .collect()
     }
 
+    /// Calls `each` with the subscriptions to each code of each publisher of an account, ended ones included, without
+    /// copying any. It must not look into the registry.
+    pub fn each_route(
+        &self,
+        account: AccountId,
+        mut each: impl FnMut(EndpointId, &str, &[Arc<Subscription>]),
+    ) {
+        let inner = self.read();
+        for (publisher, codes) in &inner.routes {
+            for (code, subscriptions) in codes {
+                // A publisher and who is subscribed to it are of one account.
+                if subscriptions.first().is_some_and(|s| s.account == account) {
+                    each(*publisher, code, subscriptions);
+                }
+            }
+        }
+    }
+
     pub(crate) fn put_account(&self, account: Account) {
         let id = account.id;
         let endpoints: Vec<_> = {

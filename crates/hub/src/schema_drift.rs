@@ -1,6 +1,6 @@
 //! Schema drift: attributes that came undeclared or of another type, counted in memory and saved with the checkpoint.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -97,6 +97,17 @@ impl Hub {
         self.checkpoint().await?;
         let mut tx = self.db.read().await?;
         Ok(store::schema_drift::list(&mut tx, scope, endpoint, LISTED_MAX).await?)
+    }
+
+    /// How many ways attributes of each publisher's codes drift, as it was saved last: for who asks again and again.
+    pub async fn drifting(&self, scope: Scope) -> Result<BTreeMap<(EndpointId, String), usize>> {
+        let mut tx = self.db.read().await?;
+        let drifts = store::schema_drift::list(&mut tx, scope, None, LISTED_MAX).await?;
+        let mut drifting = BTreeMap::new();
+        for drift in drifts {
+            *drifting.entry((drift.endpoint, drift.code)).or_default() += 1;
+        }
+        Ok(drifting)
     }
 
     /// Declares what an event type is published with: attributes that were not declared, by the type that the latest events

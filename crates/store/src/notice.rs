@@ -38,15 +38,22 @@ pub async fn insert(
     Ok(())
 }
 
+/// By number, from the one after `page.after` on.
 pub async fn list(tx: &mut Tx, scope: Scope, page: Page) -> Result<Vec<Notice>> {
     let sql = "SELECT id, endpoint_id, kind, message, created_at FROM notice WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3";
-    let params = [
-        Value::from(scope.0.0),
-        Value::from(page.after),
-        Value::from(page.limit),
-    ];
+    let params = [scope.0.0, page.after, page.limit].map(Value::from);
+    read(tx, sql, &params).await
+}
+
+/// The latest first; at most `limit`.
+pub async fn latest(tx: &mut Tx, scope: Scope, limit: i64) -> Result<Vec<Notice>> {
+    let sql = "SELECT id, endpoint_id, kind, message, created_at FROM notice WHERE account_id = $1 ORDER BY id DESC LIMIT $2";
+    read(tx, sql, &[scope.0.0, limit].map(Value::from)).await
+}
+
+async fn read(tx: &mut Tx, sql: &str, params: &[Value]) -> Result<Vec<Notice>> {
     let mut notices = Vec::new();
-    for row in tx.rows(sql, &params).await? {
+    for row in tx.rows(sql, params).await? {
         notices.push(Notice {
             id: row.get("id")?,
             endpoint: row.get::<Option<i64>>("endpoint_id")?.map(EndpointId),

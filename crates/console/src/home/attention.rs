@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use model::{Endpoint, EndpointStatus, Role};
 
 use super::{Seen, dead_count, name};
+use crate::event::named;
 use crate::page::button;
 use crate::time;
 use crate::visitor::{In, Viewer};
@@ -39,16 +40,12 @@ fn items(of: &In<Viewer>, seen: &Seen) -> Vec<Item> {
     let may = of.may(Role::Member);
     let path = |rest: String| of.path(&rest);
     let mut items = Vec::new();
-    for s in seen
-        .standings
-        .values()
-        .filter(|s| !s.circuit_closed)
-        .take(OF_KIND_MAX)
-    {
+    let down = seen.standings.iter().filter(|s| !s.circuit_closed);
+    for s in down.take(OF_KIND_MAX) {
         items.push(Item {
             key: format!("down {}", s.endpoint),
             is_bad: true,
-            what: html! { strong { (seen.name(s.endpoint)) } " does not take anything: it is only tried now and then. " (super::grouped(s.waiting + s.retrying)) " documents wait." },
+            what: html! { strong { (named(of, s.endpoint)) } " does not take anything: it is only tried now and then. " (super::grouped(s.waiting + s.retrying)) " documents wait." },
             mends: html! {
                 @if may { (button(&path(format!("/endpoints/{}/retry", s.endpoint)), "Try again now", "", None)) }
                 a href=(path(format!("/deliveries?state=retrying&endpointId={}", s.endpoint))) { "See its answers" }
@@ -60,7 +57,7 @@ fn items(of: &In<Viewer>, seen: &Seen) -> Vec<Item> {
         items.push(Item {
             key: format!("dead {id}"),
             is_bad: true,
-            what: html! { strong { (words) " dead letters" } " at " (seen.name(*id)) ": they are not tried any more." },
+            what: html! { strong { (words) " dead letters" } " at " (named(of, *id)) ": they are not tried any more." },
             mends: html! {
                 @if may { a.button href=(path(format!("/deliveries/preview?endpointId={id}"))) { "Send them again…" } }
                 a href=(path(format!("/deliveries?state=dead&endpointId={id}"))) { "See why" }
@@ -70,20 +67,20 @@ fn items(of: &In<Viewer>, seen: &Seen) -> Vec<Item> {
     for endpoint in seen.troubled.iter().take(OF_KIND_MAX) {
         items.extend(of_endpoint(of, &endpoint.endpoint, may));
     }
-    for drift in seen.drift.iter().take(OF_KIND_MAX) {
+    for ((id, code), count) in seen.drift.iter().take(OF_KIND_MAX) {
         items.push(Item {
-            key: format!("drift {} {}", drift.0, drift.1),
+            key: format!("drift {id} {code}"),
             is_bad: false,
-            what: html! { strong { (seen.name(drift.0)) } " publishes " code { (drift.1) } " with " (drift.2) @if drift.2 == 1 { " attribute" } @else { " attributes" } " other than declared." },
+            what: html! { strong { (named(of, *id)) } " publishes " code { (code) } " with " (count) @if *count == 1 { " attribute" } @else { " attributes" } " other than declared." },
             mends: html! {
                 @if may {
                     form.inline method="post" action=(of.path("/schema-drift/declare")) {
-                        input type="hidden" name="endpointId" value=(drift.0);
-                        input type="hidden" name="code" value=(drift.1);
+                        input type="hidden" name="endpointId" value=(id);
+                        input type="hidden" name="code" value=(code);
                         button type="submit" { "Declare them" }
                     }
                 }
-                a href=(path(format!("/schema-drift?endpointId={}", drift.0))) { "See which" }
+                a href=(path(format!("/schema-drift?endpointId={id}"))) { "See which" }
             },
         });
     }
