@@ -27,6 +27,24 @@ pub(super) struct Way {
     pub is_live: bool,
 }
 
+/// What subscriptions of one destination to one code share.
+struct Shared {
+    to: EndpointId,
+    /// Tenths of an event a minute, in any namespace.
+    any: u64,
+    /// Of subscriptions to one namespace each: these events are among those of any namespace, and go out once.
+    narrow: u64,
+    is_live: bool,
+}
+
+impl Shared {
+    fn add(&mut self, other: &Self) {
+        self.any += other.any;
+        self.narrow += other.narrow;
+        self.is_live |= other.is_live;
+    }
+}
+
 /// Those of an account.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
@@ -56,36 +74,39 @@ impl Ways {
                 let tenths = rates.tenths_a_minute(one.id);
                 idle += usize::from(tenths == 0);
                 if tenths > 0 || idle <= IDLE_MAX {
-                    let (to, is_live) = (one.destination, one.enabled);
-                    route.push(Way {
-                        from,
-                        code: 0,
-                        to,
-                        tenths,
-                        is_live,
+                    let (any, narrow) = match one.namespace {
+                        None => (tenths, 0),
+                        Some(_) => (0, tenths),
+                    };
+                    route.push(Shared {
+                        to: one.destination,
+                        any,
+                        narrow,
+                        is_live: one.enabled,
                     });
                 }
             }
             if route.is_empty() {
                 return;
             }
-            let number = numbers.get(name).copied().unwrap_or(numbers.len());
-            if number == numbers.len() {
-                numbers.insert(name.to_owned(), number);
+            let code = numbers.get(name).copied().unwrap_or(numbers.len());
+            if code == numbers.len() {
+                numbers.insert(name.to_owned(), code);
             }
-            // A destination may have one for each namespace.
-            route.sort_unstable_by_key(|way| way.to);
-            route.dedup_by(|other, way| {
-                let is_same = other.to == way.to;
+            route.sort_unstable_by_key(|shared| shared.to);
+            route.dedup_by(|other, shared| {
+                let is_same = other.to == shared.to;
                 if is_same {
-                    way.tenths += other.tenths;
-                    way.is_live |= other.is_live;
+                    shared.add(other);
                 }
                 is_same
             });
-            all.extend(route.drain(..).map(|way| Way {
-                code: number,
-                ..way
+            all.extend(route.drain(..).map(|shared| Way {
+                from,
+                code,
+                to: shared.to,
+                tenths: shared.any.max(shared.narrow),
+                is_live: shared.is_live,
             }));
         });
         let mut codes: Vec<(String, usize)> = numbers.into_iter().collect();

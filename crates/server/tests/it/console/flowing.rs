@@ -138,3 +138,99 @@ async fn what_draws_the_last_hour_comes_from_here_and_packed_for_whoever_unpacks
         .text();
     assert!(!list.contains("uplot"), "{list}");
 }
+
+#[tokio::test]
+async fn of_many_kinds_of_events_the_busiest_are_drawn_and_the_others_as_one() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let receiver = Receiver::start().await;
+    let codes: Vec<String> = (0..12).map(|number| format!("code{number:02}")).collect();
+    let names: Vec<&str> = codes.iter().map(String::as_str).collect();
+    let shop = hub.publisher(&account, &names).await;
+    let crm = hub.push_destination(&account, &receiver.url()).await;
+    for (number, code) in codes.iter().enumerate() {
+        hub.subscribe(&account, &shop, code, &crm).await;
+        for _ in 0..=number {
+            hub.published(&shop, event(code, "ada@example.com", 1))
+                .await;
+        }
+    }
+    // The same way once more: for one namespace only. It counts as one, and once more what flows.
+    let again = hub::subscription::NewSubscription {
+        publisher: shop.id,
+        code: codes[11].clone(),
+        namespace: Some("com.ibm.commerce.ubx".to_owned()),
+        destination: crm.id,
+    };
+    let scope = hub::Scope(account.id);
+    let again = hub
+        .server
+        .hub
+        .subscription_create(&hub::Actor::OPERATOR, scope, again);
+    again.await.expect("subscribed");
+    hub.settle().await;
+    hub.person("vera@example.com", &[(account.id, Role::Viewer)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("vera@example.com").await;
+    let path = format!("/console/{}", account.id);
+    let home = browser.get(&path).await.text();
+    assert!(
+        home.contains("12 kinds of events on 12 ways"),
+        "a way is drawn once: {home}"
+    );
+    assert!(home.contains("Web shop → code11: 12 a minute"), "{home}");
+    // Nine are drawn; of the others, 1 + 2 + 3 events.
+    assert!(home.contains("Web shop → code03: 4.0 a minute"), "{home}");
+    assert!(home.contains("Web shop → others: 6.0 a minute"), "{home}");
+    assert!(!home.contains("Web shop → code02"), "{home}");
+    let rows: Vec<&str> = home.split("data-key=\"").skip(1).collect();
+    let busiest = format!("{} {} code11\"", shop.id, crm.id);
+    let first_row = rows.iter().find(|row| row.contains(" code"));
+    assert!(
+        first_row.is_some_and(|row| row.starts_with(&busiest)),
+        "the busiest first: {home}"
+    );
+
+    // The paths of what is searched for are drawn alone.
+    let some = browser
+        .get(&format!(
+            "{path}/subscriptions?view=paths&code=code0&to=crm"
+        ))
+        .await
+        .text();
+    assert!(some.contains("10 kinds of events on 10 ways"), "{some}");
+    assert!(!some.contains("code11:"), "{some}");
+    let none = browser
+        .get(&format!("{path}/subscriptions?view=paths&to=nobody"))
+        .await
+        .text();
+    assert!(none.contains("No subscription fits."), "{none}");
+}
+
+#[tokio::test]
+async fn the_latest_notices_stand_first() {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let shop = hub.publisher(&account, &["cartAdd"]).await;
+    for number in 0..4 {
+        let receiver = Receiver::start().await;
+        receiver.answer_status(410);
+        let gone = hub.push_destination(&account, &receiver.url()).await;
+        hub.subscribe(&account, &shop, "cartAdd", &gone).await;
+        hub.published(&shop, event("cartAdd", "ada@example.com", number))
+            .await;
+        hub.settle().await;
+    }
+    hub.person("vera@example.com", &[(account.id, Role::Viewer)])
+        .await;
+    let mut browser = Browser::new(&hub);
+    browser.sign_in("vera@example.com").await;
+    let home = browser
+        .get(&format!("/console/{}", account.id))
+        .await
+        .text();
+    let notices = home.split("data-key=\"notice ").skip(1);
+    let shown: Vec<&str> = notices.filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(shown, ["4", "3", "2"], "{home}");
+}
