@@ -107,17 +107,17 @@ pub(crate) async fn page(of: In<Viewer>) -> Response {
     page::inside(&of, Place::Home, "Home", &content).into_response()
 }
 
-/// Subscriptions drawn, with what flows along them. `keep` must not look into the registry.
+/// Subscriptions drawn, with what flows along them; `None` if none is kept. `keep` must not look into the registry.
 pub(crate) async fn paths(
     of: &In<Viewer>,
     keep: impl Fn(&Subscription) -> bool,
-) -> hub::Result<Markup> {
+) -> hub::Result<Option<Markup>> {
     let (hub, scope) = (of.hub(), of.scope());
     let dead = hub.dead_letters(scope).await?;
     let dead = dead.into_iter().map(|(id, _)| id);
     let bad = in_trouble(&hub.standings_of(scope), dead);
     let ways = Ways::of(hub.registry(), scope.0, &hub.rates(scope), keep);
-    Ok(picture::draw(of, &ways, &bad))
+    Ok((!ways.all.is_empty()).then(|| picture::draw(of, &ways, &bad)))
 }
 
 /// The part of the first page that changes by itself.

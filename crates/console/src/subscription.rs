@@ -48,27 +48,40 @@ type Of = Path<(AccountId, SubscriptionId)>;
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
-    let found = find(&of, &asked);
-    let found = match found.await {
-        Ok(found) => found,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let is_drawn = asked.text("view") == "paths";
-    let paths = match is_drawn {
-        true => {
-            let wanted = Wanted::of(&of, &asked);
-            home::paths(&of, |s| wanted.keeps(s)).await
+    let content = match asked.text("view") {
+        "paths" if !asked.is_csv() => paths(&of, &asked).await,
+        _ => {
+            let found = match find(&of, &asked).await {
+                Ok(found) => found,
+                Err(error) => return problem::of(of.state(), &error),
+            };
+            let columns = columns(&of);
+            if asked.is_csv() {
+                return list::csv("subscriptions", &columns, &found);
+            }
+            Ok((!found.rows.is_empty()).then(|| {
+                html! {
+                    @if of.may(Role::Member) { (selection(&of)) }
+                    (list::table(&asked, "Subscriptions", &columns, &found))
+                }
+            }))
         }
-        false => Ok(html! {}),
     };
-    let paths = match paths {
-        Ok(paths) => paths,
-        Err(error) => return problem::of(of.state(), &error),
-    };
-    let columns = columns(&of);
-    if asked.is_csv() {
-        return list::csv("subscriptions", &columns, &found);
+    match content {
+        Ok(content) => shown(&of, &asked, content),
+        Err(error) => problem::of(of.state(), &error),
     }
+}
+
+/// `None` if there is nothing to draw.
+async fn paths(of: &In<Viewer>, asked: &Asked) -> hub::Result<Option<Markup>> {
+    let wanted = Wanted::of(of, asked);
+    home::paths(of, |s| wanted.keeps(s)).await
+}
+
+/// `found` is `None` if there is none.
+fn shown(of: &In<Viewer>, asked: &Asked, found: Option<Markup>) -> Response {
+    let is_drawn = asked.text("view") == "paths";
     let content = html! {
         div.title {
             h1 { "Subscriptions" }
@@ -79,18 +92,15 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
             a href=(asked.with("view", "paths")) aria-current=[is_drawn.then_some("page")] { "Paths" }
         }
         (asked.search(&[("code", "Event code"), ("from", "Publisher"), ("to", "Destination")]))
-        @if is_drawn && !found.rows.is_empty() {
-            (paths)
-        } @else if found.rows.is_empty() && asked.is_filtered() {
+        @if let Some(found) = found {
+            (found)
+        } @else if asked.is_filtered() {
             (nothing("No subscription fits.", &html! { a href=(of.path("/subscriptions")) { "Show all" } }))
-        } @else if found.rows.is_empty() {
-            (nothing("No destination is subscribed to anything.", &html! { p { "A subscription sends one kind of event of one publisher to one destination, from the moment it is made." } }))
         } @else {
-            @if of.may(Role::Member) { (selection(&of)) }
-            (list::table(&asked, "Subscriptions", &columns, &found))
+            (nothing("No destination is subscribed to anything.", &html! { p { "A subscription sends one kind of event of one publisher to one destination, from the moment it is made." } }))
         }
     };
-    page::inside(&of, Place::Subscriptions, "Subscriptions", &content).into_response()
+    page::inside(of, Place::Subscriptions, "Subscriptions", &content).into_response()
 }
 
 /// All from the store; those that are searched for from memory, which knows them all and has no index of their words.

@@ -288,11 +288,13 @@ impl Hub {
         let first = last - count + 1;
         let counted = self.traffic.counted();
         let links = counted.links.iter();
-        let events = links
+        let carried = links
             .filter(|(_, ring)| ring.account == scope.0)
             .map(|(id, ring)| (*id, (first..=last).map(|at| u64::from(ring.read(at))).sum()))
             .filter(|(_, events)| *events > 0);
-        let events = events.collect();
+        let mut events = HashMap::with_capacity(counted.links.len());
+        events.extend(carried);
+        drop(counted);
         // Of the minutes that were counted: not more than the process is old, and a minute at least.
         let begun = Timestamp::from_second(first * 60)
             .unwrap_or_default()
