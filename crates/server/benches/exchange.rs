@@ -53,7 +53,7 @@ use engines::Engines;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// All benchmarks, in the order in which they run.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "publish-single",
     "publish-strangers",
     "publish-batch",
@@ -68,6 +68,7 @@ const NAMES: [&str; 14] = [
     "audience",
     "audience-ten",
     "console",
+    "console-large",
 ];
 
 /// Those that say something about the engines; the others are about what is above them, or about the hub's own files.
@@ -169,7 +170,8 @@ async fn run(options: &Options) -> Result<()> {
             "wide" => wide::run(options.time).await?,
             "audience" => audience::run(1).await?,
             "audience-ten" => audience::run(10).await?,
-            "console" => console::run(options.time).await?,
+            "console" => console::run(options.time, &wide::WIDE).await?,
+            "console-large" => console::run(options.time, &wide::LARGE).await?,
             "backlog" => backlog::run(options.time).await?,
             "identity" => identity::run(&engines, options.identifiers).await?,
             _ => start::run().await?,

@@ -1,5 +1,5 @@
-//! The console where there is much: 10,000 endpoints with 100,000 subscriptions and what flows between them. The time of each
-//! page, from the first byte of the request to the last of the answer, one after another on one connection; and its bytes.
+//! The console where there is much: 10,000 endpoints, or 100,000, with 100,000 subscriptions and what flows between them. The
+//! time of each page, from the first byte of the request to the last of the answer, one after another on one connection; and its bytes.
 //! Next to them the floor: `/livez` on the same connection.
 
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use crate::figures::quantile;
 use crate::http::{Connection, once, request};
 use crate::load::{self, Numbers};
 use crate::receiver::Receiver;
-use crate::wide::{self, WIDE};
+use crate::wide::{self, Width};
 use crate::world::TOKEN;
 
 const EMAIL: &str = "ada@example.com";
@@ -60,9 +60,9 @@ const PAGES: [&str; 31] = [
     "/test-drive",
 ];
 
-pub(crate) async fn run(time: Duration) -> Result<()> {
+pub(crate) async fn run(time: Duration, width: &Width) -> Result<()> {
     let receiver = Receiver::start()?;
-    let (_world, hub, templates) = wide::start(&receiver, &WIDE).await?;
+    let (_world, hub, templates) = wide::start(&receiver, width).await?;
     let token = sign_in(hub.address).await?;
     let numbers = Numbers::default();
     load::closed(hub.address, &templates, CONNECTIONS, time / 2, &numbers).await?;

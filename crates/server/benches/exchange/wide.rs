@@ -41,6 +41,12 @@ pub(crate) const WIDE: Width = Width {
     publishers: 100,
     codes: 100,
 };
+/// As many endpoints as lists are to stay fast with.
+pub(crate) const LARGE: Width = Width {
+    destinations: 100_000,
+    publishers: 100,
+    codes: 100,
+};
 
 pub(crate) async fn run(time: Duration) -> Result<()> {
     let receiver = Receiver::start()?;
