@@ -122,13 +122,13 @@ fn form(of: &In<Viewer>, kinds: &[String]) -> Markup {
                 label { "Value" input type="text" name="value" required autocomplete="off" spellcheck="false"; }
                 label.choice { input type="checkbox" name="hashed" value="yes"; span { "The value is a hash" small { "hashes are found by the clear value, too" } } }
                 label.choice { input type="checkbox" name="case" value="yes"; span { "Letter case matters" } }
-                button.main type="submit" { "Look up" }
+                button.main type="submit" { "Look up this identifier" }
             }
             form.stack.panel method="post" action=(of.path("/identities/look-up")) {
                 h2 { "By x1Id" }
                 label { "x1Id" input type="text" name="x1Id" required autocomplete="off" spellcheck="false" aria-describedby="x1-help";
                     small #x1-help { "as it stands in delivered events; one that was merged is found, too" } }
-                button type="submit" { "Look up" }
+                button type="submit" { "Look up this x1Id" }
             }
         }
         datalist #kinds { @for kind in kinds { option value=(kind) {} } }
