@@ -114,9 +114,9 @@ async fn list(of: In<Partner>, uri: Uri) -> Response {
 
 fn columns<'a>(of: &'a In<Partner>) -> Vec<Column<'a, Application>> {
     vec![
-        list::column(
+        list::linked(
             "Name",
-            |a: &Application| html! { a href=(of.path(&format!("/applications/{}", a.id))) { (name(a)) } },
+            |a: &Application| of.path(&format!("/applications/{}", a.id)),
             name,
         ),
         list::text("Provider", |a: &Application| a.provider_name().to_owned()),
