@@ -26,8 +26,7 @@ impl World {
         let crm = hub.push_destination(&account, &receiver.url()).await;
         let roles = [(account.id, Role::Member)];
         hub.person("mia@example.com", &roles).await;
-        let mut browser = Browser::new(&hub);
-        browser.sign_in("mia@example.com").await;
+        let browser = Browser::of(&hub, "mia@example.com").await;
         Self {
             hub,
             account,
@@ -51,9 +50,7 @@ impl World {
 
     async fn get(&mut self, rest: &str) -> String {
         let path = self.path(rest);
-        let answer = self.browser.get(&path).await;
-        assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
-        answer.text()
+        self.browser.page(&path).await
     }
 
     /// Sends a form and answers the page that says what happened.
@@ -374,8 +371,7 @@ async fn a_product_is_registered_from_its_application_with_what_its_provider_ask
     let account = hub.account().await;
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut browser = Browser::new(hub);
-    browser.sign_in("mia@example.com").await;
+    let mut browser = Browser::of(hub, "mia@example.com").await;
     let new = format!("/console/{}/endpoints/new", account.id);
     let choices = browser.get(&new).await.text();
     let link = format!("{new}?application={}", acme.application);
@@ -443,8 +439,7 @@ async fn a_destination_in_pilot_is_sent_a_test_event() {
         .expect("defined");
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("mia@example.com").await;
+    let mut browser = Browser::of(&hub, "mia@example.com").await;
     let path = format!("/console/{}/endpoints/{}", account.id, crm.id);
     let page = browser.get(&path).await.text();
     assert!(page.contains("Send a test event"), "{page}");
