@@ -8,6 +8,7 @@ use crate::harness::{TestHub, event};
 #[tokio::test]
 async fn the_picture_says_how_much_flows_each_minute_and_where_it_goes() {
     let flow = Flow::start(&["cartAdd", "cartRemove"]).await;
+    flow.subscribe(&["cartAdd", "cartRemove"]).await;
     let (hub, account, shop) = (&flow.hub, &flow.account, &flow.shop);
     for minute in 0..6 {
         hub.published(shop, event("cartAdd", "ada@example.com", minute))
@@ -51,6 +52,7 @@ async fn the_picture_says_how_much_flows_each_minute_and_where_it_goes() {
 #[tokio::test]
 async fn what_is_in_trouble_is_named_with_the_button_that_mends_it() {
     let flow = Flow::start(&["cartAdd"]).await;
+    flow.subscribe(&["cartAdd"]).await;
     let (hub, account, shop) = (&flow.hub, &flow.account, &flow.shop);
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;

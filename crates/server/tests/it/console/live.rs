@@ -81,6 +81,7 @@ struct World {
 impl World {
     async fn start() -> Self {
         let flow = Flow::start(&["cartAdd"]).await;
+        flow.subscribe(&["cartAdd"]).await;
         let body = event("cartAdd", "ada@example.com", 5);
         flow.hub.published(&flow.shop, body).await;
         flow.hub.settle().await;
