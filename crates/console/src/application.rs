@@ -20,7 +20,7 @@ use maud::{Markup, html};
 use model::{AccountId, Application, ApplicationId, Deployment, Environment, Role, Visibility};
 
 use crate::ConsoleState;
-use crate::document;
+use crate::document::{self, Field, Kind};
 use crate::form::Form;
 use crate::list::{self, Asked, Column};
 use crate::page::{self, Place, done, nothing};
@@ -65,6 +65,14 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 
 /// The account and the application of a path.
 type Of = Path<(AccountId, ApplicationId)>;
+
+/// The name that an application and a deployment have for people.
+const NAME: Field = Field {
+    pointer: "/displayName",
+    label: "Name",
+    help: "What people choose it by.",
+    kind: Kind::Line,
+};
 
 /// The name of an application, for people.
 fn name(application: &Application) -> String {
@@ -114,9 +122,9 @@ async fn list(of: In<Partner>, uri: Uri) -> Response {
 
 fn columns<'a>(of: &'a In<Partner>) -> Vec<Column<'a, Application>> {
     vec![
-        list::column(
+        list::linked(
             "Name",
-            |a: &Application| html! { a href=(of.path(&format!("/applications/{}", a.id))) { (name(a)) } },
+            |a: &Application| of.path(&format!("/applications/{}", a.id)),
             name,
         ),
         list::text("Provider", |a: &Application| a.provider_name().to_owned()),

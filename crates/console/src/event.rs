@@ -9,10 +9,10 @@ use axum::extract::Path;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::delivery::{Delivery, DeliveryState, ReplayFilter};
+use hub::delivery::{Delivery, DeliveryState, EventView, ReplayFilter};
 use hub::event::{EventFilter, Listed};
 use maud::{Markup, html};
-use model::{AccountId, Endpoint, EndpointId, EventRef, Role};
+use model::{AccountId, Endpoint, EndpointId, EventRef, Invalid, Role};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
@@ -185,12 +185,18 @@ pub(crate) fn called<R>(of: &In<R>, text: &str) -> HashSet<EndpointId> {
     found.iter().map(|entry| entry.endpoint.id).collect()
 }
 
+/// The event that an address names.
+fn id_of(text: &str) -> hub::Result<EventRef> {
+    let id = text.parse::<EventRef>();
+    id.map_err(|error| Invalid::one("", "id", error.to_string()).into())
+}
+
+async fn found(of: &In<Viewer>, id: &str) -> hub::Result<EventView> {
+    of.hub().event(of.scope(), id_of(id)?).await
+}
+
 async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Response {
-    let id = match id.parse::<EventRef>() {
-        Ok(id) => id,
-        Err(error) => return problem::invalid(of.state(), &error.to_string()),
-    };
-    let event = match of.hub().event(of.scope(), id).await {
+    let event = match found(&of, &id).await {
         Ok(event) => event,
         Err(error) => return problem::of(of.state(), &error),
     };
@@ -198,7 +204,7 @@ async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Respon
         div.title {
             h1 { "Event " code { (event.code) } }
             @if of.may(Role::Member) && !event.deliveries.is_empty() {
-                (page::button(&of.path(&format!("/events/{id}/replay")), "Send it again to all", "", Some("Send this event again to every destination it is for? Receivers know repeats by their webhook-id.")))
+                (page::button(&of.path(&format!("/events/{}/replay", event.id)), "Send it again to all", "", Some("Send this event again to every destination it is for? Receivers know repeats by their webhook-id.")))
             }
         }
         dl.properties {
@@ -208,7 +214,7 @@ async fn one(of: In<Viewer>, Path((_, id)): Path<(AccountId, String)>) -> Respon
         }
         h2 { "Its journey" }
         @if event.deliveries.is_empty() { p { "No destination was subscribed to it when it was published." } }
-        @for delivery in &event.deliveries { (journey(&of, id, delivery)) }
+        @for delivery in &event.deliveries { (journey(&of, event.id, delivery)) }
         h2 { "As it was published" }
         pre.code tabindex="0" { (pretty(&event.body)) }
     };
@@ -239,9 +245,9 @@ fn journey(of: &In<Viewer>, id: EventRef, delivery: &Delivery) -> Markup {
 }
 
 async fn replay(of: In<Member>, Path((_, id)): Path<(AccountId, String)>) -> Response {
-    let id = match id.parse::<EventRef>() {
+    let id = match id_of(&id) {
         Ok(id) => id,
-        Err(error) => return problem::invalid(of.state(), &error.to_string()),
+        Err(error) => return problem::of(of.state(), &error),
     };
     let filter = ReplayFilter {
         events: vec![id],

@@ -43,7 +43,7 @@ pub(crate) fn routes() -> Router<ConsoleState> {
 type Of = Path<(AccountId, JobId)>;
 
 /// A category, for people.
-pub(crate) fn what(category: JobCategory) -> &'static str {
+fn what(category: JobCategory) -> &'static str {
     match category {
         JobCategory::SegmentExport => "Audience shared",
         JobCategory::IdentityImport => "Identities learnt",
@@ -53,7 +53,7 @@ pub(crate) fn what(category: JobCategory) -> &'static str {
 }
 
 /// A status, for people, and how it is shown.
-pub(crate) fn status_words(status: JobStatus) -> (&'static str, &'static str) {
+fn status_words(status: JobStatus) -> (&'static str, &'static str) {
     match status {
         JobStatus::Scheduled => ("waits for its turn", "pending"),
         JobStatus::InProgress => ("under way", "pending"),
@@ -69,6 +69,27 @@ pub(crate) fn status_words(status: JobStatus) -> (&'static str, &'static str) {
 pub(crate) fn status(status: JobStatus) -> Markup {
     let (word, class) = status_words(status);
     html! { span class={ "status " (class) } { (word) } }
+}
+
+/// A job, for people.
+pub(crate) fn title(job: &Job) -> String {
+    format!("{} {}", what(job.category), job.id)
+}
+
+/// The column of statuses.
+pub(crate) fn state<'a>() -> Column<'a, Job> {
+    list::column(
+        "State",
+        |job: &Job| status(job.status),
+        |job| status_words(job.status).0.to_owned(),
+    )
+}
+
+/// The choice between the categories.
+pub(crate) fn kinds(asked: &Asked) -> Markup {
+    let kinds = JobCategory::ALL.map(|category| (what(category), category.as_str()));
+    let kinds: Vec<_> = [("All", "")].into_iter().chain(kinds).collect();
+    asked.tabs("Kind", "category", &kinds)
 }
 
 async fn list(of: In<Viewer>, uri: Uri) -> Response {
@@ -92,11 +113,9 @@ async fn list(of: In<Viewer>, uri: Uri) -> Response {
     if asked.is_csv() {
         return list::csv("jobs", &columns, &found);
     }
-    let kinds = JobCategory::ALL.map(|category| (what(category), category.as_str()));
-    let kinds: Vec<_> = [("All", "")].into_iter().chain(kinds).collect();
     let content = html! {
         h1 { "Jobs" }
-        (asked.tabs("Kind", "category", &kinds))
+        (kinds(&asked))
         @if found.rows.is_empty() {
             (nothing("Nothing has been done here yet.", &html! { p { "Work that takes long, such as sharing an audience, is a job: it is done in steps, and can be followed here." } }))
         } @else {
@@ -110,16 +129,12 @@ fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Job>> {
     let linked = |id: Option<EndpointId>| html! { @if let Some(id) = id { (endpoint(of, id)) } };
     let words = |id: Option<EndpointId>| id.map_or_else(String::new, |id| named(of, id));
     vec![
-        list::column(
+        list::linked(
             "Job",
-            |job: &Job| html! { a href=(of.path(&format!("/jobs/{}", job.id))) { (what(job.category)) " " (job.id) } },
-            |job| format!("{} {}", what(job.category), job.id),
+            |job: &Job| of.path(&format!("/jobs/{}", job.id)),
+            title,
         ),
-        list::column(
-            "State",
-            |job: &Job| status(job.status),
-            |job| status_words(job.status).0.to_owned(),
-        ),
+        state(),
         list::column(
             "From",
             move |job: &Job| linked(job.producer),
@@ -147,7 +162,7 @@ async fn one(of: In<Viewer>, Path((_, id)): Of) -> Response {
     };
     let path = of.path(&format!("/jobs/{id}/progress"));
     let content = html! {
-        h1 { (what(job.category)) " " (job.id) }
+        h1 { (title(&job)) }
         div data-live=[(!job.status.is_final()).then_some(path)] { (progress::of(&of, &job).await) }
     };
     page::inside(&of, Place::Jobs, "Job", &content).into_response()

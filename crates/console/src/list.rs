@@ -243,6 +243,20 @@ pub(crate) fn column<'a, T>(
     }
 }
 
+/// A text that leads to the row's own page; in the file the text alone.
+pub(crate) fn linked<'a, T>(
+    name: &'a str,
+    to: impl Fn(&T) -> String + 'a,
+    text: impl Fn(&T) -> String + Clone + 'a,
+) -> Column<'a, T> {
+    let same = text.clone();
+    column(
+        name,
+        move |row| html! { a href=(to(row)) { (same(row)) } },
+        text,
+    )
+}
+
 /// Plain text, the same in both.
 pub(crate) fn text<'a, T>(
     name: &'a str,

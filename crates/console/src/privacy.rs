@@ -14,7 +14,7 @@ use model::job::{JobCategory, StepState};
 use model::privacy::Operation;
 
 use crate::ConsoleState;
-use crate::job::{status, status_words};
+use crate::job::state;
 use crate::list::{self, Asked, Column, Rows};
 use crate::live;
 use crate::page::{self, Place, nothing};
@@ -131,16 +131,12 @@ fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Job>> {
         }
     };
     vec![
-        list::column(
+        list::linked(
             "Request",
-            |job: &Job| html! { a href=(of.path(&format!("/jobs/{}", job.id))) { (asks(job)) " " (job.id) } },
+            |job: &Job| of.path(&format!("/jobs/{}", job.id)),
             |job| format!("{} {}", asks(job), job.id),
         ),
-        list::column(
-            "State",
-            |job: &Job| status(job.status),
-            |job| status_words(job.status).0.to_owned(),
-        ),
+        state(),
         list::text("Steps", step),
         list::number("Rows", |job: &Job| job.records.read),
         list::instant("Made", |job: &Job| Some(job.created_at)),

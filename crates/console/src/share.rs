@@ -115,9 +115,9 @@ fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Share>> {
         )
     };
     vec![
-        list::column(
+        list::linked(
             "Audience",
-            |share: &Share| html! { a href=(of.path(&format!("/shares/{}", share.id))) { (share.plan.destination_segment.name) } },
+            |share: &Share| of.path(&format!("/shares/{}", share.id)),
             |share| share.plan.destination_segment.name.clone(),
         ),
         list::column(

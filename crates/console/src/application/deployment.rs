@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use model::{AccountId, Application, ApplicationId, Deployment, DeploymentId, EventType, Role};
 use serde_json::{Value, json};
 
-use super::edit::violations;
-use super::onboarding;
+use super::edit::not_taken;
+use super::{NAME, onboarding};
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::document::{self, Editor, Field, Kind};
@@ -37,12 +37,7 @@ pub(super) fn routes() -> Router<ConsoleState> {
 pub(super) type Of = Path<(AccountId, ApplicationId, DeploymentId)>;
 
 const FIELDS: &[Field] = &[
-    Field {
-        pointer: "/displayName",
-        label: "Name",
-        help: "What people choose it by.",
-        kind: Kind::Line,
-    },
+    NAME,
     Field {
         pointer: "/description",
         label: "Description",
@@ -108,13 +103,9 @@ async fn create(of: In<Member>, Path((_, application)): super::Of, form: Form) -
                 &said,
             )
         }
-        Err(error) => match violations(error) {
-            Ok(invalid) => {
-                let editor = Editor::new(FIELDS, value).wrong(invalid);
-                refused(adding(&of, application, &editor))
-            }
-            Err(error) => problem::of(of.state(), &error),
-        },
+        Err(error) => not_taken(&of, FIELDS, value, error, |editor| {
+            adding(&of, application, editor)
+        }),
     }
 }
 
@@ -253,13 +244,9 @@ async fn save(of: In<Member>, Path((_, application, id)): Of, form: Form) -> Res
             let to = path(&of, application, &id, "");
             go(of.state(), &to, &Said::good("It is saved."))
         }
-        Err(error) => match violations(error) {
-            Ok(invalid) => {
-                let editor = Editor::new(FIELDS, value).wrong(invalid);
-                refused(changing(&of, application, &id, &editor))
-            }
-            Err(error) => problem::of(of.state(), &error),
-        },
+        Err(error) => not_taken(&of, FIELDS, value, error, |editor| {
+            changing(&of, application, &id, editor)
+        }),
     }
 }
 

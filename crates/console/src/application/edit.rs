@@ -8,7 +8,7 @@ use model::difference::difference;
 use model::{Application, ApplicationId, Invalid};
 use serde_json::{Value, json};
 
-use super::{Of, effects, name};
+use super::{NAME, Of, effects, name};
 use crate::cookie::Said;
 use crate::difference;
 use crate::document::{Editor, Field, Kind};
@@ -18,12 +18,7 @@ use crate::problem;
 use crate::visitor::{In, Member};
 
 const FIELDS: &[Field] = &[
-    Field {
-        pointer: "/displayName",
-        label: "Name",
-        help: "What people choose it by.",
-        kind: Kind::Line,
-    },
+    NAME,
     Field {
         pointer: "/providerName",
         label: "Provider",
@@ -130,15 +125,26 @@ pub(super) async fn create(of: In<Member>, form: Form) -> Response {
             let to = of.path(&format!("/applications/{}", application.id));
             go(of.state(), &to, &said)
         }
-        Err(error) => match violations(error) {
-            Ok(invalid) => refused(defining(&of, &Editor::new(FIELDS, value).wrong(invalid))),
-            Err(error) => problem::of(of.state(), &error),
-        },
+        Err(error) => not_taken(&of, FIELDS, value, error, |editor| defining(&of, editor)),
+    }
+}
+
+/// Why a verb did not take a document: on the page where it is written, or on one of its own.
+pub(super) fn not_taken(
+    of: &In<Member>,
+    fields: &'static [Field],
+    value: Value,
+    error: hub::Error,
+    page: impl FnOnce(&Editor) -> page::Page,
+) -> Response {
+    match violations(error) {
+        Ok(invalid) => refused(page(&Editor::new(fields, value).wrong(invalid))),
+        Err(error) => problem::of(of.state(), &error),
     }
 }
 
 /// What is wrong with a document, or why else a verb did not do it.
-pub(super) fn violations(error: hub::Error) -> Result<Invalid, hub::Error> {
+fn violations(error: hub::Error) -> Result<Invalid, hub::Error> {
     match error {
         hub::Error::Invalid(invalid) => Ok(invalid),
         hub::Error::Conflict(why) => Ok(Invalid::one("", "conflict", why)),
@@ -189,13 +195,9 @@ pub(super) async fn preview(of: In<Member>, Path((_, id)): Of, form: Form) -> Re
         .application_put(&actor, of.scope(), id, &value, Run::Dry);
     match tried.await {
         Ok((after, effects)) => previewed(&of, &before, &after, &effects).into_response(),
-        Err(error) => match violations(error) {
-            Ok(invalid) => {
-                let editor = Editor::new(FIELDS, value).wrong(invalid);
-                refused(changing(&of, &before, &editor))
-            }
-            Err(error) => problem::of(of.state(), &error),
-        },
+        Err(error) => not_taken(&of, FIELDS, value, error, |editor| {
+            changing(&of, &before, editor)
+        }),
     }
 }
 

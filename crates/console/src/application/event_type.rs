@@ -11,7 +11,7 @@ use model::{ApplicationId, DeploymentId, EventTypeId};
 use serde_json::{Value, json};
 
 use super::deployment::{Of, path};
-use super::edit::{confirm, violations};
+use super::edit::{confirm, not_taken};
 use super::effects;
 use crate::ConsoleState;
 use crate::cookie::Said;
@@ -145,13 +145,9 @@ fn wrong(
     value: Value,
     error: hub::Error,
 ) -> Response {
-    match violations(error) {
-        Ok(invalid) => {
-            let editor = Editor::new(FIELDS, value).wrong(invalid);
-            refused(adding(of, application, id, &editor))
-        }
-        Err(error) => problem::of(of.state(), &error),
-    }
+    not_taken(of, FIELDS, value, error, |editor| {
+        adding(of, application, id, editor)
+    })
 }
 
 /// What removing a code would do.

@@ -13,7 +13,7 @@ use model::{ApplicationId, DeploymentId};
 use serde_json::{Value, json};
 
 use super::deployment::{Of, path};
-use super::edit::violations;
+use super::edit::not_taken;
 use crate::ConsoleState;
 use crate::cookie::Said;
 use crate::document::{Editor, Field, Kind};
@@ -167,13 +167,9 @@ async fn save(of: In<Member>, Path((_, application, id)): Of, form: Form) -> Res
                 &Said::good("It is saved: this is what users see from now on."),
             )
         }
-        Err(error) => match violations(error) {
-            Ok(invalid) => {
-                let editor = Editor::new(FIELDS, value).wrong(invalid);
-                refused(editing(&of, which, &editor, None))
-            }
-            Err(error) => problem::of(of.state(), &error),
-        },
+        Err(error) => not_taken(&of, FIELDS, value, error, |editor| {
+            editing(&of, which, editor, None)
+        }),
     }
 }
 

@@ -113,9 +113,9 @@ fn columns<'a>(
     waiting: &'a HashMap<EndpointId, u64>,
 ) -> Vec<Column<'a, Entry>> {
     vec![
-        list::column(
+        list::linked(
             "Name",
-            |e: &Entry| html! { a href=(of.path(&format!("/endpoints/{}", e.endpoint.id))) { (name(&e.endpoint)) } },
+            |e: &Entry| of.path(&format!("/endpoints/{}", e.endpoint.id)),
             |e| name(&e.endpoint),
         )
         .sorted_by("name"),

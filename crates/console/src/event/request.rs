@@ -4,9 +4,9 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use model::{AccountId, EndpointId, EventRef};
+use model::{AccountId, EndpointId};
 
-use super::endpoint;
+use super::{endpoint, found};
 use crate::delivery;
 use crate::page::{self, Place};
 use crate::problem;
@@ -16,11 +16,7 @@ pub(super) async fn page(
     of: In<Viewer>,
     Path((_, id, to)): Path<(AccountId, String, EndpointId)>,
 ) -> Response {
-    let id = match id.parse::<EventRef>() {
-        Ok(id) => id,
-        Err(error) => return problem::invalid(of.state(), &error.to_string()),
-    };
-    let event = match of.hub().event(of.scope(), id).await {
+    let event = match found(&of, &id).await {
         Ok(event) => event,
         Err(error) => return problem::of(of.state(), &error),
     };
@@ -32,7 +28,7 @@ pub(super) async fn page(
     let delivery = event.deliveries.iter().find(|d| d.endpoint == to);
     let content = html! {
         h1 { "Event " code { (event.code) } " to " (endpoint(&of, to)) }
-        p { a href=(of.path(&format!("/events/{id}"))) { "The event and its other destinations" } }
+        p { a href=(of.path(&format!("/events/{}", event.id))) { "The event and its other destinations" } }
         @if let Some(delivery) = delivery {
             h2 { "How it stands " span class={ "status " (delivery.state.as_str()) } { (delivery.state.as_str()) } }
             @if let Some(exception) = &delivery.exception { (delivery::attempts(exception)) }

@@ -79,9 +79,9 @@ fn columns<'a>(of: &'a Operator) -> Vec<Column<'a, Account>> {
         limit.map_or_else(String::new, |limit| format!("{limit} events {what}"))
     };
     vec![
-        list::column(
+        list::linked(
             "Name",
-            |a: &Account| html! { a href={ "/console/" (a.id) } { (a.name) } },
+            |a: &Account| format!("/console/{}", a.id),
             |a| a.name.clone(),
         ),
         list::text("Number", |a: &Account| a.id.to_string()),

@@ -9,7 +9,7 @@ use maud::html;
 use model::job::{JobCategory, JobStatus};
 
 use crate::ConsoleState;
-use crate::job::{status, status_words, what};
+use crate::job::{kinds, state, title};
 use crate::list::{self, Asked, Column};
 use crate::page::{self, nothing};
 use crate::problem;
@@ -41,8 +41,6 @@ async fn jobs(of: Operator, uri: Uri) -> Response {
     if asked.is_csv() {
         return list::csv("jobs", &columns, &found);
     }
-    let kinds = JobCategory::ALL.map(|category| (what(category), category.as_str()));
-    let kinds: Vec<_> = [("All", "")].into_iter().chain(kinds).collect();
     let states = [
         ("Any state", ""),
         ("Under way", JobStatus::InProgress.as_str()),
@@ -52,7 +50,7 @@ async fn jobs(of: Operator, uri: Uri) -> Response {
     ];
     let content = html! {
         h1 { "Jobs of all accounts" }
-        (asked.tabs("Kind", "category", &kinds))
+        (kinds(&asked))
         (asked.tabs("State", "status", &states))
         @if found.rows.is_empty() {
             (nothing("There is no such job.", &html! { p { "Work that takes long, such as sharing an audience, is a job." } }))
@@ -69,17 +67,13 @@ fn columns<'a>(of: &'a Operator) -> Vec<Column<'a, Job>> {
         account.map_or_else(|| job.account.to_string(), |account| account.name.clone())
     };
     vec![
-        list::column(
+        list::linked(
             "Job",
-            |job: &Job| html! { a href={ "/console/" (job.account) "/jobs/" (job.id) } { (what(job.category)) " " (job.id) } },
-            |job| format!("{} {}", what(job.category), job.id),
+            |job: &Job| format!("/console/{}/jobs/{}", job.account, job.id),
+            title,
         ),
         list::text("Account", account),
-        list::column(
-            "State",
-            |job: &Job| status(job.status),
-            |job| status_words(job.status).0.to_owned(),
-        ),
+        state(),
         list::text("Trouble", |job: &Job| job.error.clone().unwrap_or_default()),
         list::number("Rows read", |job: &Job| job.records.read),
         list::number("Sent", |job: &Job| job.records.sent),

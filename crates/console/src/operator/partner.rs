@@ -106,9 +106,9 @@ async fn partners(of: Operator, uri: Uri) -> Response {
 
 fn columns() -> Vec<Column<'static, Partner>> {
     vec![
-        list::column(
+        list::linked(
             "Product",
-            |p: &Partner| html! { a href=(path(p.id, "")) { (p.request.product) } },
+            |p: &Partner| path(p.id, ""),
             |p| p.request.product.clone(),
         ),
         list::text("Company", |p: &Partner| p.request.company.clone()),

@@ -52,9 +52,9 @@ async fn providers(of: Operator, uri: Uri) -> Response {
         Err(error) => return problem::of(of.state(), &error),
     };
     let columns = [
-        list::column(
+        list::linked(
             "Name",
-            |p: &Provider| html! { a href={ "/console/operator/providers/" (p.id) } { (p.name) } },
+            |p: &Provider| format!("/console/operator/providers/{}", p.id),
             |p| p.name.clone(),
         ),
         list::text("Number", |p: &Provider| p.id.to_string()),

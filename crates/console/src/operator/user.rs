@@ -48,11 +48,7 @@ async fn people(of: Operator, uri: Uri) -> Response {
         Err(error) => return problem::of(of.state(), &error),
     };
     let columns = [
-        list::column(
-            "Name",
-            |u: &User| html! { a href={ "/console/operator/people/" (u.id) } { (u.name) } },
-            |u| u.name.clone(),
-        ),
+        list::linked("Name", |u: &User| path(u.id, ""), |u| u.name.clone()),
         list::text("E-mail", |u: &User| u.email.to_string()),
         list::text("State", |u: &User| u.status.as_str().to_owned()),
         list::text("Operator", |u: &User| {

@@ -52,6 +52,21 @@ pub(crate) enum Trouble {
     Refused(String),
 }
 
+impl Trouble {
+    /// A call of this URL had no answer, or its answer broke off.
+    fn of_failure(url: &str, failure: &Failure) -> Self {
+        let why = format!("{url}: {failure}");
+        if failure.is_retryable() {
+            Self::Again {
+                why,
+                retry_after: None,
+            }
+        } else {
+            Self::Refused(why)
+        }
+    }
+}
+
 /// An endpoint that can be called about audiences.
 pub(crate) struct Peer {
     client: Client,
@@ -194,15 +209,7 @@ impl Peer {
 
     /// There was no answer.
     fn unanswered(&self, path: &str, failure: &Failure) -> Trouble {
-        let why = format!("{}{path}: {failure}", self.base);
-        if failure.is_retryable() {
-            Trouble::Again {
-                why,
-                retry_after: None,
-            }
-        } else {
-            Trouble::Refused(why)
-        }
+        Trouble::of_failure(&format!("{}{path}", self.base), failure)
     }
 
     /// There was one, and it is no success.

@@ -18,7 +18,7 @@ use model::Role;
 use serde_json::json;
 
 use crate::harness::people::PASSWORD;
-use crate::harness::{Answer, Http, TOKEN, TestHub, event};
+use crate::harness::{Answer, Http, Receiver, TOKEN, TestAccount, TestEndpoint, TestHub, event};
 
 /// What a browser says of a form that a page of the console has sent.
 const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
@@ -36,6 +36,13 @@ impl Browser {
             http: hub.http.clone(),
             cookies: Vec::new(),
         }
+    }
+
+    /// Somebody has signed in.
+    async fn of(hub: &TestHub, email: &str) -> Self {
+        let mut browser = Self::new(hub);
+        browser.sign_in(email).await;
+        browser
     }
 
     async fn get(&mut self, path: &str) -> Answer {
@@ -97,6 +104,20 @@ impl Browser {
         answer
     }
 
+    /// A page that must be there.
+    async fn page(&mut self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.text()
+    }
+
+    /// Sends a form and reads the page to which it leads.
+    async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.post(path, fields).await;
+        assert_eq!(answer.status, 303, "{path}: {}", answer.text());
+        self.page(location(&answer)).await
+    }
+
     async fn sign_in(&mut self, email: &str) {
         let fields = [("email", email), ("password", PASSWORD)];
         let answer = self.post("/console/sign-in", &fields).await;
@@ -106,6 +127,39 @@ impl Browser {
     fn session(&self) -> Option<&str> {
         let mut cookies = self.cookies.iter();
         cookies.find_map(|(name, value)| (name == "rialto_session").then_some(value.as_str()))
+    }
+}
+
+/// A web shop that publishes, and a CRM that may subscribe to it.
+struct Flow {
+    hub: TestHub,
+    account: TestAccount,
+    receiver: Receiver,
+    shop: TestEndpoint,
+    crm: TestEndpoint,
+}
+
+impl Flow {
+    async fn start(codes: &[&str]) -> Self {
+        let hub = TestHub::start().await;
+        let account = hub.account().await;
+        let receiver = Receiver::start().await;
+        let shop = hub.publisher(&account, codes).await;
+        let crm = hub.push_destination(&account, &receiver.url()).await;
+        Self {
+            hub,
+            account,
+            receiver,
+            shop,
+            crm,
+        }
+    }
+
+    async fn subscribe(&self, codes: &[&str]) {
+        for code in codes {
+            let (shop, crm) = (&self.shop, &self.crm);
+            self.hub.subscribe(&self.account, shop, code, crm).await;
+        }
     }
 }
 
@@ -387,7 +441,7 @@ const ONESELF: [&str; 5] = [
 ];
 
 /// The application 1 of an account, with the deployment `mails`: pages about them are in [`PAGES`].
-async fn product(hub: &TestHub, account: &crate::harness::TestAccount) {
+async fn product(hub: &TestHub, account: &TestAccount) {
     let (scope, actor) = (hub::Scope(account.id), hub::Actor::OPERATOR);
     let document = crate::application::mailer();
     let hub = &hub.server.hub;
@@ -414,8 +468,7 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
     for role in Role::ALL {
         let email = format!("{}@example.com", role.as_str());
         hub.person(&email, &[(account.id, role)]).await;
-        let mut browser = Browser::new(&hub);
-        browser.sign_in(&email).await;
+        let mut browser = Browser::of(&hub, &email).await;
         for &(rest, least) in PAGES {
             let expected = if role >= least { 200 } else { 403 };
             let answer = browser.get(&path(account.id, rest)).await;
@@ -438,8 +491,7 @@ async fn what_somebody_sees_follows_their_role_and_another_account_is_not_there(
         }
     }
     // An admin of an account is no operator.
-    let mut admin = Browser::new(&hub);
-    admin.sign_in("admin@example.com").await;
+    let mut admin = Browser::of(&hub, "admin@example.com").await;
     for rest in OPERATOR {
         let path = format!("/console/operator{rest}");
         assert_eq!(admin.get(&path).await.status, 403, "{path}");
@@ -474,8 +526,7 @@ async fn a_form_of_another_site_is_not_taken() {
     let shop = hub.publisher(&account, &["cartAdd"]).await;
     hub.person("ada@example.com", &[(account.id, Role::Admin)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("ada@example.com").await;
+    let mut browser = Browser::of(&hub, "ada@example.com").await;
     let mut forms: Vec<String> = FORMS
         .iter()
         .map(|(rest, _)| rest.replace("{}", &shop.id.to_string()))
@@ -588,7 +639,7 @@ async fn what_strangers_write_is_only_text() {
     const EVIL: &str = "<img src=x onerror=alert(1)>\"'><script>alert(1)</script>";
     let hub = TestHub::start().await;
     let account = hub.account().await;
-    let receiver = crate::harness::Receiver::start().await;
+    let receiver = Receiver::start().await;
     receiver.answer(|_| crate::harness::Reply::Body(400, EVIL.into()));
     let mut definition = crate::harness::publisher_definition();
     definition["name"] = EVIL.into();
@@ -609,8 +660,7 @@ async fn what_strangers_write_is_only_text() {
 
     hub.person("ada@example.com", &[(account.id, Role::Admin)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("ada@example.com").await;
+    let mut browser = Browser::of(&hub, "ada@example.com").await;
     let mut seen = 0;
     for rest in [
         String::new(),
@@ -664,8 +714,7 @@ async fn what_strangers_write_is_only_text() {
 async fn an_operator_opens_an_account_and_its_admin_takes_people_in() {
     let hub = TestHub::start().await;
     hub.operator("olga@example.com").await;
-    let mut olga = Browser::new(&hub);
-    olga.sign_in("olga@example.com").await;
+    let mut olga = Browser::of(&hub, "olga@example.com").await;
     for rest in OPERATOR {
         let answer = olga.get(&format!("/console/operator{rest}")).await;
         assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
@@ -721,8 +770,7 @@ async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
     let account = hub.account().await;
     hub.person("ada@example.com", &[(account.id, Role::Admin)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("ada@example.com").await;
+    let mut browser = Browser::of(&hub, "ada@example.com").await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
 
     let made = browser.post(&path("/endpoints/new"), &[]).await;
@@ -747,7 +795,7 @@ async fn from_the_first_key_to_a_replay_without_a_line_of_script() {
     assert!(home.contains("Nothing is subscribed to yet"), "{home}");
 
     let shop = hub.publisher(&account, &["cartAdd", "cartRemove"]).await;
-    let receiver = crate::harness::Receiver::start().await;
+    let receiver = Receiver::start().await;
     let crm = hub.push_destination(&account, &receiver.url()).await;
     let fields = [
         ("event", format!("{} cartAdd", shop.id)),

@@ -14,14 +14,25 @@ mod scene;
 mod sign_on;
 mod wide;
 
-use crate::harness::TestHub;
+use model::Role;
+use serde_json::json;
+
 use crate::harness::browser::Browser;
 use crate::harness::mix::embedded_only;
 use crate::harness::people::PASSWORD;
+use crate::harness::{TestAccount, TestHub};
 
 /// Whether browser tests have anything to do in this run.
 fn is_wanted() -> bool {
     embedded_only("pages do not depend on engines")
+}
+
+/// A hub with an account in which somebody has this role.
+async fn hub_with(email: &str, role: Role) -> (TestHub, TestAccount) {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    hub.person(email, &[(account.id, role)]).await;
+    (hub, account)
 }
 
 /// A browser in which somebody has signed in.
@@ -39,6 +50,12 @@ async fn sign_in(browser: &Browser, email: &str) {
     browser
         .until("!location.pathname.endsWith('/sign-in')")
         .await;
+}
+
+/// Whether a page is shown: what is asked for by a script is a piece of one.
+async fn is_whole(browser: &Browser) -> bool {
+    let is_whole = browser.script("return document.doctype !== null", json!([]));
+    is_whole.await == json!(true)
 }
 
 /// `/console/17`, of a browser that is somewhere inside it.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use engine::ManualClock;
-use model::{Role, Secret};
+use model::Role;
 use serde_json::{Value, json};
 use server::config::Config;
 
-use crate::harness::oidc::{CLIENT, Provider, SECRET};
+use crate::harness::oidc::Provider;
 use crate::harness::people::PASSWORD;
 use crate::harness::{Answer, TestHub, noon};
 
@@ -25,22 +24,13 @@ struct Back {
 
 impl SignOn {
     async fn start(change: impl FnOnce(&mut Config)) -> Self {
-        let clock = ManualClock::new(noon());
-        let provider = Provider::start(&clock).await;
-        let issuer = provider.issuer.clone();
-        let directory = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
-        let hub = TestHub::open(directory, clock, |config| {
-            config.oidc.issuer = issuer;
-            config.oidc.client_id = CLIENT.to_owned();
-            config.oidc.client_secret = Secret::new(SECRET);
+        let begun = TestHub::with_issuer(|config| {
             // Tenants' destinations are another matter than the operator's issuer.
             config.delivery.allow_private_destinations = false;
             change(config);
         });
-        Self {
-            hub: hub.await,
-            provider,
-        }
+        let (hub, provider) = begun.await;
+        Self { hub, provider }
     }
 
     async fn begin(&self) -> (String, String) {

@@ -5,7 +5,7 @@ use http::header::ACCEPT;
 use http::{HeaderValue, Method, StatusCode};
 use model::SegmentId;
 use model::invalid::shown;
-use outbound::{Call, Download, Failure};
+use outbound::{Call, Download};
 use serde_json::{Value, json};
 
 use super::{ANSWER_BYTES_MAX, EXCERPT_CHARS_MAX, Peer, Trouble, escaped, segment_path};
@@ -136,7 +136,7 @@ impl Data {
         loop {
             let out = if self.packed.is_empty() {
                 let next = self.download.next_chunk().await;
-                match next.map_err(|failure| self.broken(&failure))? {
+                match next.map_err(|failure| Trouble::of_failure(&self.url, &failure))? {
                     Some(packed) => {
                         self.packed = packed;
                         continue;
@@ -161,18 +161,6 @@ impl Data {
                 return Err(Trouble::Refused(why));
             }
             return Ok((!out.is_empty()).then_some(out));
-        }
-    }
-
-    fn broken(&self, failure: &Failure) -> Trouble {
-        let why = format!("{}: {failure}", self.url);
-        if failure.is_retryable() {
-            Trouble::Again {
-                why,
-                retry_after: None,
-            }
-        } else {
-            Trouble::Refused(why)
         }
     }
 

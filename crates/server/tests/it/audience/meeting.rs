@@ -1,11 +1,11 @@
 //! The four meetings: push and pull producers with push and pull consumers, with every call and body of the contract.
 
-use model::SegmentId;
 use model::endpoint::ShareAction;
 use model::job::JobStatus;
+use model::{JobId, SegmentId};
 use serde_json::json;
 
-use super::party::FIRST_ID;
+use super::party::{Book, FIRST_ID};
 use super::world::{Meeting, PUSH_PUSH, SEGMENT, World, people, people_hashed};
 use crate::harness::Reply;
 
@@ -110,7 +110,7 @@ async fn all_four_meetings_hand_over_the_same_200_000_rows() {
 }
 
 /// What a pull consumer does: looks for what is ready, fetches it, and says so.
-async fn fetch(world: &World, job: model::JobId) -> String {
+async fn fetch(world: &World, job: JobId) -> String {
     world.until(job, JobStatus::ReadyForDownload).await;
     let (http, key) = (&world.hub.http, &world.destination.key);
     let path = format!(
@@ -136,8 +136,8 @@ async fn fetch(world: &World, job: model::JobId) -> String {
     got.text()
 }
 
-#[tokio::test]
-async fn a_pull_producer_that_has_no_data_at_hand_makes_it_first() {
+/// The audience is asked of a pull producer that has it, and behaves otherwise than usual.
+async fn pulled(change: impl FnOnce(&mut Book)) -> (World, JobId) {
     let meeting = Meeting {
         source: "pull",
         ..PUSH_PUSH
@@ -146,9 +146,15 @@ async fn a_pull_producer_that_has_no_data_at_hand_makes_it_first() {
     {
         let mut book = world.producer.book();
         book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
-        book.exports_after = Some(2);
+        change(&mut book);
     }
     let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+    (world, job)
+}
+
+#[tokio::test]
+async fn a_pull_producer_that_has_no_data_at_hand_makes_it_first() {
+    let (world, job) = pulled(|book| book.exports_after = Some(2)).await;
     world.until(job, JobStatus::Completed).await;
     assert_eq!(
         String::from_utf8_lossy(&world.consumer.audience().body),
@@ -200,31 +206,18 @@ async fn what_a_pull_producer_packs_is_unpacked_and_what_was_cut_off_is_asked_fo
         packed
     };
     let archive: fn(&str) -> Vec<u8> = |text| [b"PK\x03\x04", text.as_bytes()].concat();
-    let meeting = Meeting {
-        source: "pull",
-        ..PUSH_PUSH
-    };
     for (packs, is_exported) in [(gzip, false), (zstd, false), (gzip, true)] {
-        let world = World::of(meeting).await;
-        {
-            let mut book = world.producer.book();
-            book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
+        let begun = pulled(|book| {
             book.packs = Some(packs);
             book.exports_after = is_exported.then_some(0);
-        }
-        let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+        });
+        let (world, job) = begun.await;
         world.until(job, JobStatus::Completed).await;
         let body = world.consumer.audience().body;
         assert_eq!(String::from_utf8_lossy(&body), GOLDEN);
     }
 
-    let world = World::of(meeting).await;
-    {
-        let mut book = world.producer.book();
-        book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
-        book.packs = Some(cut_off);
-    }
-    let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+    let (world, job) = pulled(|book| book.packs = Some(cut_off)).await;
     world.hub.settle().await;
     assert!(world.consumer.book().audiences.is_empty(), "not half of it");
     world.producer.book().packs = Some(zstd);
@@ -232,13 +225,7 @@ async fn what_a_pull_producer_packs_is_unpacked_and_what_was_cut_off_is_asked_fo
     let body = world.consumer.audience().body;
     assert_eq!(String::from_utf8_lossy(&body), GOLDEN);
 
-    let world = World::of(meeting).await;
-    {
-        let mut book = world.producer.book();
-        book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
-        book.packs = Some(archive);
-    }
-    let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+    let (world, job) = pulled(|book| book.packs = Some(archive)).await;
     let failed = world.until(job, JobStatus::Failed).await;
     let why = failed.error.unwrap_or_default();
     assert!(why.contains("zip archive"), "{why}");

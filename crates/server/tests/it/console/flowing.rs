@@ -2,97 +2,86 @@
 
 use model::Role;
 
-use super::{Browser, location};
-use crate::harness::{Receiver, TestHub, event};
+use super::{Browser, Flow, location};
+use crate::harness::{TestHub, event};
 
 #[tokio::test]
 async fn the_picture_says_how_much_flows_each_minute_and_where_it_goes() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let receiver = Receiver::start().await;
-    let shop = hub.publisher(&account, &["cartAdd", "cartRemove"]).await;
-    let crm = hub.push_destination(&account, &receiver.url()).await;
-    hub.subscribe(&account, &shop, "cartAdd", &crm).await;
-    hub.subscribe(&account, &shop, "cartRemove", &crm).await;
+    let flow = Flow::start(&["cartAdd", "cartRemove"]).await;
+    flow.subscribe(&["cartAdd", "cartRemove"]).await;
+    let (hub, account, shop) = (&flow.hub, &flow.account, &flow.shop);
     for minute in 0..6 {
-        hub.published(&shop, event("cartAdd", "ada@example.com", minute))
+        hub.published(shop, event("cartAdd", "ada@example.com", minute))
             .await;
     }
     hub.settle().await;
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("vera@example.com").await;
+    let mut browser = Browser::of(hub, "vera@example.com").await;
     let path = format!("/console/{}/flow", account.id);
-    let flow = browser.get(&path).await.text();
-    assert!(flow.contains("Web shop → cartAdd: 6.0 a minute"), "{flow}");
-    assert!(flow.contains("cartRemove: nothing just now"), "{flow}");
+    let page = browser.get(&path).await.text();
+    assert!(page.contains("Web shop → cartAdd: 6.0 a minute"), "{page}");
+    assert!(page.contains("cartRemove: nothing just now"), "{page}");
     assert!(
-        flow.contains("Published in the last hour: at most 6 a minute"),
-        "{flow}"
+        page.contains("Published in the last hour: at most 6 a minute"),
+        "{page}"
     );
     assert!(
-        flow.contains("Delivered in the last hour: at most 6 a minute"),
-        "{flow}"
+        page.contains("Delivered in the last hour: at most 6 a minute"),
+        "{page}"
     );
-    let link = format!("/subscriptions?code=cartAdd&amp;to={}", crm.id);
-    assert!(flow.contains(&link), "a click leads to what it is: {flow}");
+    let link = format!("/subscriptions?code=cartAdd&amp;to={}", flow.crm.id);
+    assert!(page.contains(&link), "a click leads to what it is: {page}");
 
     // Rates are of the last minutes; an hour later nothing of it is left.
     hub.pass(std::time::Duration::from_secs(10 * 60)).await;
-    let flow = browser.get(&path).await.text();
-    assert!(flow.contains("cartAdd: nothing just now"), "{flow}");
+    let page = browser.get(&path).await.text();
+    assert!(page.contains("cartAdd: nothing just now"), "{page}");
     assert!(
-        flow.contains("Published in the last hour: at most 6 a minute"),
-        "{flow}"
+        page.contains("Published in the last hour: at most 6 a minute"),
+        "{page}"
     );
     hub.pass(std::time::Duration::from_secs(60 * 60)).await;
-    let flow = browser.get(&path).await.text();
+    let page = browser.get(&path).await.text();
     assert!(
-        flow.contains("Published in the last hour: at most 0 a minute"),
-        "{flow}"
+        page.contains("Published in the last hour: at most 0 a minute"),
+        "{page}"
     );
 }
 
 #[tokio::test]
 async fn what_is_in_trouble_is_named_with_the_button_that_mends_it() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let receiver = Receiver::start().await;
-    let shop = hub.publisher(&account, &["cartAdd"]).await;
-    let crm = hub.push_destination(&account, &receiver.url()).await;
-    hub.subscribe(&account, &shop, "cartAdd", &crm).await;
+    let flow = Flow::start(&["cartAdd"]).await;
+    flow.subscribe(&["cartAdd"]).await;
+    let (hub, account, shop) = (&flow.hub, &flow.account, &flow.shop);
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("mia@example.com").await;
+    let mut browser = Browser::of(hub, "mia@example.com").await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
     let home = browser.get(&path("")).await.text();
     assert!(home.contains("Nothing: all is well."), "{home}");
 
-    receiver.answer_status(503);
+    flow.receiver.answer_status(503);
     for minute in 0..20 {
         let person = format!("person{minute}@example.com");
-        hub.published(&shop, event("cartAdd", &person, minute))
-            .await;
+        hub.published(shop, event("cartAdd", &person, minute)).await;
     }
     hub.settle().await;
     let home = browser.get(&path("")).await.text();
     assert!(home.contains("does not take anything"), "{home}");
     assert!(home.contains("in trouble"), "also in the picture: {home}");
-    let retry = path(&format!("/endpoints/{}/retry", crm.id));
+    let retry = path(&format!("/endpoints/{}/retry", flow.crm.id));
     assert!(home.contains(&retry), "{home}");
-    let mut viewer = Browser::new(&hub);
-    viewer.sign_in("vera@example.com").await;
+    let mut viewer = Browser::of(hub, "vera@example.com").await;
     let seen = viewer.get(&path("")).await.text();
     assert!(
         seen.contains("does not take anything") && !seen.contains(&retry),
         "who may not, has no button: {seen}"
     );
 
-    receiver.answer_status(200);
+    flow.receiver.answer_status(200);
     let tried = browser.post(&retry, &[]).await;
     let said = browser.get(location(&tried)).await.text();
     assert!(said.contains("documents are tried again now"), "{said}");
@@ -111,8 +100,7 @@ async fn what_draws_the_last_hour_comes_from_here_and_packed_for_whoever_unpacks
     hub.publisher(&account, &["cartAdd"]).await;
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("vera@example.com").await;
+    let mut browser = Browser::of(&hub, "vera@example.com").await;
     let home = browser
         .get(&format!("/console/{}", account.id))
         .await

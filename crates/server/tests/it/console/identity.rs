@@ -10,9 +10,7 @@ use crate::identity::seen;
 
 async fn signed_in(scene: &Scene, email: &str, role: Role) -> Browser {
     scene.hub.person(email, &[(scene.account.id, role)]).await;
-    let mut browser = Browser::new(&scene.hub);
-    browser.sign_in(email).await;
-    browser
+    Browser::of(&scene.hub, email).await
 }
 
 /// The first address of this beginning that a page has a form for.

@@ -26,8 +26,7 @@ async fn a_long_list_comes_page_by_page_and_as_one_file() {
     }
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("vera@example.com").await;
+    let mut browser = Browser::of(&hub, "vera@example.com").await;
 
     let mut address = format!("/console/{}/endpoints?q=endpoint", account.id);
     let mut rows = Vec::new();
@@ -78,8 +77,7 @@ async fn what_a_stranger_calls_a_product_is_no_formula_in_a_file() {
     hub.endpoint(&account, definition).await;
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("vera@example.com").await;
+    let mut browser = Browser::of(&hub, "vera@example.com").await;
     let path = format!("/console/{}/endpoints?format=csv", account.id);
     let text = browser.get(&path).await.text();
     let row = text.lines().nth(1).expect("a row");
@@ -94,8 +92,7 @@ async fn every_list_is_also_a_file() {
     let hub = TestHub::start().await;
     let account = hub.account().await;
     hub.operator("olga@example.com").await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("olga@example.com").await;
+    let mut browser = Browser::of(&hub, "olga@example.com").await;
     let inside = [
         "/endpoints",
         "/subscriptions",

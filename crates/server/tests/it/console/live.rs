@@ -6,8 +6,8 @@ use model::Role;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::Browser;
-use crate::harness::{Receiver, TestHub, event};
+use super::{Browser, Flow};
+use crate::harness::{TestHub, event};
 
 /// Longer than any test takes that is well.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,19 +80,15 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let hub = TestHub::start().await;
-        let account = hub.account().await;
-        let receiver = Receiver::start().await;
-        let shop = hub.publisher(&account, &["cartAdd"]).await;
-        let crm = hub.push_destination(&account, &receiver.url()).await;
-        hub.subscribe(&account, &shop, "cartAdd", &crm).await;
+        let flow = Flow::start(&["cartAdd"]).await;
+        flow.subscribe(&["cartAdd"]).await;
         let body = event("cartAdd", "ada@example.com", 5);
-        hub.published(&shop, body).await;
-        hub.settle().await;
+        flow.hub.published(&flow.shop, body).await;
+        flow.hub.settle().await;
+        let (hub, account) = (flow.hub, flow.account);
         let roles = [(account.id, Role::Viewer)];
         let viewer = hub.person("vera@example.com", &roles).await.id;
-        let mut browser = Browser::new(&hub);
-        browser.sign_in("vera@example.com").await;
+        let browser = Browser::of(&hub, "vera@example.com").await;
         Self {
             hub,
             account: account.id,
@@ -155,9 +151,7 @@ async fn a_stream_ends_with_the_session_and_with_the_role() {
     let (refused, _) = Stream::ask(&world.hub, &world.browser, &world.path(), "").await;
     assert!(refused.starts_with("HTTP/1.1 303"), "{refused}");
 
-    let mut other = Browser::new(&world.hub);
-    other.sign_in("vera@example.com").await;
-    world.browser = other;
+    world.browser = Browser::of(&world.hub, "vera@example.com").await;
     let mut stream = world.open(None).await;
     stream.until("\n\n").await;
     let scope = hub::Scope(world.account);

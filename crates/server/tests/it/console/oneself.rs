@@ -1,20 +1,17 @@
 //! Oneself: name, password, sessions, tokens, a forgotten password, and single sign-on in the browser.
 
-use engine::ManualClock;
-use model::{Role, Secret};
+use model::Role;
 use serde_json::{Value, json};
 
 use super::{Browser, location};
-use crate::harness::oidc::{CLIENT, Provider, SECRET};
+use crate::harness::oidc::Provider;
 use crate::harness::people::PASSWORD;
-use crate::harness::{Answer, TestHub, noon};
+use crate::harness::{Answer, TestHub};
 
 const NEXT: &str = "four new bridges in venice";
 
 async fn vera(hub: &TestHub) -> Browser {
-    let mut browser = Browser::new(hub);
-    browser.sign_in("vera@example.com").await;
-    browser
+    Browser::of(hub, "vera@example.com").await
 }
 
 #[tokio::test]
@@ -63,8 +60,7 @@ async fn a_new_password_ends_other_sessions_and_a_session_can_be_ended() {
     // Somebody else's session is not there.
     hub.person("eve@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut eve = Browser::new(&hub);
-    eve.sign_in("eve@example.com").await;
+    let mut eve = Browser::of(&hub, "eve@example.com").await;
     let list = here.get("/console/me/sessions").await.text();
     assert_eq!(list.matches("/end\"").count(), 0, "{list}");
     for id in 1..=5 {
@@ -195,19 +191,8 @@ struct SignOn {
 
 impl SignOn {
     async fn start() -> Self {
-        let clock = ManualClock::new(noon());
-        let provider = Provider::start(&clock).await;
-        let issuer = provider.issuer.clone();
-        let directory = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
-        let hub = TestHub::open(directory, clock, |config| {
-            config.oidc.issuer = issuer;
-            config.oidc.client_id = CLIENT.to_owned();
-            config.oidc.client_secret = Secret::new(SECRET);
-        });
-        Self {
-            hub: hub.await,
-            provider,
-        }
+        let (hub, provider) = TestHub::with_issuer(|_| {}).await;
+        Self { hub, provider }
     }
 
     /// To the issuer; the path by which the browser comes back.

@@ -5,28 +5,12 @@ use std::time::Duration;
 use model::Role;
 use serde_json::json;
 
-use super::{Browser, location};
+use super::Browser;
 use crate::harness::{TestHub, event, wait};
 
 async fn olga(hub: &TestHub) -> Browser {
     hub.operator("olga@example.com").await;
-    let mut browser = Browser::new(hub);
-    browser.sign_in("olga@example.com").await;
-    browser
-}
-
-async fn page(browser: &mut Browser, path: &str) -> String {
-    let answer = browser.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.text()
-}
-
-/// Sends a form; what the next page says.
-async fn send(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> String {
-    let answer = browser.post(path, fields).await;
-    assert_eq!(answer.status, 303, "{path}: {}", answer.text());
-    let to = location(&answer).to_owned();
-    page(browser, &to).await
+    Browser::of(hub, "olga@example.com").await
 }
 
 #[tokio::test]
@@ -46,12 +30,8 @@ async fn limits_are_for_operators_and_the_rest_for_the_accounts_admin() {
 
     let limits = [("second", ""), ("day", "100")];
     assert_eq!(ada.post(&path("/limits"), &limits).await.status, 403);
-    assert!(
-        !page(&mut ada, &path(""))
-            .await
-            .contains("for operators to set")
-    );
-    let set = send(&mut olga, &path("/limits"), &limits).await;
+    assert!(!ada.page(&path("")).await.contains("for operators to set"));
+    let set = olga.submit(&path("/limits"), &limits).await;
     assert!(
         set.contains("The limits are set") && set.contains("of the 100 events of today"),
         "{set}"
@@ -60,7 +40,7 @@ async fn limits_are_for_operators_and_the_rest_for_the_accounts_admin() {
     assert_eq!(wrong.status, 400);
     hub.published(&shop, event("cartAdd", "ada@example.com", 5))
         .await;
-    let used = page(&mut vera, &path("")).await;
+    let used = vera.page(&path("")).await;
     assert!(!used.contains("0 of the 100 events"), "{used}");
 
     let policy = [
@@ -68,7 +48,7 @@ async fn limits_are_for_operators_and_the_rest_for_the_accounts_admin() {
         ("identity", "on"),
         ("defaultRegion", "de"),
     ];
-    let saved = send(&mut ada, &path("/policy"), &policy).await;
+    let saved = ada.submit(&path("/policy"), &policy).await;
     assert!(saved.contains("The policy is saved"), "{saved}");
     let now = hub
         .server
@@ -79,12 +59,14 @@ async fn limits_are_for_operators_and_the_rest_for_the_accounts_admin() {
     assert_eq!(now.strictness, model::Strictness::Strict);
     assert_eq!(now.default_region.as_deref(), Some("DE"));
     assert_eq!(now.max_events_per_day, Some(100), "what was not said stays");
-    let nowhere = send(&mut ada, &path("/policy"), &[("defaultRegion", "XQ")]).await;
+    let nowhere = ada
+        .submit(&path("/policy"), &[("defaultRegion", "XQ")])
+        .await;
     assert!(nowhere.contains("defaultRegion:"), "{nowhere}");
-    let renamed = send(&mut ada, &path("/name"), &[("name", "Northwind")]).await;
+    let renamed = ada.submit(&path("/name"), &[("name", "Northwind")]).await;
     assert!(renamed.contains("It is called Northwind"), "{renamed}");
     assert!(
-        page(&mut vera, &path("")).await.contains("are refused"),
+        vera.page(&path("")).await.contains("are refused"),
         "a viewer reads the policy"
     );
     assert_eq!(vera.post(&path("/policy"), &policy).await.status, 403);
@@ -96,7 +78,7 @@ async fn limits_are_for_operators_and_the_rest_for_the_accounts_admin() {
         .and_then(|rest| rest.split('<').next());
     let key = format!("ra_{}", key.expect("a key"));
     assert_eq!(hub.http.get("/v1/application", &key).await.status, 200);
-    let list = page(&mut ada, &path("/keys")).await;
+    let list = ada.page(&path("/keys")).await;
     assert!(!list.contains(&key), "{list}");
     let revoke = list
         .split("action=\"")
@@ -105,20 +87,16 @@ async fn limits_are_for_operators_and_the_rest_for_the_accounts_admin() {
         .and_then(|rest| rest.split('"').next())
         .expect("a form")
         .to_owned();
-    send(&mut ada, &revoke, &[]).await;
+    ada.submit(&revoke, &[]).await;
     assert_eq!(hub.http.get("/v1/application", &key).await.status, 403);
 
-    let found = page(
-        &mut olga,
-        "/console/operator/accounts?q=northw&environment=production",
-    )
-    .await;
+    let found = olga
+        .page("/console/operator/accounts?q=northw&environment=production")
+        .await;
     assert!(found.contains(">Northwind<"), "{found}");
-    let none = page(
-        &mut olga,
-        "/console/operator/accounts?q=northw&environment=pilot",
-    )
-    .await;
+    let none = olga
+        .page("/console/operator/accounts?q=northw&environment=pilot")
+        .await;
     assert!(none.contains("No account is called so"), "{none}");
 }
 
@@ -130,26 +108,27 @@ async fn an_operator_disables_others_and_never_themselves() {
     let vera = hub
         .person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut other = Browser::new(&hub);
-    other.sign_in("vera@example.com").await;
+    let mut other = Browser::of(&hub, "vera@example.com").await;
     let path = |rest: &str| format!("/console/operator/people/{}{rest}", vera.id);
-    let shown = page(&mut olga, &path("")).await;
+    let shown = olga.page(&path("")).await;
     assert!(
         shown.contains("viewer") && shown.contains("What they changed"),
         "{shown}"
     );
-    let disabled = send(&mut olga, &path("/change"), &[("disabled", "true")]).await;
+    let disabled = olga.submit(&path("/change"), &[("disabled", "true")]).await;
     assert!(disabled.contains("status disabled"), "{disabled}");
     assert_eq!(other.get("/console/accounts").await.status, 303, "out");
-    let enabled = send(&mut olga, &path("/change"), &[("disabled", "false")]).await;
+    let enabled = olga
+        .submit(&path("/change"), &[("disabled", "false")])
+        .await;
     assert!(enabled.contains("status active"), "{enabled}");
-    let operator = send(&mut olga, &path("/change"), &[("operator", "true")]).await;
+    let operator = olga.submit(&path("/change"), &[("operator", "true")]).await;
     assert!(
         operator.contains("may do everything everywhere"),
         "{operator}"
     );
     other.sign_in("vera@example.com").await;
-    send(&mut olga, &path("/revoke"), &[]).await;
+    olga.submit(&path("/revoke"), &[]).await;
     assert_eq!(
         other.get("/console/accounts").await.status,
         303,
@@ -163,7 +142,7 @@ async fn an_operator_disables_others_and_never_themselves() {
         let own = format!("/console/operator/people/1{rest}");
         assert_eq!(olga.post(&own, &fields).await.status, 400, "{rest}");
     }
-    let gone = send(&mut olga, &path("/remove"), &[]).await;
+    let gone = olga.submit(&path("/remove"), &[]).await;
     assert!(
         gone.contains("They are removed") && !gone.contains("vera@example.com</td>"),
         "{gone}"
@@ -176,8 +155,7 @@ async fn an_invitation_is_shown_to_operators_and_mailed_for_others() {
     let account = hub.account().await;
     hub.person("ada@example.com", &[(account.id, Role::Admin)])
         .await;
-    let mut ada = Browser::new(&hub);
-    ada.sign_in("ada@example.com").await;
+    let mut ada = Browser::of(&hub, "ada@example.com").await;
     let fields = [("email", "new@example.com"), ("role", "viewer")];
     let invited = ada
         .post(&format!("/console/{}/people", account.id), &fields)
@@ -190,17 +168,15 @@ async fn an_invitation_is_shown_to_operators_and_mailed_for_others() {
     // It waits for a mail server, and an operator can give them another.
     let mut olga = olga(&hub).await;
     hub.settle().await;
-    let outbox = page(&mut olga, "/console/operator/outbox?kind=mail").await;
+    let outbox = olga.page("/console/operator/outbox?kind=mail").await;
     assert!(
         outbox.contains("waiting") && outbox.contains("no mail server"),
         "{outbox}"
     );
     assert!(!outbox.contains("ri_"), "no secret is shown: {outbox}");
-    let found = page(
-        &mut olga,
-        "/console/operator/people?email=new%40example.com",
-    )
-    .await;
+    let found = olga
+        .page("/console/operator/people?email=new%40example.com")
+        .await;
     let link = found
         .split("href=\"")
         .find(|rest| rest.starts_with("/console/operator/people/"));
@@ -225,12 +201,12 @@ async fn a_supplier_key_is_named_and_its_secret_never_shown() {
     ];
     let made = olga.post(path, &fields).await;
     assert_eq!(made.status, 200, "{}", made.text());
-    let list = page(&mut olga, path).await;
+    let list = olga.page(path).await;
     assert!(
         list.contains("tokens.example.com") && !list.contains("s3cret"),
         "{list}"
     );
-    let gone = send(&mut olga, &format!("{path}/keys/1/delete"), &[]).await;
+    let gone = olga.submit(&format!("{path}/keys/1/delete"), &[]).await;
     assert!(
         gone.contains("The key is forgotten") && !gone.contains("tokens.example.com"),
         "{gone}"
@@ -255,21 +231,23 @@ async fn jobs_of_all_accounts_storage_and_tasks_are_there_to_see() {
         .segments_refresh(&actor, hub::Scope(account.id), None);
     refreshed.await.expect("a job");
     let mut olga = olga(&hub).await;
-    let jobs = page(&mut olga, "/console/operator/jobs").await;
+    let jobs = olga.page("/console/operator/jobs").await;
     assert!(
         jobs.contains("Audience lists asked for") && jobs.contains(">Shop<"),
         "{jobs}"
     );
-    let failed = page(&mut olga, "/console/operator/jobs?category=gdprRequest").await;
+    let failed = olga
+        .page("/console/operator/jobs?category=gdprRequest")
+        .await;
     assert!(failed.contains("There is no such job"), "{failed}");
-    let storage = page(&mut olga, "/console/operator/storage").await;
+    let storage = olga.page("/console/operator/storage").await;
     assert!(
         storage.contains("of the 64.0 GiB") && storage.contains("iB</strong><span>accounts"),
         "{storage}"
     );
     let mut tasks = String::new();
     for _ in 0..100 {
-        tasks = page(&mut olga, "/console/operator/tasks/live").await;
+        tasks = olga.page("/console/operator/tasks/live").await;
         if ["retire", "jobs", "pack", "notify"]
             .iter()
             .all(|task| tasks.contains(&format!(">{task}<")))

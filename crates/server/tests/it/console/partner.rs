@@ -10,21 +10,6 @@ use crate::partner::{Office, series};
 
 const ADA: &str = "ada@northwind.example";
 
-/// A page that must be there.
-async fn page(browser: &mut Browser, path: &str) -> String {
-    let answer = browser.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.text()
-}
-
-/// Sends a form and reads the page to which it leads.
-async fn send(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> String {
-    let answer = browser.post(path, fields).await;
-    assert_eq!(answer.status, 303, "{path}: {}", answer.text());
-    let to = location(&answer).to_owned();
-    page(browser, &to).await
-}
-
 /// The value of a hidden field.
 fn hidden(page: &str, name: &str) -> String {
     let field = format!("name=\"{name}\" value=\"");
@@ -67,10 +52,8 @@ impl Way {
         office.hub.operator("olga@example.com").await;
         // Their invitations.
         assert_eq!(office.mails().await.len(), 2);
-        let mut ada = Browser::new(&office.hub);
-        ada.sign_in(ADA).await;
-        let mut olga = Browser::new(&office.hub);
-        olga.sign_in("olga@example.com").await;
+        let mut ada = Browser::of(&office.hub, ADA).await;
+        let mut olga = Browser::of(&office.hub, "olga@example.com").await;
 
         let refused = ada
             .post("/console/partner", &[("company", "Northwind")])
@@ -87,24 +70,26 @@ impl Way {
             ("exchanges", "Sends mails and tells who opened them"),
             ("form", "single"),
         ];
-        let asked = send(&mut ada, "/console/partner", &request).await;
+        let asked = ada.submit("/console/partner", &request).await;
         assert!(
             asked.contains("The request is sent") && asked.contains("Mailer of Northwind"),
             "{asked}"
         );
 
-        let overview = page(&mut olga, "/console/operator").await;
+        let overview = olga.page("/console/operator").await;
         assert!(overview.contains("1 request of a company"), "{overview}");
-        let partners = page(&mut olga, "/console/operator/partners?stage=requested").await;
+        let partners = olga
+            .page("/console/operator/partners?stage=requested")
+            .await;
         assert!(partners.contains(ADA), "{partners}");
         let partner = "/console/operator/partners/1".to_owned();
-        let taken = send(&mut olga, &format!("{partner}/nominate"), &[]).await;
+        let taken = olga.submit(&format!("{partner}/nominate"), &[]).await;
         assert!(
             taken.contains("is taken in") && taken.contains("Nobody is in its pilot account"),
             "{taken}"
         );
         series(&office.mails().await);
-        let invited = send(&mut olga, &format!("{partner}/contact"), &[]).await;
+        let invited = olga.submit(&format!("{partner}/contact"), &[]).await;
         assert!(
             invited.contains("is admin of the pilot account"),
             "{invited}"
@@ -112,7 +97,7 @@ impl Way {
 
         let home = ada.get("/console").await;
         let pilot = location(&home).to_owned();
-        let shown = page(&mut ada, &pilot).await;
+        let shown = ada.page(&pilot).await;
         assert!(
             shown.contains("data-environment=\"pilot\"")
                 && shown.contains("Nothing here reaches production"),
@@ -161,7 +146,7 @@ impl Way {
             ("was:/endpointTypes/event/source/enabled", "true"),
             ("field:/endpointTypes/event/source/enabled", "true"),
         ];
-        let defined = send(&mut self.ada, &new, &fields).await;
+        let defined = self.ada.submit(&new, &fields).await;
         assert!(
             defined.contains("Sends mail, and more") && defined.contains("Nothing is offered yet"),
             "{defined}"
@@ -169,12 +154,13 @@ impl Way {
 
         let deployment = json!({ "id": "mails", "displayName": "Mails" }).to_string();
         let fields = [("document", deployment.as_str())];
-        let added = send(
-            &mut self.ada,
-            &below(&self.pilot, "/applications/1/deployments/new"),
-            &fields,
-        )
-        .await;
+        let added = self
+            .ada
+            .submit(
+                &below(&self.pilot, "/applications/1/deployments/new"),
+                &fields,
+            )
+            .await;
         assert!(
             added.contains("It has none.") && added.contains("Nothing is said about it"),
             "{added}"
@@ -190,12 +176,10 @@ impl Way {
             "{preview}"
         );
         let document = hidden(&preview, "document");
-        let saved = send(
-            &mut self.ada,
-            &format!("{types}/save"),
-            &[("document", &document)],
-        )
-        .await;
+        let saved = self
+            .ada
+            .submit(&format!("{types}/save"), &[("document", &document)])
+            .await;
         assert!(saved.contains("emailOpen"), "{saved}");
 
         let onboarding = json!({ "onboardingType": "INSTRUCTIONSONLY", "instructions": "Paste the key into Settings." });
@@ -207,20 +191,20 @@ impl Way {
             preview.contains("What users will see") && preview.contains("<p>Paste the key"),
             "{preview}"
         );
-        let shown = page(&mut self.ada, &deployment).await;
+        let shown = self.ada.page(&deployment).await;
         assert!(
             shown.contains("Nothing is said about it"),
             "only looked at: {shown}"
         );
-        let saved = send(&mut self.ada, &path, &fields[..1]).await;
+        let saved = self.ada.submit(&path, &fields[..1]).await;
         assert!(saved.contains("Paste the key into Settings."), "{saved}");
     }
 
     /// Certified, with what is open not asked for.
     async fn certify(&mut self) {
-        let asked = send(&mut self.ada, &below(&self.pilot, "/review"), &[]).await;
+        let asked = self.ada.submit(&below(&self.pilot, "/review"), &[]).await;
         assert!(asked.contains("An operator looks at it now"), "{asked}");
-        let shown = page(&mut self.olga, &self.partner).await;
+        let shown = self.olga.page(&self.partner).await;
         let open: Vec<&str> = shown
             .split("name=\"waive\" value=\"")
             .skip(1)
@@ -233,7 +217,7 @@ impl Way {
             ("licence", "Exchange partner agreement"),
             ("licenceVersion", "1"),
         ];
-        let refused = send(&mut self.olga, &path, &fields).await;
+        let refused = self.olga.submit(&path, &fields).await;
         assert!(
             refused.contains("the checklist is not done")
                 || refused.contains("The checklist is not done"),
@@ -241,7 +225,7 @@ impl Way {
         );
         let open: Vec<String> = open.into_iter().map(str::to_owned).collect();
         fields.extend(open.iter().map(|id| ("waive", id.as_str())));
-        let certified = send(&mut self.olga, &path, &fields).await;
+        let certified = self.olga.submit(&path, &fields).await;
         assert!(
             certified.contains("Mailer is certified") && certified.contains("Ready for Rialto"),
             "{certified}"
@@ -250,7 +234,7 @@ impl Way {
 
     /// What would go to production, and its digest.
     async fn difference(&mut self) -> (String, String) {
-        let shown = page(&mut self.olga, &format!("{}/promotion", self.partner)).await;
+        let shown = self.olga.page(&format!("{}/promotion", self.partner)).await;
         let digest = if shown.contains("name=\"digest\"") {
             hidden(&shown, "digest")
         } else {
@@ -261,14 +245,14 @@ impl Way {
 
     async fn promote(&mut self, digest: &str) -> String {
         let path = format!("{}/promotion", self.partner);
-        send(&mut self.olga, &path, &[("digest", digest)]).await
+        self.olga.submit(&path, &[("digest", digest)]).await
     }
 }
 
 #[tokio::test]
 async fn from_a_request_to_production_and_a_change_that_follows() {
     let mut way = Way::begin().await;
-    let review = page(&mut way.ada, &below(&way.pilot, "/review")).await;
+    let review = way.ada.page(&below(&way.pilot, "/review")).await;
     assert!(
         review.contains("Certification of Mailer") && review.contains("0 of 7 done"),
         "{review}"
@@ -293,7 +277,7 @@ async fn from_a_request_to_production_and_a_change_that_follows() {
 
     // A change: looked at, saved, and only that goes to production, as it was looked at.
     let edit = below(&way.pilot, "/applications/1/edit");
-    let editor = page(&mut way.ada, &edit).await;
+    let editor = way.ada.page(&edit).await;
     assert!(editor.contains("Sends mail, and more"), "{editor}");
     let mut document = product();
     document["description"] = json!("Sends mail well");
@@ -304,18 +288,16 @@ async fn from_a_request_to_production_and_a_change_that_follows() {
             && preview.contains("<ins>Sends mail well</ins>"),
         "{preview}"
     );
-    let before = page(&mut way.ada, &below(&way.pilot, "/applications/1")).await;
+    let before = way.ada.page(&below(&way.pilot, "/applications/1")).await;
     assert!(
         before.contains("Sends mail, and more"),
         "nothing is changed yet"
     );
     let save = below(&way.pilot, "/applications/1/save");
-    let saved = send(
-        &mut way.ada,
-        &save,
-        &[("document", &hidden(&preview, "document"))],
-    )
-    .await;
+    let saved = way
+        .ada
+        .submit(&save, &[("document", &hidden(&preview, "document"))])
+        .await;
     assert!(saved.contains("It is saved."), "{saved}");
 
     let stale = way.promote(&digest).await;
@@ -329,7 +311,7 @@ async fn from_a_request_to_production_and_a_change_that_follows() {
     assert!(done.contains("1 differences were brought there"), "{done}");
 
     // What was done and by whom.
-    let shown = page(&mut way.olga, &way.partner).await;
+    let shown = way.olga.page(&way.partner).await;
     assert!(
         shown.contains("olga@example.com") && shown.contains(ADA),
         "{shown}"
@@ -342,19 +324,17 @@ async fn who_is_declined_reads_the_reason_and_can_ask_again() {
     let path = format!("{}/decline", way.partner);
     let empty = way.olga.post(&path, &[("reason", " ")]).await;
     assert_eq!(empty.status, 400);
-    let declined = send(
-        &mut way.olga,
-        &path,
-        &[("reason", "The demonstration did not happen.")],
-    )
-    .await;
+    let declined = way
+        .olga
+        .submit(&path, &[("reason", "The demonstration did not happen.")])
+        .await;
     assert!(
         declined.contains("is told the reason") && declined.contains("Nothing more can be done"),
         "{declined}"
     );
     let mails = way.office.mails().await;
     assert!(mails[0].text().contains("demonstration did not happen"));
-    let shown = page(&mut way.ada, "/console/partner").await;
+    let shown = way.ada.page("/console/partner").await;
     assert!(shown.contains("It was declined"), "{shown}");
     let fields = [
         ("company", "Northwind"),
@@ -362,7 +342,7 @@ async fn who_is_declined_reads_the_reason_and_can_ask_again() {
         ("exchanges", "mails"),
     ];
     for _ in 0..5 {
-        send(&mut way.ada, "/console/partner", &fields).await;
+        way.ada.submit("/console/partner", &fields).await;
     }
     let loops = way.ada.post("/console/partner", &fields).await;
     assert!(
@@ -378,16 +358,15 @@ async fn what_a_change_does_to_endpoints_is_shown_before_it_is_made() {
     let account = hub.account().await;
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut mia = Browser::new(&hub);
-    mia.sign_in("mia@example.com").await;
+    let mut mia = Browser::of(&hub, "mia@example.com").await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
     let mut document = product();
     document["providerName"] = json!("Acme");
     let text = document.to_string();
-    send(&mut mia, &path("/applications/new"), &[("document", &text)]).await;
+    mia.submit(&path("/applications/new"), &[("document", &text)])
+        .await;
     let deployment = json!({ "id": "mails", "displayName": "Mails" }).to_string();
-    send(
-        &mut mia,
+    mia.submit(
         &path("/applications/1/deployments/new"),
         &[("document", &deployment)],
     )
@@ -420,12 +399,9 @@ async fn what_a_change_does_to_endpoints_is_shown_before_it_is_made() {
         editor.contains("Mailer 2") && editor.contains("See what changes"),
         "{editor}"
     );
-    let saved = send(
-        &mut mia,
-        &path("/applications/1/save"),
-        &[("document", &text)],
-    )
-    .await;
+    let saved = mia
+        .submit(&path("/applications/1/save"), &[("document", &text)])
+        .await;
     assert!(saved.contains("1 endpoints follow"), "{saved}");
     assert_eq!(read().name, "Mailer 2");
 
@@ -436,26 +412,24 @@ async fn what_a_change_does_to_endpoints_is_shown_before_it_is_made() {
         preview.contains("added") && preview.contains("emailOpen"),
         "{preview}"
     );
-    send(&mut mia, &format!("{types}/save"), &[("document", &event)]).await;
-    let ask = page(&mut mia, &format!("{types}/remove?code=emailOpen")).await;
+    mia.submit(&format!("{types}/save"), &[("document", &event)])
+        .await;
+    let ask = mia.page(&format!("{types}/remove?code=emailOpen")).await;
     assert!(ask.contains("removed"), "{ask}");
-    let removed = send(
-        &mut mia,
-        &format!("{types}/remove"),
-        &[("code", "emailOpen")],
-    )
-    .await;
+    let removed = mia
+        .submit(&format!("{types}/remove"), &[("code", "emailOpen")])
+        .await;
     assert!(removed.contains("1 endpoints follow"), "{removed}");
 
     // What endpoints are made from cannot be deleted, and says so.
-    let kept = send(&mut mia, &path("/applications/1/delete"), &[]).await;
+    let kept = mia.submit(&path("/applications/1/delete"), &[]).await;
     assert!(kept.contains("is what endpoints"), "{kept}");
-    let shown = send(
-        &mut mia,
-        &path("/applications/1/visibility"),
-        &[("visibility", "PUBLIC")],
-    )
-    .await;
+    let shown = mia
+        .submit(
+            &path("/applications/1/visibility"),
+            &[("visibility", "PUBLIC")],
+        )
+        .await;
     assert!(
         shown.contains("All accounts of this environment see it"),
         "{shown}"
@@ -470,8 +444,7 @@ async fn a_test_drive_shows_what_is_sent_and_answered() {
         .await;
     hub.person("pat@example.com", &[(account.id, Role::Partner)])
         .await;
-    let mut pat = Browser::new(&hub);
-    pat.sign_in("pat@example.com").await;
+    let mut pat = Browser::of(&hub, "pat@example.com").await;
     // A partner is let into applications, and into nothing that customers send.
     let home = pat.get("/console").await;
     assert_eq!(
@@ -484,7 +457,7 @@ async fn a_test_drive_shows_what_is_sent_and_answered() {
     );
 
     let path = format!("/console/{}/test-drive", account.id);
-    let begun = send(&mut pat, &path, &[]).await;
+    let begun = pat.submit(&path, &[]).await;
     assert!(
         begun.contains("It answers every push with <strong>200</strong>"),
         "{begun}"
@@ -507,7 +480,8 @@ async fn a_test_drive_shows_what_is_sent_and_answered() {
         .and_then(|rest| rest.split('"').next())
         .expect("a destination")
         .to_owned();
-    send(&mut pat, &format!("{path}/answer"), &[("answer", "400")]).await;
+    pat.submit(&format!("{path}/answer"), &[("answer", "400")])
+        .await;
     let right = [
         ("code", "cartAdd"),
         ("mistake", ""),
@@ -516,7 +490,7 @@ async fn a_test_drive_shows_what_is_sent_and_answered() {
     let taken = pat.post(&format!("{path}/publish"), &right).await.text();
     assert!(taken.contains("taken: 1 event"), "{taken}");
     hub.settle().await;
-    let pushes = page(&mut pat, &format!("{path}/pushes")).await;
+    let pushes = pat.page(&format!("{path}/pushes")).await;
     assert!(
         pushes.contains(">400<")
             && pushes.contains("webhook-signature")
@@ -538,34 +512,25 @@ async fn what_partners_and_people_write_is_only_text() {
         .provider_create(&hub::Actor::OPERATOR, EVIL)
         .await;
     hub.operator("olga@example.com").await;
-    let mut olga = Browser::new(&hub);
-    olga.sign_in("olga@example.com").await;
+    let mut olga = Browser::of(&hub, "olga@example.com").await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
     let asked = [("company", EVIL), ("product", EVIL), ("exchanges", EVIL)];
-    send(&mut olga, "/console/partner", &asked).await;
-    send(
-        &mut olga,
-        "/console/operator/partners/1/decline",
-        &[("reason", EVIL)],
-    )
-    .await;
-    send(&mut olga, "/console/me/name", &[("name", EVIL)]).await;
-    send(&mut olga, &path("/settings/name"), &[("name", EVIL)]).await;
+    olga.submit("/console/partner", &asked).await;
+    olga.submit("/console/operator/partners/1/decline", &[("reason", EVIL)])
+        .await;
+    olga.submit("/console/me/name", &[("name", EVIL)]).await;
+    olga.submit(&path("/settings/name"), &[("name", EVIL)])
+        .await;
     let mut document = product();
     for member in ["displayName", "description"] {
         document[member] = json!(EVIL);
     }
     document["providerName"] = json!("Acme");
     let text = document.to_string();
-    send(
-        &mut olga,
-        &path("/applications/new"),
-        &[("document", &text)],
-    )
-    .await;
+    olga.submit(&path("/applications/new"), &[("document", &text)])
+        .await;
     let deployment = json!({ "id": "mails", "displayName": EVIL, "description": EVIL }).to_string();
-    send(
-        &mut olga,
+    olga.submit(
         &path("/applications/1/deployments/new"),
         &[("document", &deployment)],
     )
@@ -574,11 +539,12 @@ async fn what_partners_and_people_write_is_only_text() {
         json!({ "code": EVIL, "name": EVIL, "attributes": [{ "name": EVIL, "type": "string" }] })
             .to_string();
     let types = path("/applications/1/deployments/mails/event-types");
-    send(&mut olga, &format!("{types}/save"), &[("document", &event)]).await;
+    olga.submit(&format!("{types}/save"), &[("document", &event)])
+        .await;
     let onboarding =
         json!({ "onboardingType": "INSTRUCTIONSONLY", "instructions": EVIL }).to_string();
     let boarding = path("/applications/1/deployments/mails/onboarding");
-    send(&mut olga, &boarding, &[("document", &onboarding)]).await;
+    olga.submit(&boarding, &[("document", &onboarding)]).await;
     let mut definition = publisher_definition();
     definition["name"] = EVIL.into();
     hub.endpoint(&account, definition).await;
@@ -605,7 +571,7 @@ async fn what_partners_and_people_write_is_only_text() {
         path("/applications/1/deployments/mails/edit"),
         boarding,
     ] {
-        let text = page(&mut olga, &path).await;
+        let text = olga.page(&path).await;
         assert!(
             !text.contains("<img src=x") && !text.contains("<script>"),
             "{path}: {text}"

@@ -20,8 +20,7 @@ async fn scene() -> (Scene, Browser) {
     scene.settle().await;
     let roles = [(scene.account.id, Role::Admin)];
     scene.hub.person("olga@example.com", &roles).await;
-    let mut browser = Browser::new(&scene.hub);
-    browser.sign_in("olga@example.com").await;
+    let browser = Browser::of(&scene.hub, "olga@example.com").await;
     (scene, browser)
 }
 

@@ -21,8 +21,7 @@ async fn a_refused_event_is_put_right_on_its_page_and_many_at_once() {
     }
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut mia = Browser::new(&hub);
-    mia.sign_in("mia@example.com").await;
+    let mut mia = Browser::of(&hub, "mia@example.com").await;
     let path = |rest: &str| format!("/console/{}/quarantine{rest}", account.id);
     let list = mia.get(&path("")).await.text();
     assert_eq!(list.matches(">event ").count(), 4, "{list}");

@@ -79,20 +79,20 @@ fn changed<'a>(
         .collect()
 }
 
-async fn member(hub: &TestHub, account: &TestAccount) -> Browser {
+/// An account with audiences, and a member who shares them.
+async fn begin() -> (TestHub, TestAccount, Audiences, Browser) {
+    let hub = TestHub::start().await;
+    let account = hub.account().await;
+    let there = audiences(&hub, &account).await;
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut browser = Browser::new(hub);
-    browser.sign_in("mia@example.com").await;
-    browser
+    let browser = Browser::of(&hub, "mia@example.com").await;
+    (hub, account, there, browser)
 }
 
 #[tokio::test]
 async fn an_audience_is_shared_in_three_steps_and_followed_to_its_file() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let there = audiences(&hub, &account).await;
-    let mut browser = member(&hub, &account).await;
+    let (hub, account, there, mut browser) = begin().await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
 
     let lists = browser.get(&path("/segments?q=gold")).await.text();
@@ -229,10 +229,7 @@ async fn an_audience_is_shared_in_three_steps_and_followed_to_its_file() {
 
 #[tokio::test]
 async fn a_scheduled_share_says_when_and_a_pause_is_taken_back() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let there = audiences(&hub, &account).await;
-    let mut browser = member(&hub, &account).await;
+    let (_hub, account, there, mut browser) = begin().await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
     let form = there.form();
     let form = changed(&form, &[("when", "cron"), ("window", "days")]);
@@ -286,10 +283,7 @@ async fn a_scheduled_share_says_when_and_a_pause_is_taken_back() {
 
 #[tokio::test]
 async fn a_run_that_would_empty_an_audience_asks_and_says_what_comes_of_each_answer() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let there = audiences(&hub, &account).await;
-    let mut browser = member(&hub, &account).await;
+    let (hub, account, there, mut browser) = begin().await;
     let path = |rest: &str| format!("/console/{}{rest}", account.id);
     let form = there.form();
     let shared = browser

@@ -3,57 +3,32 @@
 use model::{Environment, Role};
 use serde_json::{Value, json};
 
-use super::{Browser, location};
-use crate::harness::{Receiver, TestAccount, TestEndpoint, TestHub, event};
+use super::{Browser, Flow, location};
+use crate::harness::{Receiver, TestHub, event};
 use crate::onboarding::{Acme, basic};
 
 /// A shop, a CRM that takes what it gets, and somebody who may change things.
 struct World {
-    hub: TestHub,
-    account: TestAccount,
-    receiver: Receiver,
-    shop: TestEndpoint,
-    crm: TestEndpoint,
+    flow: Flow,
     browser: Browser,
 }
 
 impl World {
     async fn start(codes: &[&str]) -> Self {
-        let hub = TestHub::start().await;
-        let account = hub.account().await;
-        let receiver = Receiver::start().await;
-        let shop = hub.publisher(&account, codes).await;
-        let crm = hub.push_destination(&account, &receiver.url()).await;
-        let roles = [(account.id, Role::Member)];
-        hub.person("mia@example.com", &roles).await;
-        let mut browser = Browser::new(&hub);
-        browser.sign_in("mia@example.com").await;
-        Self {
-            hub,
-            account,
-            receiver,
-            shop,
-            crm,
-            browser,
-        }
-    }
-
-    async fn subscribe(&self, codes: &[&str]) {
-        for code in codes {
-            let (shop, crm) = (&self.shop, &self.crm);
-            self.hub.subscribe(&self.account, shop, code, crm).await;
-        }
+        let flow = Flow::start(codes).await;
+        let roles = [(flow.account.id, Role::Member)];
+        flow.hub.person("mia@example.com", &roles).await;
+        let browser = Browser::of(&flow.hub, "mia@example.com").await;
+        Self { flow, browser }
     }
 
     fn path(&self, rest: &str) -> String {
-        format!("/console/{}{rest}", self.account.id)
+        format!("/console/{}{rest}", self.flow.account.id)
     }
 
     async fn get(&mut self, rest: &str) -> String {
         let path = self.path(rest);
-        let answer = self.browser.get(&path).await;
-        assert_eq!(answer.status, 200, "{rest}: {}", answer.text());
-        answer.text()
+        self.browser.page(&path).await
     }
 
     /// Sends a form and answers the page that says what happened.
@@ -68,7 +43,7 @@ impl World {
 #[tokio::test]
 async fn an_event_is_found_by_code_person_publisher_and_time() {
     let mut world = World::start(&["cartAdd", "cartRemove"]).await;
-    let (hub, shop) = (&world.hub, &world.shop);
+    let (hub, shop) = (&world.flow.hub, &world.flow.shop);
     let ada = hub
         .published(shop, event("cartAdd", "ada@example.com", 1))
         .await;
@@ -79,7 +54,7 @@ async fn an_event_is_found_by_code_person_publisher_and_time() {
     let late = hub
         .published(shop, event("cartAdd", "ada@example.com", 3))
         .await;
-    let other = hub.publisher(&world.account, &["cartAdd"]).await;
+    let other = hub.publisher(&world.flow.account, &["cartAdd"]).await;
     let of_other = hub
         .published(&other, event("cartAdd", "eve@example.com", 4))
         .await;
@@ -115,15 +90,20 @@ async fn an_event_is_found_by_code_person_publisher_and_time() {
 async fn what_a_destination_is_sent_is_shown_without_its_credentials() {
     let mut world = World::start(&["cartAdd"]).await;
     let role = json!({ "enabled": true, "destinationType": "push" });
-    let definition = crate::harness::destination_definition(&world.receiver.url(), role);
-    let erp = world.hub.endpoint(&world.account, definition).await;
-    let (hub, shop) = (&world.hub, &world.shop);
-    hub.subscribe(&world.account, shop, "cartAdd", &erp).await;
+    let definition = crate::harness::destination_definition(&world.flow.receiver.url(), role);
+    let erp = world
+        .flow
+        .hub
+        .endpoint(&world.flow.account, definition)
+        .await;
+    let (hub, shop) = (&world.flow.hub, &world.flow.shop);
+    hub.subscribe(&world.flow.account, shop, "cartAdd", &erp)
+        .await;
     let id = hub
         .published(shop, event("cartAdd", "ada@example.com", 42))
         .await;
     hub.settle().await;
-    let sent = world.receiver.requests();
+    let sent = world.flow.receiver.requests();
     let authorization = sent[0].headers["authorization"]
         .to_str()
         .expect("text")
@@ -138,7 +118,7 @@ async fn what_a_destination_is_sent_is_shown_without_its_credentials() {
     assert!(!page.contains(secret), "{page}");
     // To the CRM it does not go.
     let other = world
-        .get(&format!("/events/{id}.0/to/{}", world.crm.id))
+        .get(&format!("/events/{id}.0/to/{}", world.flow.crm.id))
         .await;
     assert!(
         other.contains("This event is not for this destination"),
@@ -149,11 +129,11 @@ async fn what_a_destination_is_sent_is_shown_without_its_credentials() {
 #[tokio::test]
 async fn dead_letters_are_counted_by_cause_and_the_selected_ones_sent_again() {
     let mut world = World::start(&["cartAdd", "cartRemove"]).await;
-    world.subscribe(&["cartAdd", "cartRemove"]).await;
-    let (hub, shop) = (&world.hub, &world.shop);
+    world.flow.subscribe(&["cartAdd", "cartRemove"]).await;
+    let (hub, shop) = (&world.flow.hub, &world.flow.shop);
     let mut ids = Vec::new();
     for (status, code) in [(400, "cartAdd"), (400, "cartAdd"), (413, "cartRemove")] {
-        world.receiver.answer_status(status);
+        world.flow.receiver.answer_status(status);
         let person = format!("person{}@example.com", ids.len());
         ids.push(hub.published(shop, event(code, &person, 5)).await);
         hub.settle().await;
@@ -166,8 +146,8 @@ async fn dead_letters_are_counted_by_cause_and_the_selected_ones_sent_again() {
     let only = world.get("/deliveries?state=dead&cause=413").await;
     assert!(only.contains(&ids[2]) && !only.contains(&ids[0]), "{only}");
 
-    world.receiver.answer_status(200);
-    let to = world.crm.id.to_string();
+    world.flow.receiver.answer_status(200);
+    let to = world.flow.crm.id.to_string();
     let preview = world
         .get(&format!(
             "/deliveries/preview?endpointId={to}&codes=cartAdd"
@@ -190,7 +170,7 @@ async fn dead_letters_are_counted_by_cause_and_the_selected_ones_sent_again() {
     let event = format!("{}.0", ids[1]);
     let said = world.post("/deliveries/replay", &[("event", &event)]).await;
     assert!(said.contains("1 documents are sent again"), "{said}");
-    world.hub.settle().await;
+    world.flow.hub.settle().await;
     let dead = world.get("/deliveries?state=dead").await;
     assert!(dead.contains(&ids[0]) && !dead.contains(&ids[1]), "{dead}");
     let none = world.post("/deliveries/replay", &[]).await;
@@ -201,10 +181,11 @@ async fn dead_letters_are_counted_by_cause_and_the_selected_ones_sent_again() {
 async fn several_subscriptions_are_paused_resumed_and_ended_at_once() {
     let mut world = World::start(&["cartAdd", "cartRemove", "ibmcartPurchase"]).await;
     world
+        .flow
         .subscribe(&["cartAdd", "cartRemove", "ibmcartPurchase"])
         .await;
-    let account = world.account.id;
-    let registry = world.hub.server.hub.registry();
+    let account = world.flow.account.id;
+    let registry = world.flow.hub.server.hub.registry();
     let mut all = registry.subscriptions_where(|s| s.account == account);
     all.sort_by_key(|s| s.id);
     let ids: Vec<String> = all.iter().map(|s| s.id.to_string()).collect();
@@ -271,9 +252,13 @@ async fn what_drifts_is_declared_with_one_click() {
         body
     };
     for _ in 0..2 {
-        world.hub.published(&world.shop, drifting(json!(5))).await;
+        world
+            .flow
+            .hub
+            .published(&world.flow.shop, drifting(json!(5)))
+            .await;
     }
-    world.hub.settle().await;
+    world.flow.hub.settle().await;
     let home = world.get("").await;
     assert!(home.contains("attributes other than declared"), "{home}");
     let page = world.get("/schema-drift").await;
@@ -281,7 +266,7 @@ async fn what_drifts_is_declared_with_one_click() {
         page.contains("colour") && page.contains("undeclared"),
         "{page}"
     );
-    let publisher = world.shop.id.to_string();
+    let publisher = world.flow.shop.id.to_string();
     let fields = [("endpointId", publisher.as_str()), ("code", "cartAdd")];
     let said = world.post("/schema-drift/declare", &fields).await;
     assert!(said.contains("cartAdd is declared with"), "{said}");
@@ -289,12 +274,13 @@ async fn what_drifts_is_declared_with_one_click() {
         said.contains("Everything is published as it was declared"),
         "{said}"
     );
-    let scope = hub::Scope(world.account.id);
+    let scope = hub::Scope(world.flow.account.id);
     let types = world
+        .flow
         .hub
         .server
         .hub
-        .event_types(scope, world.shop.id)
+        .event_types(scope, world.flow.shop.id)
         .expect("types");
     let kinds: Vec<String> = types[0]
         .attributes
@@ -304,8 +290,12 @@ async fn what_drifts_is_declared_with_one_click() {
     assert!(kinds.contains(&"colour string".to_owned()), "{kinds:?}");
     assert!(kinds.contains(&"weight number".to_owned()), "{kinds:?}");
     // What is published from now on drifts no more.
-    world.hub.published(&world.shop, drifting(json!(6))).await;
-    world.hub.settle().await;
+    world
+        .flow
+        .hub
+        .published(&world.flow.shop, drifting(json!(6)))
+        .await;
+    world.flow.hub.settle().await;
     let page = world.get("/schema-drift").await;
     assert!(
         page.contains("Everything is published as it was declared"),
@@ -318,12 +308,13 @@ async fn what_drifts_is_declared_with_one_click() {
 #[tokio::test]
 async fn the_library_of_event_types_is_searched_by_any_word_of_it() {
     let mut world = World::start(&["cartAdd", "cartRemove"]).await;
-    world.subscribe(&["cartAdd"]).await;
+    world.flow.subscribe(&["cartAdd"]).await;
     let body = json!({ "code": "gardenVisit", "name": "Garden visited", "description": "Somebody walked in",
                        "attributes": [{ "name": "roses", "type": "number" }] });
     world
+        .flow
         .hub
-        .event_type(&world.account, &world.shop, body)
+        .event_type(&world.flow.account, &world.flow.shop, body)
         .await;
     for (query, expected) in [
         ("", [true, true, true]),
@@ -343,7 +334,7 @@ async fn the_library_of_event_types_is_searched_by_any_word_of_it() {
 #[tokio::test]
 async fn endpoints_are_filtered_and_sorted_by_their_address() {
     let mut world = World::start(&["cartAdd"]).await;
-    world.hub.register(&world.account).await;
+    world.flow.hub.register(&world.flow.account).await;
     for (query, expected) in [
         ("", vec!["Web shop", "CRM", "endpoint 3"]),
         ("?status=pending", vec!["endpoint 3"]),
@@ -374,8 +365,7 @@ async fn a_product_is_registered_from_its_application_with_what_its_provider_ask
     let account = hub.account().await;
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut browser = Browser::new(hub);
-    browser.sign_in("mia@example.com").await;
+    let mut browser = Browser::of(hub, "mia@example.com").await;
     let new = format!("/console/{}/endpoints/new", account.id);
     let choices = browser.get(&new).await.text();
     let link = format!("{new}?application={}", acme.application);
@@ -443,8 +433,7 @@ async fn a_destination_in_pilot_is_sent_a_test_event() {
         .expect("defined");
     hub.person("mia@example.com", &[(account.id, Role::Member)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("mia@example.com").await;
+    let mut browser = Browser::of(&hub, "mia@example.com").await;
     let path = format!("/console/{}/endpoints/{}", account.id, crm.id);
     let page = browser.get(&path).await.text();
     assert!(page.contains("Send a test event"), "{page}");

@@ -4,9 +4,9 @@ use model::Role;
 use serde_json::{Value, json};
 
 use super::scene::{ADA, Scene};
-use super::{is_wanted, sign_in, signed_in};
+use super::{hub_with, is_wanted, sign_in, signed_in};
 use crate::harness::browser::Browser;
-use crate::harness::{Receiver, Reply, TestHub};
+use crate::harness::{Receiver, Reply};
 
 /// Runs if it is ever more than text, in whichever place of a page it comes to stand.
 const EVIL: &str = "<img src=x onerror=window.pwned=1>\"'><script>window.pwned=1</script><svg onload=window.pwned=1>`${window.pwned=1}`</title></textarea>";
@@ -41,11 +41,8 @@ async fn a_form_of_another_site_does_nothing_though_the_cookie_is_sent() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
+    let (hub, account) = hub_with("ada@example.com", Role::Admin).await;
     let shop = hub.publisher(&account, &["cartAdd"]).await;
-    hub.person("ada@example.com", &[(account.id, Role::Admin)])
-        .await;
     let browser = signed_in(&hub, "ada@example.com").await;
     let target = hub.http.url(&format!(
         "/console/{}/endpoints/{}/disable",
@@ -87,10 +84,7 @@ async fn no_page_shows_in_a_frame_or_gives_itself_to_another_site() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    hub.person("ada@example.com", &[(account.id, Role::Admin)])
-        .await;
+    let (hub, account) = hub_with("ada@example.com", Role::Admin).await;
     let browser = signed_in(&hub, "ada@example.com").await;
     let target = hub.http.url(&format!("/console/{}/people", account.id));
     let site = page_elsewhere(&format!(
@@ -128,10 +122,7 @@ async fn a_session_is_new_with_each_sign_in_and_no_script_sees_it() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    hub.person("ada@example.com", &[(account.id, Role::Admin)])
-        .await;
+    let (hub, _) = hub_with("ada@example.com", Role::Admin).await;
     let browser = Browser::start(&hub).await;
     // Somebody has put a session into this browser, to know it afterwards.
     browser.goto("/console/sign-in").await;
@@ -173,10 +164,7 @@ async fn signing_in_leads_to_no_other_site() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    hub.person("ada@example.com", &[(account.id, Role::Admin)])
-        .await;
+    let (hub, _) = hub_with("ada@example.com", Role::Admin).await;
     let browser = Browser::start(&hub).await;
     let origin = hub.http.url("");
     for next in [

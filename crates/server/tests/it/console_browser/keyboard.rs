@@ -3,8 +3,7 @@
 use model::Role;
 use serde_json::json;
 
-use super::{is_wanted, signed_in};
-use crate::harness::TestHub;
+use super::{hub_with, is_wanted, signed_in};
 use crate::harness::browser::key::{ENTER, SPACE};
 use crate::onboarding::{Acme, basic};
 
@@ -13,12 +12,9 @@ async fn subscribing_needs_no_mouse() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
+    let (hub, account) = hub_with("mia@example.com", Role::Member).await;
     hub.publisher(&account, &["cartAdd", "cartRemove"]).await;
     hub.push_destination(&account, "http://127.0.0.1:9/").await;
-    hub.person("mia@example.com", &[(account.id, Role::Member)])
-        .await;
     let browser = signed_in(&hub, "mia@example.com").await;
     browser
         .goto(&format!("/console/{}/subscriptions/new", account.id))

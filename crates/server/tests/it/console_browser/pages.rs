@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::scene::{ADA, Scene};
-use super::{is_wanted, signed_in};
+use super::{is_wanted, is_whole, signed_in};
 use crate::harness::browser::Browser;
 
 /// Width, height, and whether it is dark.
@@ -43,12 +43,7 @@ async fn no_page_has_a_barrier_in_any_colour_or_width() {
     let mut count = 0;
     for (_, path) in &scene.pages {
         browser.goto(path).await;
-        // What is asked for by a script is a piece of a page.
-        if browser
-            .script("return document.doctype === null", json!([]))
-            .await
-            == json!(true)
-        {
+        if !is_whole(&browser).await {
             continue;
         }
         count += 1;

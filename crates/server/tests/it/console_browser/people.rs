@@ -4,7 +4,7 @@
 use model::Role;
 use serde_json::json;
 
-use super::{is_wanted, signed_in};
+use super::{hub_with, is_wanted, signed_in};
 use crate::console::share::audiences;
 use crate::harness::TestHub;
 use crate::harness::browser::Browser;
@@ -16,6 +16,34 @@ use crate::identity::seen;
 async fn comes_from(browser: &Browser, column: &str, source: &str) {
     let select = format!("document.querySelector('select[name=\"column:{column}\"]').value");
     browser.until(&format!("{select} === '{source}'")).await;
+}
+
+/// A hub with audiences, and a member of their account on this page.
+async fn sharing(rest: &str) -> (TestHub, Browser) {
+    let (hub, account) = hub_with("mia@example.com", Role::Member).await;
+    audiences(&hub, &account).await;
+    let browser = signed_in(&hub, "mia@example.com").await;
+    browser
+        .goto(&format!("/console/{}{rest}", account.id))
+        .await;
+    (hub, browser)
+}
+
+/// Somebody of the scene's account looks a person up.
+async fn looked_up(scene: &Scene, email: &str, role: Role, kind: &str, value: &str) -> Browser {
+    let roles = [(scene.account.id, role)];
+    scene.hub.person(email, &roles).await;
+    let browser = signed_in(&scene.hub, email).await;
+    browser
+        .goto(&format!("/console/{}/identities", scene.account.id))
+        .await;
+    browser.fill("Type", kind).await;
+    browser.fill("Value", value).await;
+    browser
+        .until("document.querySelector('form.panel').checkValidity()")
+        .await;
+    browser.keys(&[ENTER]).await;
+    browser
 }
 
 async fn said(browser: &Browser, text: &str) {
@@ -32,15 +60,7 @@ async fn an_audience_is_shared_by_dragging() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    audiences(&hub, &account).await;
-    hub.person("mia@example.com", &[(account.id, Role::Member)])
-        .await;
-    let browser = signed_in(&hub, "mia@example.com").await;
-    browser
-        .goto(&format!("/console/{}/shares", account.id))
-        .await;
+    let (hub, browser) = sharing("/shares").await;
     browser.press("Share an audience").await;
     browser.press("Gold <members>").await;
     browser.press("Mailer").await;
@@ -85,15 +105,7 @@ async fn an_audience_is_shared_by_keyboard() {
     if !is_wanted() {
         return;
     }
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    audiences(&hub, &account).await;
-    hub.person("mia@example.com", &[(account.id, Role::Member)])
-        .await;
-    let browser = signed_in(&hub, "mia@example.com").await;
-    browser
-        .goto(&format!("/console/{}/shares/new", account.id))
-        .await;
+    let (_hub, browser) = sharing("/shares/new").await;
     browser.tab_to("at.name === 'segment'").await;
     browser.keys(&[SPACE]).await;
     browser.tab_to("at.name === 'destination'").await;
@@ -141,18 +153,14 @@ async fn a_privacy_request_is_followed_to_its_report() {
     let ada = [("email", "ada@planted.example"), ("cookie", "c-1")];
     scene.hub.published(&scene.shop, seen(&ada)).await;
     scene.settle().await;
-    let roles = [(scene.account.id, Role::Admin)];
-    scene.hub.person("olga@example.com", &roles).await;
-    let browser = signed_in(&scene.hub, "olga@example.com").await;
-    browser
-        .goto(&format!("/console/{}/identities", scene.account.id))
-        .await;
-    browser.fill("Type", "email").await;
-    browser.fill("Value", "ada@planted.example").await;
-    browser
-        .until("document.querySelector('form.panel').checkValidity()")
-        .await;
-    browser.keys(&[ENTER]).await;
+    let browser = looked_up(
+        &scene,
+        "olga@example.com",
+        Role::Admin,
+        "email",
+        "ada@planted.example",
+    )
+    .await;
     browser.shows("Why these are one person").await;
     browser.press("Erase").await;
     browser.shows("New privacy request").await;
@@ -186,18 +194,7 @@ async fn what_joined_two_people_is_undone() {
         scene.hub.published(&scene.shop, seen(step)).await;
     }
     scene.settle().await;
-    let roles = [(scene.account.id, Role::Member)];
-    scene.hub.person("mia@example.com", &roles).await;
-    let browser = signed_in(&scene.hub, "mia@example.com").await;
-    browser
-        .goto(&format!("/console/{}/identities", scene.account.id))
-        .await;
-    browser.fill("Type", "cookie").await;
-    browser.fill("Value", "c-1").await;
-    browser
-        .until("document.querySelector('form.panel').checkValidity()")
-        .await;
-    browser.keys(&[ENTER]).await;
+    let browser = looked_up(&scene, "mia@example.com", Role::Member, "cookie", "c-1").await;
     browser.shows("made 2 people one").await;
     browser.until("!location.href.includes('c-1')").await;
     assert_eq!(browser.axe().await, Vec::<String>::new());

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::scene::{ADA, Scene};
-use super::{is_wanted, sign_in};
+use super::{is_wanted, is_whole, sign_in};
 use crate::harness::browser::Browser;
 
 /// What the picture is called behind the page's name; width, height, and whether it is dark.
@@ -59,12 +59,7 @@ async fn every_page_can_be_drawn() {
     sign_in(&browser, ADA).await;
     for (name, path) in &scene.pages[..pages] {
         browser.goto(path).await;
-        // What is asked for by a script is a piece of a page.
-        if browser
-            .script("return document.doctype === null", json!([]))
-            .await
-            == json!(true)
-        {
+        if !is_whole(&browser).await {
             continue;
         }
         draw(&browser, name, path, &folder).await;

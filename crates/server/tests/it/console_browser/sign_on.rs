@@ -1,12 +1,11 @@
 //! Single sign-on as somebody meets it: from a page that they wanted, by the issuer, and back to it.
 
-use model::{Role, Secret};
+use model::Role;
 use serde_json::json;
 
 use super::is_wanted;
+use crate::harness::TestHub;
 use crate::harness::browser::Browser;
-use crate::harness::oidc::{CLIENT, Provider, SECRET};
-use crate::harness::{TestHub, noon};
 
 /// The page has no fault that a machine can find.
 async fn is_sound(browser: &Browser) {
@@ -29,16 +28,7 @@ async fn somebody_signs_on_at_the_issuer_and_comes_back_to_where_they_wanted() {
     if !is_wanted() {
         return;
     }
-    let clock = engine::ManualClock::new(noon());
-    let provider = Provider::start(&clock).await;
-    let issuer = provider.issuer.clone();
-    let directory = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
-    let hub = TestHub::open(directory, clock, |config| {
-        config.oidc.issuer = issuer;
-        config.oidc.client_id = CLIENT.to_owned();
-        config.oidc.client_secret = Secret::new(SECRET);
-    })
-    .await;
+    let (hub, provider) = TestHub::with_issuer(|_| {}).await;
     let account = hub.account().await;
     hub.person("ada@example.com", &[(account.id, Role::Viewer)])
         .await;

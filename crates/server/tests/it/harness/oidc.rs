@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use engine::ManualClock;
+use model::Secret;
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
@@ -22,12 +23,13 @@ use ring::signature::{
     RsaKeyPair,
 };
 use serde_json::{Value, json};
+use server::config::Config;
 use server::listener::{self, Listener};
 
-use super::Http;
+use super::{Http, TestHub, noon};
 
-pub(crate) const CLIENT: &str = "rialto & co";
-pub(crate) const SECRET: &str = "s3cret/+ of the client";
+const CLIENT: &str = "rialto & co";
+const SECRET: &str = "s3cret/+ of the client";
 
 /// A running provider.
 pub(crate) struct Provider {
@@ -58,6 +60,23 @@ enum Key {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+}
+
+impl TestHub {
+    /// A fresh hub with an issuer, under the same clock.
+    pub(crate) async fn with_issuer(change: impl FnOnce(&mut Config)) -> (Self, Provider) {
+        let clock = ManualClock::new(noon());
+        let provider = Provider::start(&clock).await;
+        let issuer = provider.issuer.clone();
+        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+        let hub = Self::open(directory, clock, |config| {
+            config.oidc.issuer = issuer;
+            config.oidc.client_id = CLIENT.to_owned();
+            config.oidc.client_secret = Secret::new(SECRET);
+            change(config);
+        });
+        (hub.await, provider)
+    }
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
