@@ -9,9 +9,8 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::Notice;
-use hub::registry::EndpointEntry;
 use maud::{Markup, html};
-use model::{EndpointStatus, Role};
+use model::Role;
 
 use crate::ConsoleState;
 use crate::form::Form;
@@ -77,8 +76,8 @@ async fn settings(of: In<Viewer>) -> Response {
 fn usage(of: &In<Viewer>, used: u64) -> Markup {
     let registry = of.hub().registry();
     let account = of.account.id;
-    let is_live = |e: &EndpointEntry| e.endpoint.status != EndpointStatus::Deleted;
-    let endpoints = registry.endpoints_where(account, is_live);
+    let endpoints = registry.endpoint_counts();
+    let endpoints = endpoints.get(&account).copied().unwrap_or(0);
     let mut subscriptions = 0;
     registry.each_route(account, |_, _, all| {
         subscriptions += all.iter().filter(|s| !s.deleted).count();
@@ -92,7 +91,7 @@ fn usage(of: &In<Viewer>, used: u64) -> Markup {
     html! {
         h2 { "What it uses" }
         dl.figures {
-            (figure("Endpoints", endpoints.len() as u64, ""))
+            (figure("Endpoints", endpoints, ""))
             (figure("Subscriptions", subscriptions as u64, ""))
             (figure("Delivered", delivered, "since the exchange started"))
         }

@@ -66,15 +66,12 @@ fn shown(of: &In<Viewer>, form: &Form, outcome: &Markup) -> Response {
 }
 
 fn destinations(of: &In<Viewer>) -> Vec<Endpoint> {
-    let mut found: Vec<_> = Vec::new();
-    for entry in of.hub().registry().endpoints() {
+    let registry = of.hub().registry();
+    let mut found = registry.endpoints_where(of.account.id, |entry| {
         let roles = &entry.endpoint.definition.roles;
         let takes = roles.event_destination.is_some() || roles.segment_destination.is_some();
-        let is_there = entry.endpoint.status == EndpointStatus::Active;
-        if entry.endpoint.account == of.scope().0 && takes && is_there {
-            found.push(entry);
-        }
-    }
+        takes && entry.endpoint.status == EndpointStatus::Active
+    });
     found.sort_by_cached_key(|entry| name(&entry.endpoint));
     found.truncate(OFFERED_MAX);
     let found = found.iter().map(|entry| entry.endpoint.clone());

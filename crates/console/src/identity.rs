@@ -10,6 +10,8 @@ mod guarded;
 mod person;
 mod rules;
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -137,16 +139,17 @@ fn form(of: &In<Viewer>, kinds: &[String]) -> Markup {
 
 /// The types that the account's endpoints use.
 pub(crate) fn kinds<R>(of: &In<R>) -> Vec<String> {
-    let mut kinds: Vec<String> = Vec::new();
-    for entry in of.hub().registry().endpoints() {
-        if entry.endpoint.account == of.scope().0 {
-            let defined = entry.endpoint.definition.identifiers();
-            kinds.extend(defined.map(|one| one.kind.to_lowercase()));
+    let mut kinds = BTreeSet::new();
+    let registry = of.hub().registry();
+    registry.each_endpoint(of.account.id, |entry| {
+        for one in entry.endpoint.definition.identifiers() {
+            if !kinds.contains(&one.kind) {
+                kinds.insert(one.kind.clone());
+            }
         }
-    }
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds
+    });
+    let kinds: BTreeSet<String> = kinds.iter().map(|kind| kind.to_lowercase()).collect();
+    kinds.into_iter().collect()
 }
 
 async fn look_up(of: In<Member>, form: Form) -> Response {

@@ -6,7 +6,7 @@ use engine::Tx;
 use model::key::{self, KeyHash, KeyLevel};
 use model::{EndpointId, Invalid, KeyId, Secret};
 use store::endpoint::Sealed;
-use store::key::Key;
+use store::key::{Key, KeysOf};
 
 use crate::registry::purpose;
 use crate::{Actor, Error, Hub, Result, Scope};
@@ -40,9 +40,9 @@ impl Hub {
         Ok((key, secret))
     }
 
-    pub async fn keys(&self, scope: Scope, endpoint: Option<EndpointId>) -> Result<Vec<Key>> {
+    pub async fn keys(&self, scope: Scope, of: KeysOf) -> Result<Vec<Key>> {
         let mut tx = self.db.read().await?;
-        Ok(store::key::list(&mut tx, scope, endpoint).await?)
+        Ok(store::key::list(&mut tx, scope, of).await?)
     }
 
     /// A new key of the same level beside the old ones, which end after `overlap`.
@@ -60,11 +60,12 @@ impl Hub {
         }
         let now = self.now();
         let (mut tx, turn) = self.begin_change().await?;
-        let old = store::key::list(&mut tx, scope, endpoint).await?;
+        let of = endpoint.map_or(KeysOf::Account, KeysOf::Endpoint);
+        let old = store::key::list(&mut tx, scope, of).await?;
         let mut ended = Vec::new();
         for mut key in old {
             let is_live = key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > now);
-            if key.level == level && key.endpoint == endpoint && is_live {
+            if key.level == level && is_live {
                 let end = now + overlap;
                 store::key::expire(&mut tx, scope, key.id, end).await?;
                 key.expires_at = Some(key.expires_at.map_or(end, |earlier| earlier.min(end)));
@@ -96,11 +97,8 @@ impl Hub {
     pub async fn key_revoke(&self, actor: &Actor, scope: Scope, id: KeyId) -> Result<()> {
         let now = self.now();
         let (mut tx, turn) = self.begin_change().await?;
-        let keys = store::key::list(&mut tx, scope, None).await?;
-        let mut key = keys
-            .into_iter()
-            .find(|key| key.id == id)
-            .ok_or_else(|| Error::not_found("key", id))?;
+        let key = store::key::get(&mut tx, scope, id).await?;
+        let mut key = key.ok_or_else(|| Error::not_found("key", id))?;
         store::key::revoke(&mut tx, scope, id, now).await?;
         self.audit(
             &mut tx,

@@ -79,7 +79,7 @@ pub use store::delivery::{After, Attempt, Exception, ExceptionState};
 pub use store::identity::{Identifier, Standing};
 pub use store::identity_filter::IdentityFilter;
 pub use store::job::{Job, JobFilter, NewJob};
-pub use store::key::Key;
+pub use store::key::{Key, KeysOf};
 pub use store::member::Member;
 pub use store::notice::Notice;
 pub use store::outbox::{OutboxKind, OutboxRow};

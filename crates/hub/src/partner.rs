@@ -12,7 +12,7 @@ use model::key::KeyLevel;
 use model::partner::{Certificate, Request, Stage, Step, Taken, take};
 use model::{Account, AccountPolicy, Environment, Invalid, PartnerId, User};
 use serde_json::{Value, json};
-use store::key::Key;
+use store::key::{Key, KeysOf};
 pub use store::partner::{Partner, StepTaken};
 
 pub use promotion::Review;
@@ -210,7 +210,7 @@ impl Hub {
         };
         let mut ended = Vec::new();
         if let Some(pilot) = partner.pilot {
-            for mut key in store::key::list(&mut tx, Scope(pilot), None).await? {
+            for mut key in store::key::list(&mut tx, Scope(pilot), KeysOf::All).await? {
                 if store::key::revoke(&mut tx, Scope(pilot), key.id, now).await? {
                     key.revoked_at = Some(now);
                     ended.push(key);

@@ -222,6 +222,25 @@ impl Registry {
             .any(|entry| is_there(&entry.endpoint))
     }
 
+    /// Calls `each` with every endpoint of an account, without copying any. It must not look into the registry.
+    pub fn each_endpoint(&self, account: AccountId, each: impl FnMut(&EndpointEntry)) {
+        let inner = self.read();
+        let all = inner.endpoints.values().map(Arc::as_ref);
+        all.filter(|entry| entry.endpoint.account == account)
+            .for_each(each);
+    }
+
+    /// How many endpoints that are not deleted each account has; none if it is not in there.
+    pub fn endpoint_counts(&self) -> HashMap<AccountId, u64> {
+        let mut counts = HashMap::new();
+        for entry in self.read().endpoints.values() {
+            if entry.endpoint.status != model::EndpointStatus::Deleted {
+                *counts.entry(entry.endpoint.account).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     /// Those of an account that satisfy `wanted`, by number.
     pub fn endpoints_where(
         &self,
@@ -231,9 +250,10 @@ impl Registry {
         let inner = self.read();
         let all = inner.endpoints.values();
         let mine = all.filter(|entry| entry.endpoint.account == account && wanted(entry));
-        let mut found: Vec<_> = mine.cloned().collect();
-        found.sort_by_key(|entry| entry.endpoint.id);
-        found
+        // The numbers beside the entries: sorting reads them again and again.
+        let mut found: Vec<_> = mine.map(|e| (e.endpoint.id, Arc::clone(e))).collect();
+        found.sort_unstable_by_key(|(id, _)| *id);
+        found.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// The subscriptions to a publisher's code, ended ones included: ask each whether it held at a position.

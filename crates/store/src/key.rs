@@ -59,16 +59,35 @@ pub async fn insert(
     })
 }
 
-/// The keys of an account; of one endpoint if given.
-pub async fn list(tx: &mut Tx, scope: Scope, endpoint: Option<EndpointId>) -> Result<Vec<Key>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM api_key WHERE account_id = $1 AND ($2 = 0 OR endpoint_id = $2) ORDER BY id"
-    );
-    let params = [
-        Value::from(scope.0.0),
-        Value::from(endpoint.map_or(0, |e| e.0)),
-    ];
+/// Which keys of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysOf {
+    /// All: the account's own and those of its endpoints.
+    All,
+    /// The account's own.
+    Account,
+    Endpoint(EndpointId),
+}
+
+/// By number.
+pub async fn list(tx: &mut Tx, scope: Scope, of: KeysOf) -> Result<Vec<Key>> {
+    let mut params = vec![Value::from(scope.0.0)];
+    let which = match of {
+        KeysOf::All => "",
+        KeysOf::Account => "AND endpoint_id IS NULL",
+        KeysOf::Endpoint(id) => {
+            params.push(Value::from(id.0));
+            "AND endpoint_id = $2"
+        }
+    };
+    let sql = format!("SELECT {COLUMNS} FROM api_key WHERE account_id = $1 {which} ORDER BY id");
     tx.rows(&sql, &params).await?.iter().map(read).collect()
+}
+
+pub async fn get(tx: &mut Tx, scope: Scope, id: KeyId) -> Result<Option<Key>> {
+    let sql = format!("SELECT {COLUMNS} FROM api_key WHERE account_id = $1 AND id = $2");
+    let rows = tx.rows(&sql, &[scope.0.0, id.0].map(Value::from)).await?;
+    rows.first().map(read).transpose()
 }
 
 /// Every key of the installation, or of one account, to fill the registry at start.

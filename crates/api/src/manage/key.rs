@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use hub::Key;
+use hub::{Key, KeysOf};
 use jiff::Timestamp;
 use model::key::KeyLevel;
 use model::{EndpointId, KeyId};
@@ -125,9 +125,10 @@ async fn list(
     mut params: Params,
 ) -> Answer<List<KeyView>> {
     let endpoint = params.id::<EndpointId>("endpointId");
+    let of = endpoint.map_or(KeysOf::All, KeysOf::Endpoint);
     let paging = params.paging();
     params.finish()?;
-    let mut keys = state.hub.keys(scope, endpoint).await?;
+    let mut keys = state.hub.keys(scope, of).await?;
     keys.retain(|key| key.id.0 > paging.after);
     let now = state.hub.now();
     Ok(Json(paging.list(keys, |k| k.id.0, |key| view(key, now))))

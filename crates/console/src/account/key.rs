@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hub::Key;
+use hub::{Key, KeysOf};
 use maud::{Markup, html};
 use model::key::KeyLevel;
 use model::{AccountId, KeyId};
@@ -29,14 +29,10 @@ pub(super) fn routes() -> Router<ConsoleState> {
 }
 
 async fn list(of: In<Admin>) -> Response {
-    let keys = match of.hub().keys(of.scope(), None).await {
-        Ok(keys) => keys,
+    let own = match of.hub().keys(of.scope(), KeysOf::Account).await {
+        Ok(own) => own,
         Err(error) => return problem::of(of.state(), &error),
     };
-    let own: Vec<Key> = keys
-        .into_iter()
-        .filter(|key| key.level == KeyLevel::Account)
-        .collect();
     let content = html! {
         (tabs(&of, "/settings/keys"))
         div.title { h1 { "Keys of the account" } (page::button(&of.path("/settings/keys"), "Make a new key", "main", None)) }

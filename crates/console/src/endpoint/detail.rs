@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use hub::Key;
+use hub::{Key, KeysOf};
 use maud::{Markup, html};
 use model::event_type::RegistrationType;
 use model::{Endpoint, EndpointStatus, Environment, EventType, Role, Subscription, catalog};
@@ -38,7 +38,7 @@ async fn look(of: &In<Viewer>, id: model::EndpointId) -> hub::Result<Seen> {
         failure: hub.endpoint_failure(scope, id).await?,
         event_types: hub.event_types(scope, id).unwrap_or_default(),
         subscriptions,
-        keys: hub.keys(scope, Some(id)).await?,
+        keys: hub.keys(scope, KeysOf::Endpoint(id)).await?,
         endpoint,
     })
 }

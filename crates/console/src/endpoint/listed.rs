@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
+use hub::flow::Standing;
 use hub::registry::EndpointEntry;
 use maud::html;
 use model::{Endpoint, EndpointId, EndpointStatus, Role};
@@ -35,14 +36,13 @@ type Entry = Arc<EndpointEntry>;
 
 pub(super) async fn page(of: In<Viewer>, uri: Uri) -> Response {
     let asked = Asked::of(&uri);
-    let waiting = waiting(&of);
     let mut all = of
         .hub()
         .registry()
         .endpoints_where(of.account.id, |entry| is_wanted(&asked, &entry.endpoint));
-    sort(&mut all, asked.text("sort"), &waiting);
+    sort(&of, &mut all, asked.text("sort"));
     let found = list::pages(&asked, all);
-    let columns = columns(&of, &waiting);
+    let columns = columns(&of);
     if asked.is_csv() {
         return list::csv("endpoints", &columns, &found);
     }
@@ -83,15 +83,12 @@ fn is_called(endpoint: &Endpoint, wanted: &str) -> bool {
     texts.iter().any(has)
 }
 
-/// What waits for each, or is tried again.
-fn waiting(of: &In<Viewer>) -> HashMap<EndpointId, u64> {
-    let standings = of.hub().standings_of(of.scope()).into_iter();
-    standings
-        .map(|s| (s.endpoint, s.waiting + s.retrying))
-        .collect()
+/// What waits for one, or is tried again.
+fn waiting(standing: &Standing) -> u64 {
+    standing.waiting + standing.retrying
 }
 
-fn sort(all: &mut [Entry], by: &str, waiting: &HashMap<EndpointId, u64>) {
+fn sort(of: &In<Viewer>, all: &mut [Entry], by: &str) {
     let (key, is_reversed) = by.strip_prefix('-').map_or((by, false), |key| (key, true));
     match key {
         "name" => all.sort_by_cached_key(|e| name(&e.endpoint).to_lowercase()),
@@ -99,7 +96,12 @@ fn sort(all: &mut [Entry], by: &str, waiting: &HashMap<EndpointId, u64>) {
         "provider" => {
             all.sort_by_cached_key(|e| e.endpoint.definition.provider_name.to_lowercase());
         }
-        "waiting" => all.sort_by_key(|e| waiting.get(&e.endpoint.id).copied().unwrap_or(0)),
+        "waiting" => {
+            let standings = of.hub().standings_of(of.scope());
+            let by_id = standings.iter().map(|s| (s.endpoint, waiting(s)));
+            let by_id: HashMap<EndpointId, u64> = by_id.collect();
+            all.sort_by_key(|e| by_id.get(&e.endpoint.id).copied().unwrap_or(0));
+        }
         // They come by number, which is by age.
         _ => {}
     }
@@ -108,10 +110,7 @@ fn sort(all: &mut [Entry], by: &str, waiting: &HashMap<EndpointId, u64>) {
     }
 }
 
-fn columns<'a>(
-    of: &'a In<Viewer>,
-    waiting: &'a HashMap<EndpointId, u64>,
-) -> Vec<Column<'a, Entry>> {
+fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Entry>> {
     vec![
         list::linked(
             "Name",
@@ -132,7 +131,8 @@ fn columns<'a>(
         })
         .sorted_by("provider"),
         list::number("Waiting", |e: &Entry| {
-            waiting.get(&e.endpoint.id).copied().unwrap_or(0)
+            let standing = of.hub().standing(e.endpoint.id);
+            standing.as_ref().map_or(0, waiting)
         })
         .sorted_by("waiting"),
         list::instant("Since", |e: &Entry| Some(e.endpoint.created_at)).sorted_by("since"),

@@ -88,19 +88,18 @@ fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, IdentityFilter>> {
 /// One choice of endpoint and name together: a name is an endpoint's own.
 fn form(of: &In<Viewer>) -> Markup {
     let mut names: Vec<(String, String)> = Vec::new();
-    for entry in of.hub().registry().endpoints() {
-        if entry.endpoint.account == of.scope().0 {
-            let id = entry.endpoint.id;
-            let called = crate::home::name(&entry.endpoint);
-            let defined = entry.endpoint.definition.identifiers();
-            names.extend(defined.map(|one| {
-                (
-                    format!("{called}: {}", one.name),
-                    format!("{id} {}", one.name),
-                )
-            }));
-        }
-    }
+    let registry = of.hub().registry();
+    registry.each_endpoint(of.account.id, |entry| {
+        let id = entry.endpoint.id;
+        let called = crate::home::name(&entry.endpoint);
+        let defined = entry.endpoint.definition.identifiers();
+        names.extend(defined.map(|one| {
+            (
+                format!("{called}: {}", one.name),
+                format!("{id} {}", one.name),
+            )
+        }));
+    });
     names.sort_unstable();
     names.dedup();
     html! {

@@ -6,7 +6,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use maud::html;
-use model::{Account, AccountPolicy, EndpointStatus, Environment};
+use model::{Account, AccountPolicy, Environment};
 
 use crate::ConsoleState;
 use crate::form::Form;
@@ -68,13 +68,8 @@ async fn accounts(of: Operator, uri: Uri) -> Response {
 }
 
 fn columns<'a>(of: &'a Operator) -> Vec<Column<'a, Account>> {
-    let endpoints = move |account: &Account| {
-        let all = of.hub().registry().endpoints();
-        let live = |e: &&std::sync::Arc<hub::registry::EndpointEntry>| {
-            e.endpoint.account == account.id && e.endpoint.status != EndpointStatus::Deleted
-        };
-        all.iter().filter(live).count() as u64
-    };
+    let counts = of.hub().registry().endpoint_counts();
+    let endpoints = move |account: &Account| counts.get(&account.id).copied().unwrap_or(0);
     let limit = |limit: Option<u64>, what: &str| {
         limit.map_or_else(String::new, |limit| format!("{limit} events {what}"))
     };

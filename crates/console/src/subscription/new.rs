@@ -48,8 +48,8 @@ fn offer(of: &In<Member>, asked: &Asked) -> Offer {
     for entry in &publishers {
         let from = name(&entry.endpoint);
         for one in entry.registered(RegistrationType::Publish) {
-            let text = format!("{} {} {from}", one.code, one.name).to_lowercase();
-            if !text.contains(&wanted_events) {
+            let texts = [&one.code, &one.name, &from];
+            if !has(&texts, &wanted_events) {
                 continue;
             }
             is_cut |= events.len() >= OFFERED_MAX;
@@ -60,8 +60,9 @@ fn offer(of: &In<Member>, asked: &Asked) -> Offer {
     }
     let found = registry.endpoints_where(account, |entry| {
         let e = &entry.endpoint;
-        let text = format!("{} {}", name(e), e.definition.provider_name).to_lowercase();
-        is_active(e) && e.definition.event_destination().is_some() && text.contains(&wanted_to)
+        is_active(e)
+            && e.definition.event_destination().is_some()
+            && has(&[&name(e), &e.definition.provider_name], &wanted_to)
     });
     is_cut |= found.len() > OFFERED_MAX;
     let found = found.iter().take(OFFERED_MAX);
@@ -70,6 +71,14 @@ fn offer(of: &In<Member>, asked: &Asked) -> Offer {
         destinations: found.map(|entry| entry.endpoint.clone()).collect(),
         is_cut,
     }
+}
+
+/// Whether one of the texts has what is searched for; nothing is in all of them.
+fn has(texts: &[&String], wanted: &str) -> bool {
+    wanted.is_empty()
+        || texts
+            .iter()
+            .any(|text| text.to_lowercase().contains(wanted))
 }
 
 pub(super) async fn page(of: In<Member>, uri: Uri) -> Response {

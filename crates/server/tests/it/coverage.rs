@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use api::{Level, RouteInfo};
-use hub::{Actor, Scope};
+use hub::{Actor, KeysOf, Scope};
 use model::Environment;
 use model::key::KeyLevel;
 
@@ -106,12 +106,10 @@ impl Shop {
 
     async fn revoke_all(&self, hub: &TestHub) {
         let (actor, scope, hub) = (Actor::OPERATOR, Scope(self.account.id), &hub.server.hub);
-        for endpoint in [None, Some(self.endpoint.id)] {
-            for key in hub.keys(scope, endpoint).await.expect("keys") {
-                hub.key_revoke(&actor, scope, key.id)
-                    .await
-                    .expect("revoked");
-            }
+        for key in hub.keys(scope, KeysOf::All).await.expect("keys") {
+            hub.key_revoke(&actor, scope, key.id)
+                .await
+                .expect("revoked");
         }
     }
 

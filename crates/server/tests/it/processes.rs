@@ -265,7 +265,10 @@ async fn a_key_that_is_revoked_in_one_process_is_refused_in_all() {
     let (here, there) = (shared.process().await, shared.process().await);
     let shop = shop(&here).await;
     there.follow().await.expect("up to date");
-    let key = here.keys(shop.scope, Some(shop.shop)).await.expect("keys");
+    let key = here
+        .keys(shop.scope, hub::KeysOf::Endpoint(shop.shop))
+        .await
+        .expect("keys");
     let key = key.first().expect("the endpoint's key").clone();
     assert!(there.registry().key(&key.hash, there.now()).is_some());
     here.key_revoke(&Actor::OPERATOR, shop.scope, key.id)

@@ -137,18 +137,15 @@ async fn offered(of: &In<Member>, query: &Form) -> hub::Result<Offered> {
 /// Endpoints of the account that take audiences now, by name; one more than is offered at most.
 fn receivers(of: &In<Member>, wanted: &str) -> Vec<Endpoint> {
     let wanted = wanted.to_lowercase();
-    let mut found: Vec<_> = Vec::new();
-    for entry in of.hub().registry().endpoints() {
+    let registry = of.hub().registry();
+    let mut found = registry.endpoints_where(of.account.id, |entry| {
         let endpoint = &entry.endpoint;
         let role = endpoint.definition.roles.segment_destination.as_ref();
-        let takes = endpoint.account == of.scope().0
-            && endpoint.status == EndpointStatus::Active
+        endpoint.status == EndpointStatus::Active
             && endpoint.enabled
-            && role.is_some_and(|role| role.enabled);
-        if takes && name(endpoint).to_lowercase().contains(&wanted) {
-            found.push(entry);
-        }
-    }
+            && role.is_some_and(|role| role.enabled)
+            && name(endpoint).to_lowercase().contains(&wanted)
+    });
     found.sort_by_cached_key(|entry| name(&entry.endpoint));
     found.truncate(OFFERED_MAX + 1);
     let found = found.iter().map(|entry| entry.endpoint.clone());

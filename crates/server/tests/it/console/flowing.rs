@@ -3,7 +3,7 @@
 use model::Role;
 
 use super::{Browser, Flow, location};
-use crate::harness::{TestHub, event};
+use crate::harness::{Receiver, TestHub, event};
 
 #[tokio::test]
 async fn the_picture_says_how_much_flows_each_minute_and_where_it_goes() {
@@ -129,21 +129,18 @@ async fn what_draws_the_last_hour_comes_from_here_and_packed_for_whoever_unpacks
 
 #[tokio::test]
 async fn of_many_kinds_of_events_the_busiest_are_drawn_and_the_others_as_one() {
-    let hub = TestHub::start().await;
-    let account = hub.account().await;
-    let receiver = Receiver::start().await;
     let codes: Vec<String> = (0..12).map(|number| format!("code{number:02}")).collect();
     let names: Vec<&str> = codes.iter().map(String::as_str).collect();
-    let shop = hub.publisher(&account, &names).await;
-    let crm = hub.push_destination(&account, &receiver.url()).await;
-    for (number, code) in codes.iter().enumerate() {
-        hub.subscribe(&account, &shop, code, &crm).await;
-        for _ in 0..=number {
-            hub.published(&shop, event(code, "ada@example.com", 1))
-                .await;
-        }
-    }
-    // The same way once more: for one namespace only. It counts as one, and once more what flows.
+    let flow = Flow::start(&names).await;
+    flow.subscribe(&names).await;
+    let Flow {
+        hub,
+        account,
+        shop,
+        crm,
+        ..
+    } = &flow;
+    // Once more the same way, for one namespace only: what it takes is taken already, and goes out once.
     let again = hub::subscription::NewSubscription {
         publisher: shop.id,
         code: codes[11].clone(),
@@ -156,13 +153,17 @@ async fn of_many_kinds_of_events_the_busiest_are_drawn_and_the_others_as_one() {
         .hub
         .subscription_create(&hub::Actor::OPERATOR, scope, again);
     again.await.expect("subscribed");
+    for (number, code) in codes.iter().enumerate() {
+        for _ in 0..=number {
+            hub.published(shop, event(code, "ada@example.com", 1)).await;
+        }
+    }
     hub.settle().await;
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("vera@example.com").await;
+    let mut browser = Browser::of(hub, "vera@example.com").await;
     let path = format!("/console/{}", account.id);
-    let home = browser.get(&path).await.text();
+    let home = browser.page(&path).await;
     assert!(
         home.contains("12 kinds of events on 12 ways"),
         "a way is drawn once: {home}"
@@ -181,18 +182,12 @@ async fn of_many_kinds_of_events_the_busiest_are_drawn_and_the_others_as_one() {
     );
 
     // The paths of what is searched for are drawn alone.
-    let some = browser
-        .get(&format!(
-            "{path}/subscriptions?view=paths&code=code0&to=crm"
-        ))
-        .await
-        .text();
+    let some = format!("{path}/subscriptions?view=paths&code=code0&to=crm");
+    let some = browser.page(&some).await;
     assert!(some.contains("10 kinds of events on 10 ways"), "{some}");
     assert!(!some.contains("code11:"), "{some}");
-    let none = browser
-        .get(&format!("{path}/subscriptions?view=paths&to=nobody"))
-        .await
-        .text();
+    let none = format!("{path}/subscriptions?view=paths&to=nobody");
+    let none = browser.page(&none).await;
     assert!(none.contains("No subscription fits."), "{none}");
 }
 
@@ -212,12 +207,8 @@ async fn the_latest_notices_stand_first() {
     }
     hub.person("vera@example.com", &[(account.id, Role::Viewer)])
         .await;
-    let mut browser = Browser::new(&hub);
-    browser.sign_in("vera@example.com").await;
-    let home = browser
-        .get(&format!("/console/{}", account.id))
-        .await
-        .text();
+    let mut browser = Browser::of(&hub, "vera@example.com").await;
+    let home = browser.page(&format!("/console/{}", account.id)).await;
     let notices = home.split("data-key=\"notice ").skip(1);
     let shown: Vec<&str> = notices.filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(shown, ["4", "3", "2"], "{home}");

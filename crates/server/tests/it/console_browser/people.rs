@@ -39,10 +39,7 @@ async fn looked_up(scene: &Scene, email: &str, role: Role, kind: &str, value: &s
         .await;
     browser.fill("Type", kind).await;
     browser.fill("Value", value).await;
-    browser
-        .until("document.querySelector('form.panel').checkValidity()")
-        .await;
-    browser.keys(&[ENTER]).await;
+    browser.press("Look up this identifier").await;
     browser
 }
 
