@@ -12,7 +12,7 @@ use crate::harness::browser::Browser;
 /// Width, height, and whether it is dark.
 const VIEWS: [(u32, u32, bool); 4] = [
     (1280, 800, false),
-    (1280, 800, true),
+    (2560, 1440, true),
     (360, 740, false),
     (360, 740, true),
 ];
