@@ -6,9 +6,12 @@
 use std::time::Duration;
 
 use hub::identity::Wanted;
-use hub::{Actor, Scope};
+use hub::test_drive::TestEvent;
+use hub::{Actor, IdentityFilter, Scope};
+use model::account::RefusedEvents;
 use model::identity::Told;
-use model::{AccountPolicy, Environment, Role};
+use model::test_drive::Mistake;
+use model::{AccountId, AccountPolicy, Environment, Role};
 use serde_json::{Value, json};
 
 use crate::harness::{Receiver, Reply, TestAccount, TestEndpoint, TestHub};
@@ -61,7 +64,10 @@ impl Scene {
             .provider_create(&Actor::OPERATOR, &dress("Harbour Software"))
             .await
             .expect("a provider");
-        let policy = AccountPolicy::default();
+        let policy = AccountPolicy {
+            refused_events: RefusedEvents::Quarantine,
+            ..AccountPolicy::default()
+        };
         let mut opened = Vec::new();
         for (name, environment) in [
             ("Harbour Books", Environment::Production),
@@ -81,8 +87,10 @@ impl Scene {
             Receiver::start().await,
             Receiver::start().await,
             Receiver::start().await,
+            Receiver::start().await,
         ];
-        let [lighthouse, pigeon, tide] = receivers;
+        let [lighthouse, pigeon, tide, catalogue] = receivers;
+        catalogue.answer_status(410);
         let words = dress("{\"error\": \"unknown contact list 17\"}");
         pigeon.answer(move |_| Reply::Body(400, words.clone().into()));
         let words = dress("try again later");
@@ -107,6 +115,9 @@ impl Scene {
         let warehouse = hub
             .endpoint(&account, at("Granary Warehouse", "", &pull))
             .await;
+        let gone = hub
+            .endpoint(&account, at("Winter catalogue", &catalogue.url(), &push))
+            .await;
         let till = hub.endpoint(&account, at("Old till", "", &source)).await;
         let disabled = verbs
             .endpoint_enable(&Actor::OPERATOR, Scope(account.id), till.id, false)
@@ -121,7 +132,7 @@ impl Scene {
             shop,
             crm,
             dress,
-            _receivers: vec![lighthouse, pigeon, tide],
+            _receivers: vec![lighthouse, pigeon, tide, catalogue],
         };
         for (publisher, code, name, to) in [
             (
@@ -140,7 +151,7 @@ impl Scene {
                 &scene.shop,
                 "productView",
                 "Looked at a book",
-                vec![&warehouse],
+                vec![&warehouse, &gone],
             ),
             (
                 &app,
@@ -166,19 +177,20 @@ impl Scene {
                     .await;
             }
         }
-        let path = format!("/accounts/{}/subscriptions/9", scene.account.id);
+        let path = format!("/accounts/{}/subscriptions/10", scene.account.id);
         scene
             .manage("PATCH", &path, json!({ "enabled": false }))
             .await;
         let event = scene.flow(&app).await;
         scene.people().await;
         let (job, wizard) = scene.audiences().await;
-        scene.partners().await;
+        let pilot = scene.partners().await;
+        scene.exceptions().await;
         scene.hub.settle().await;
         let person = scene.person().await;
         scene.list(
-            &event,
-            job,
+            (&event, job),
+            pilot,
             &post,
             &[
                 wizard,
@@ -353,8 +365,36 @@ impl Scene {
         (job, format!("/shares/new?{query}"))
     }
 
-    /// A product of the account's own, and companies that want in.
-    async fn partners(&self) {
+    /// What is only now and then: an event that was refused and kept, somebody put together wrongly, an identifier that is
+    /// not handed on.
+    async fn exceptions(&self) {
+        let dress = self.dress;
+        let (verbs, scope) = (&self.hub.server.hub, Scope(self.account.id));
+        let wrong = json!({ "channel": "web", "identifiers": [{ "name": "email", "value": "reader2@mail.example" }],
+            "events": [{ "code": dress("cartPurchased"), "timestamp": "yesterday", "attributes": [
+                { "name": dress("title"), "value": dress("Low Water"), "type": "string" },
+            ] }] });
+        let kept = self.hub.publish(&self.shop, wrong).await;
+        assert_eq!(kept.json()["quarantined"], 1, "{}", kept.text());
+        let filter = IdentityFilter {
+            id: 0,
+            endpoint: self.crm.id,
+            identifier: "cookie".to_owned(),
+            publish: false,
+            subscribe: true,
+        };
+        let filtered = verbs.identity_filter_put(&Actor::OPERATOR, scope, filter);
+        filtered.await.expect("filtered");
+        let wanted = Wanted::Told(Told::clear("email", "reader4@mail.example"));
+        let explained = verbs.identity_explain(scope, &wanted).await;
+        let fact = explained.expect("somebody who came by").facts[0].fact.id;
+        let cut = verbs.identity_cut(&Actor::OPERATOR, scope, fact, true);
+        cut.await.expect("undone");
+    }
+
+    /// A product of the account's own, and companies that want in. The account of one of them in pilot, in which it has begun
+    /// to try things out.
+    async fn partners(&self) -> AccountId {
         let dress = self.dress;
         let application = json!({
             "providerName": "Quayside", "displayName": dress("Harbour Mailer"), "description": dress("Writes to readers"), "url": "https://in.example.com",
@@ -376,8 +416,27 @@ impl Scene {
             self.manage("POST", "/partners", body).await;
         }
         let first = self.manage("GET", "/partners", Value::Null).await["items"][0]["id"].clone();
-        self.manage("POST", &format!("/partners/{first}/nominate"), json!({}))
+        let taken = self
+            .manage("POST", &format!("/partners/{first}/nominate"), json!({}))
             .await;
+        let pilot = AccountId(taken["pilotAccountId"].as_i64().expect("an account"));
+        let (verbs, scope) = (&self.hub.server.hub, Scope(pilot));
+        let begun = verbs.test_drive_start(&Actor::OPERATOR, scope).await;
+        let receiver = begun.expect("a test drive").receiver;
+        for (code, mistake) in [
+            ("cartAdd", None),
+            ("emailOpen", None),
+            ("cartAdd", Some(Mistake::NoChannel)),
+        ] {
+            let event = TestEvent {
+                code: code.to_owned(),
+                mistake,
+                destination: Some(receiver),
+            };
+            let said = verbs.test_drive_publish(&Actor::OPERATOR, scope, event);
+            said.await.expect("said");
+        }
+        pilot
     }
 
     /// One of the readers, by the id that says nothing of them.
@@ -391,8 +450,15 @@ impl Scene {
         found.expect("somebody who came by").x1_id.to_string()
     }
 
-    fn list(&mut self, event: &str, job: i64, post: &TestEndpoint, more: &[String]) {
+    fn list(
+        &mut self,
+        (event, job): (&str, i64),
+        pilot: AccountId,
+        post: &TestEndpoint,
+        more: &[String],
+    ) {
         let account = format!("/console/{}", self.account.id);
+        let pilot = format!("/console/{pilot}");
         let endpoint = self.crm.id.to_string();
         let mut pages: Vec<(String, String)> = Vec::new();
         let mut add = |path: String| {
@@ -408,7 +474,12 @@ impl Scene {
         };
         add("/console/accounts".to_owned());
         for (rest, _) in crate::console::PAGES {
-            add(format!("{account}{}", rest.replace("{}", &endpoint)));
+            // What is for those who try things out.
+            let place = match *rest {
+                "/review" | "/test-drive" => &pilot,
+                _ => &account,
+            };
+            add(format!("{place}{}", rest.replace("{}", &endpoint)));
         }
         for rest in [
             format!("/endpoints/{}", self.shop.id),
