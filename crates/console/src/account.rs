@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use model::Role;
 
 use crate::ConsoleState;
+use crate::event::endpoint;
 use crate::form::Form;
 use crate::home::grouped;
 use crate::list::{self, Asked};
@@ -136,7 +137,7 @@ async fn notices(of: In<Viewer>, uri: Uri) -> Response {
         list::text("Kind", |n: &Notice| n.kind.clone()),
         list::column(
             "Endpoint",
-            |n: &Notice| html! { @if let Some(id) = n.endpoint { a href=(of.path(&format!("/endpoints/{id}"))) { (id) } } @else { "–" } },
+            |n: &Notice| html! { @if let Some(id) = n.endpoint { (endpoint(&of, id)) } @else { "–" } },
             |n| n.endpoint.map_or_else(String::new, |id| id.to_string()),
         ),
     ];
