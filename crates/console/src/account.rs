@@ -133,7 +133,7 @@ async fn notices(of: In<Viewer>, uri: Uri) -> Response {
     };
     let columns = [
         list::instant("When", |n: &Notice| Some(n.created_at)),
-        list::text("What", |n: &Notice| n.message.clone()),
+        list::text("What", |n: &Notice| n.message.clone()).wordy(),
         list::text("Kind", |n: &Notice| n.kind.clone()),
         list::column(
             "Endpoint",

@@ -200,6 +200,12 @@ pub(crate) struct Column<'a, T> {
 }
 
 impl<T> Column<'_, T> {
+    /// Whole sentences, which want room on a narrow page, too.
+    pub(crate) fn wordy(mut self) -> Self {
+        self.class = Some("wordy");
+        self
+    }
+
     /// The handler sorts by it when `sort` says so.
     pub(crate) fn sorted_by(mut self, key: &'static str) -> Self {
         self.sort = Some(key);

@@ -92,7 +92,7 @@ fn columns<'a>(of: &'a In<Viewer>) -> Vec<Column<'a, Quarantined>> {
             |e: &Quarantined| endpoint(of, e.endpoint),
             |e| e.endpoint.to_string(),
         ),
-        list::text("What is wrong", wrong),
+        list::text("What is wrong", wrong).wordy(),
         list::instant("Since", |e: &Quarantined| Some(e.created_at)),
     ]
 }
