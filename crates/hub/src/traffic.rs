@@ -292,8 +292,8 @@ impl Hub {
             .filter(|(_, ring)| ring.account == scope.0)
             .map(|(id, ring)| (*id, (first..=last).map(|at| u64::from(ring.read(at))).sum()))
             .filter(|(_, events)| *events > 0);
-        let mut events = HashMap::with_capacity(counted.links.len());
-        events.extend(carried);
+        // The router waits for the lock: the map is made without it.
+        let carried: Vec<(SubscriptionId, u64)> = carried.collect();
         drop(counted);
         // Of the minutes that were counted: not more than the process is old, and a minute at least.
         let begun = Timestamp::from_second(first * 60)
@@ -301,7 +301,7 @@ impl Hub {
             .max(self.traffic.since);
         let within = Duration::try_from(now.duration_since(begun)).unwrap_or_default();
         Rates {
-            events,
+            events: carried.into_iter().collect(),
             within: within.max(Duration::from_secs(60)),
         }
     }

@@ -1,6 +1,8 @@
 //! What a `Log` promises to `hub`.
 
+mod copy;
 mod crash;
+mod fault;
 #[cfg(feature = "distributed")]
 mod jetstream;
 mod model;
@@ -8,6 +10,7 @@ mod model;
 mod postgres;
 mod recovery;
 mod rewrite;
+mod trim;
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,12 +22,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use copy::{
+    a_snapshot_is_a_log, an_import_keeps_numbers_and_times, numbering_goes_on_where_it_is_told_to,
+};
+use fault::{
+    a_failed_sync_leaves_nothing_behind, a_full_disk_refuses_and_recovers_by_itself,
+    a_lost_answer_is_looked_up, damage_is_told_and_can_be_passed, health_brings_a_broken_log_back,
+};
 use rewrite::{
     a_rewritten_log_is_trimmed_like_any_other, rewritten_batches_keep_their_places,
     what_was_taken_out_is_in_no_file,
 };
+use trim::{
+    batches_are_found_by_time_and_never_go_back_in_it, reads_go_on_across_trims,
+    trimmed_space_is_used_again, trimming_removes_the_oldest_and_never_reuses_a_number,
+};
 
-use crate::{Appended, Clock, Fault, Faults, Log, LogError, LogOptions, ManualClock, Position};
+use crate::{Appended, Clock, Log, LogError, LogOptions, Position};
 
 /// Where a log rests, so that it can be closed and opened again.
 enum Place {
@@ -467,361 +481,6 @@ async fn dropping_the_log_writes_what_is_queued(place: &Place) {
     }
     drop(log);
     until_contents(&place.open().await, &records(0..50)).await;
-}
-
-async fn trimming_removes_the_oldest_and_never_reuses_a_number(place: &Place) {
-    let log = place.open().await;
-    for n in 0..600 {
-        append(&log, [n]).await;
-    }
-    assert_eq!(log.trim(4).await.expect("trims"), 3);
-    assert_eq!((log.ends().first_seq, log.ends().next_seq), (4, 601));
-    assert_eq!(log.read(0, 1, 1).await.expect("reads")[0].seq(), 4);
-    assert_eq!(log.trim(4).await.expect("nothing to do"), 0);
-    assert_eq!(log.trim(u64::MAX).await.expect("trims all"), 597);
-    assert_eq!(
-        (log.ends().first_seq, log.ends().next_seq, log.ends().oldest),
-        (601, 601, None)
-    );
-    drop(log);
-    let log = place.open().await;
-    assert_eq!((log.ends().first_seq, log.ends().next_seq), (601, 601));
-    assert_eq!(append(&log, [7]).await.first, Position::new(601, 0));
-    assert_eq!(contents(&log).await, records([7]));
-}
-
-async fn trimmed_space_is_used_again(place: &Place) {
-    let log = place.open().await;
-    let mut most = 0;
-    for round in 0..128_u64 {
-        let appended = log
-            .append(vec![noise(round, 1 << 20)])
-            .await
-            .expect("appends");
-        most = most.max(log.ends().bytes);
-        log.trim(appended.first.seq()).await.expect("trims");
-    }
-    assert!(most < 4 << 20, "{most} bytes for one batch of 1 MiB");
-    match place {
-        Place::Sql(dir) => {
-            let size = |name| {
-                std::fs::metadata(dir.path().join(name))
-                    .expect("a file")
-                    .len()
-            };
-            assert!(size("log.db") < 8 << 20, "{} bytes", size("log.db"));
-            assert!(
-                size("log.db-wal") < 96 << 20,
-                "{} bytes",
-                size("log.db-wal")
-            );
-        }
-        #[cfg(feature = "distributed")]
-        Place::Postgres(_) => {}
-        #[cfg(feature = "distributed")]
-        Place::JetStream(_) => {}
-    }
-}
-
-async fn reads_go_on_across_trims(place: &Place) {
-    let log = place.open_cold().await;
-    for n in 0..200 {
-        append(&log, [n]).await;
-    }
-    let trimmer = tokio::spawn({
-        let log = log.clone();
-        async move {
-            for before in 2..=200 {
-                assert_eq!(log.trim(before).await.expect("trims"), 1);
-            }
-        }
-    });
-    let mut next = 0;
-    while next <= 200 {
-        let batches = log.read(next, 2, usize::MAX).await.expect("reads");
-        for batch in &batches {
-            assert!(batch.seq() >= next);
-            let number = usize::try_from(batch.seq() - 1).expect("small");
-            assert_eq!(batch.record(0), Some(&record(number)[..]));
-            next = batch.seq() + 1;
-        }
-    }
-    trimmer.await.expect("trims");
-    assert_eq!(contents(&log).await, records([199]));
-}
-
-async fn batches_are_found_by_time_and_never_go_back_in_it(place: &Place) {
-    let manual = ManualClock::new(Timestamp::from_second(1_000).expect("in range"));
-    let log = place
-        .open_with(LogOptions::default(), Clock::Manual(manual.clone()))
-        .await;
-    let second = |second| Timestamp::from_second(second).expect("in range");
-    for now in [1_000, 1_010, 1_005, 1_005, 1_020] {
-        manual.set(second(now));
-        append(&log, [1]).await;
-    }
-    // The third and fourth were appended while the clock had gone back.
-    let times: Vec<i64> = log
-        .read(0, 9, 9999)
-        .await
-        .expect("reads")
-        .iter()
-        .map(|b| b.appended_at().as_second())
-        .collect();
-    assert_eq!(times, [1_000, 1_010, 1_010, 1_010, 1_020]);
-    for (at, seq) in [
-        (0, 1),
-        (1_000, 1),
-        (1_001, 2),
-        (1_010, 2),
-        (1_011, 5),
-        (1_020, 5),
-        (1_021, 6),
-    ] {
-        assert_eq!(log.find_time(second(at)).await.expect("finds"), seq, "{at}");
-    }
-    log.trim(4).await.expect("trims");
-    assert_eq!(log.find_time(second(0)).await.expect("finds"), 4);
-    assert_eq!(log.ends().oldest, Some(second(1_010)));
-
-    log.trim(6).await.expect("trims");
-    drop(log);
-    manual.set(second(0));
-    let log = place
-        .open_with(LogOptions::default(), Clock::Manual(manual))
-        .await;
-    assert_eq!(append(&log, [1]).await.at, second(1_020));
-}
-
-async fn faulty(place: &Place) -> (Log, Faults) {
-    let faults = Faults::default();
-    let options = LogOptions {
-        faults: faults.clone(),
-        ..LogOptions::default()
-    };
-    (place.open_with(options, Clock::System).await, faults)
-}
-
-/// Everything is refused with the reason, and afterwards goes on where it was.
-async fn refuses_and_recovers(place: &Place, fault: Fault, says: &str) {
-    let (log, faults) = faulty(place).await;
-    append(&log, [0]).await;
-    faults.next(2, fault);
-    for _ in 0..2 {
-        let Err(LogError::Unavailable(why)) = log.append(records([66])).await else {
-            panic!("taken")
-        };
-        assert!(why.to_string().contains(says), "{why}");
-    }
-    assert_eq!(append(&log, [1]).await.first, Position::new(2, 0));
-    faults.until_cleared(fault);
-    for _ in 0..3 {
-        assert!(
-            log.append(records([77]))
-                .await
-                .expect_err("refused")
-                .is_retryable()
-        );
-    }
-    log.trim(1).await.expect_err("refused");
-    assert_eq!(contents(&log).await, records([0, 1]));
-    faults.clear();
-    assert_eq!(append(&log, [2]).await.first, Position::new(3, 0));
-    assert_eq!(contents(&log).await, records([0, 1, 2]));
-    log.close().await;
-    assert_eq!(contents(&place.open().await).await, records([0, 1, 2]));
-}
-
-async fn a_full_disk_refuses_and_recovers_by_itself(place: &Place) {
-    refuses_and_recovers(place, Fault::DiskFull, "disk full").await;
-}
-
-async fn a_failed_sync_leaves_nothing_behind(place: &Place) {
-    refuses_and_recovers(place, Fault::SyncFailed, "sync failed").await;
-}
-
-async fn a_lost_answer_is_looked_up(place: &Place) {
-    let (log, faults) = faulty(place).await;
-    faults.next(1, Fault::AnswerLost);
-    assert_eq!(append(&log, [0, 1]).await.first, Position::new(1, 0));
-    faults.next(1, Fault::AnswerLost);
-    append(&log, [2]).await;
-    append(&log, [3]).await;
-    assert_eq!(contents(&log).await, records(0..4));
-    drop(log);
-    assert_eq!(contents(&place.open().await).await, records(0..4));
-}
-
-async fn health_brings_a_broken_log_back(place: &Place) {
-    let (log, faults) = faulty(place).await;
-    faults.until_cleared(Fault::SyncFailed);
-    log.append(records([1])).await.expect_err("refused");
-    assert!(matches!(log.health().await, Err(LogError::Unavailable(_))));
-    faults.clear();
-    log.health().await.expect("repaired");
-    assert!(contents(&log).await.is_empty());
-}
-
-async fn damage_is_told_and_can_be_passed(place: &Place) {
-    let log = place.open_cold().await;
-    append(&log, [0]).await;
-    append(&log, [1]).await;
-    match place {
-        Place::Sql(dir) => {
-            append(&log, [2]).await;
-            append(&log, [3]).await;
-            log.close().await;
-            let file = rusqlite::Connection::open(dir.path().join("log.db")).expect("opens");
-            for damage in [
-                "UPDATE log_batch SET bytes = zeroblob(50) WHERE seq = 3",
-                "UPDATE log_batch SET format = 'x' WHERE seq = 4",
-            ] {
-                file.execute(damage, []).expect("damages");
-            }
-        }
-        #[cfg(feature = "distributed")]
-        Place::JetStream(shard) => {
-            shard.publish("1 1 0", &[0; 50]).await;
-            shard.publish("x 1 0", b"of another program").await;
-            log.close().await;
-        }
-        #[cfg(feature = "distributed")]
-        Place::Postgres(shard) => {
-            append(&log, [2]).await;
-            append(&log, [3]).await;
-            log.close().await;
-            shard
-                .execute("UPDATE log_batch SET bytes = '\\x00000000' WHERE seq = 3")
-                .await;
-            shard
-                .execute("UPDATE log_batch SET records = 77 WHERE seq = 4")
-                .await;
-        }
-    }
-    let log = place.open_cold().await;
-    let sound = log.read(1, 9, 9999).await.expect("the batches before it");
-    assert_eq!(
-        sound.iter().map(|batch| batch.seq()).collect::<Vec<_>>(),
-        [1, 2]
-    );
-    assert!(matches!(
-        log.read(3, 9, 9999).await,
-        Err(LogError::Corrupt { seq: 3, .. })
-    ));
-    assert!(matches!(
-        log.read(4, 9, 9999).await,
-        Err(LogError::Corrupt { seq: 4, .. })
-    ));
-    let next = append(&log, [4]).await.first.seq();
-    assert_eq!(
-        log.read(next, 9, 9999)
-            .await
-            .expect("the batches after it")
-            .len(),
-        1
-    );
-}
-
-async fn a_snapshot_is_a_log(place: &Place) {
-    let log = place.open().await;
-    append(&log, 0..10).await;
-    let dir = TempDir::new().expect("a temporary directory");
-    let to = dir.path().join("copy.db");
-    log.snapshot(&to).await.expect("copies");
-    append(&log, 10..20).await;
-    let copy = Log::open_sqlite(&to, LogOptions::default(), Clock::System)
-        .await
-        .expect("opens");
-    assert_eq!(contents(&copy).await, records(0..10));
-    assert!(matches!(
-        log.snapshot(&to).await,
-        Err(LogError::Unavailable(_))
-    ));
-}
-
-async fn an_import_keeps_numbers_and_times(place: &Place) {
-    let second = |second| Timestamp::from_second(second).expect("in range");
-    let source = Place::sqlite();
-    let manual = ManualClock::new(second(1_000));
-    let from = source
-        .open_with(LogOptions::default(), Clock::Manual(manual.clone()))
-        .await;
-    for (seq, now) in [
-        (5_000, 1_000),
-        (5_001, 1_010),
-        (6_000, 1_020),
-        (1 << 40, 1_030),
-    ] {
-        from.skip_to(seq).await.expect("beyond the end");
-        manual.set(second(now));
-        append(&from, [1, 2, 3]).await;
-    }
-    let batches = from.read(0, 9, usize::MAX).await.expect("reads");
-
-    let log = place
-        .open_with(LogOptions::default(), Clock::Manual(manual.clone()))
-        .await;
-    log.import(batches[..2].to_vec()).await.expect("empty");
-    for wrong in [0..1, 1..2] {
-        let Err(LogError::Misplaced { next_seq, .. }) = log.import(batches[wrong].to_vec()).await
-        else {
-            panic!("it is there already")
-        };
-        assert_eq!(next_seq, 5_002);
-    }
-    let unordered = vec![Arc::clone(&batches[3]), Arc::clone(&batches[2])];
-    assert!(matches!(
-        log.import(unordered).await,
-        Err(LogError::Misplaced { .. })
-    ));
-    log.import(batches[2..].to_vec())
-        .await
-        .expect("beyond the end");
-    log.import(Vec::new()).await.expect("nothing to do");
-    manual.set(second(0));
-    let appended = append(&log, [9]).await;
-    assert_eq!(
-        (appended.first, appended.at),
-        (Position::new((1 << 40) + 1, 0), second(1_030))
-    );
-    log.close().await;
-
-    let log = place.open_cold().await;
-    let mut expected = all(&from).await;
-    expected.push((appended.first, record(9)));
-    assert_eq!(all(&log).await, expected);
-    assert_eq!(log.read(0, 4, usize::MAX).await.expect("reads"), batches);
-    assert_eq!(log.read(5_002, 1, 1).await.expect("reads")[0].seq(), 6_000);
-    assert_eq!(
-        (log.ends().first_seq, log.ends().oldest),
-        (5_000, Some(second(1_000)))
-    );
-    // Any number of the gap will do.
-    let found = log.find_time(second(1_011)).await.expect("finds");
-    assert!((5_002..=6_000).contains(&found), "{found}");
-    assert_eq!(log.trim(5_500).await.expect("trims"), 2);
-    assert_eq!(log.ends().first_seq, 6_000);
-    assert_eq!(all(&log).await, expected.split_off(6));
-}
-
-async fn numbering_goes_on_where_it_is_told_to(place: &Place) {
-    let log = place.open().await;
-    log.skip_to(1).await.expect("where it is");
-    log.skip_to(70).await.expect("empty");
-    assert_eq!(*log.tail().borrow(), 70);
-    assert_eq!((log.ends().first_seq, log.ends().next_seq), (70, 70));
-    for too_low_or_high in [69, 1 << 52] {
-        let Err(LogError::Misplaced { next_seq: 70, .. }) = log.skip_to(too_low_or_high).await
-        else {
-            panic!("{too_low_or_high} was taken")
-        };
-    }
-    log.close().await;
-    let log = place.open().await;
-    assert_eq!(append(&log, [1]).await.first, Position::new(70, 0));
-    log.skip_to(80).await.expect("beyond the end");
-    assert_eq!(append(&log, [2]).await.first, Position::new(80, 0));
-    assert_eq!(contents(&log).await, records([1, 2]));
 }
 
 async fn a_log_that_cannot_be_opened_says_so(place: &Place) {
