@@ -320,14 +320,19 @@ function previews() {
     const zone = part.querySelector("[data-zone]");
     if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || zone.value;
     let timer;
+    let asked = 0;
     part.addEventListener("input", () => {
       clearTimeout(timer);
       timer = setTimeout(async () => {
+        asked += 1;
+        const mine = asked;
         const fields = [...part.querySelectorAll("input")].filter((input) => input.type !== "radio" || input.checked);
         const query = new URLSearchParams(fields.map((input) => [input.name, input.value]));
         const answer = await fetch(`${part.dataset.preview}?${query}`, { redirect: "error" });
         if (!answer.ok) return;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+        // An answer may be overtaken by that to a later question.
+        if (mine !== asked) return;
         part.querySelector("[data-shown]").replaceChildren(...fresh.childNodes);
       }, 300);
     });

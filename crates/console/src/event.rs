@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use hub::delivery::{Delivery, DeliveryState, EventView, ReplayFilter};
 use hub::event::{EventFilter, Listed};
 use maud::{Markup, html};
-use model::{AccountId, Endpoint, EndpointId, EventRef, Invalid, Role};
+use model::{AccountId, Barred, Endpoint, EndpointId, EventRef, Invalid, Role};
 
 use crate::ConsoleState;
 use crate::cookie::Said;
@@ -237,10 +237,20 @@ fn journey(of: &In<Viewer>, id: EventRef, delivery: &Delivery) -> Markup {
             @match (&delivery.exception, delivery.state) {
                 (Some(exception), _) => { (delivery::attempts(exception)) }
                 (None, DeliveryState::Delivered) => { p { "It was taken at the first attempt." } }
+                (None, DeliveryState::Withheld(why)) => { p { "It was not sent: " (withheld(why)) } }
                 (None, _) => { p { "It has not been tried yet." } }
             }
             p { a href=(of.path(&format!("/events/{id}/to/{}", delivery.endpoint))) { "What " (delivery.endpoint_name) " is sent" } }
         }
+    }
+}
+
+/// Why an event was kept from everybody.
+fn withheld(why: Barred) -> &'static str {
+    match why {
+        Barred::Restricted => "a privacy request restricts whom it is about.",
+        Barred::Suppressed => "whom it is about is on the suppression list.",
+        Barred::Unconsented => "it says itself that its person does not consent to be contacted.",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::Position;
 use jiff::Timestamp;
 use model::record::{Document, Entry};
-use model::{DocumentId, EndpointId, EventRef, Invalid};
+use model::{Barred, DocumentId, EndpointId, EventRef, Invalid};
 use store::delivery::{After, Attempt, Exception, ExceptionState};
 
 use crate::event::Brief;
@@ -20,6 +20,8 @@ pub enum DeliveryState {
     Dead,
     /// Pushed and answered with success, or put into an event file.
     Delivered,
+    /// Not delivered, for whom it is about; as the lists of today tell.
+    Withheld(Barred),
 }
 
 impl DeliveryState {
@@ -29,6 +31,7 @@ impl DeliveryState {
             Self::Retrying => "retrying",
             Self::Dead => "dead",
             Self::Delivered => "delivered",
+            Self::Withheld(_) => "withheld",
         }
     }
 }
@@ -185,6 +188,7 @@ impl Hub {
         let mut tx = self.db.read().await?;
         let exceptions = store::delivery::at(&mut tx, scope, position).await?;
         drop(tx);
+        let withheld = self.withheld(document).await?;
         let mut deliveries = Vec::new();
         for id in matched {
             let exception = exceptions.iter().find(|e| e.endpoint == id).cloned();
@@ -194,7 +198,7 @@ impl Hub {
                 _ if place.is_retrying => DeliveryState::Retrying,
                 Some(e) if e.state == ExceptionState::Dead => DeliveryState::Dead,
                 Some(_) => DeliveryState::Retrying,
-                None => DeliveryState::Delivered,
+                None => withheld.map_or(DeliveryState::Delivered, DeliveryState::Withheld),
             };
             let name = self
                 .registry

@@ -162,6 +162,29 @@ impl Hub {
         })
     }
 
+    /// Why a document was delivered to nobody: who is barred today, and was when it was published. Nothing is noted when a
+    /// document is withheld, so whoever has been taken off a list since does not count.
+    pub(crate) async fn withheld(&self, document: &Document<'_>) -> Result<Option<Barred>> {
+        let who = self.who_one(document).await?;
+        let barred = self.barred_document(document, &who);
+        let Some(why) = barred.filter(|why| *why != Barred::Unconsented) else {
+            // What an event says of itself, it said then.
+            return Ok(barred);
+        };
+        let account = document.account;
+        let published = document.identifiers.iter().map(Subject::from);
+        let digests: Vec<_> = published
+            .chain(who.subjects())
+            .flat_map(|subject| self.suppression_of(account, &subject).stored)
+            .map(|(digest, _)| digest)
+            .collect();
+        let mut tx = self.db.read().await?;
+        let found = store::suppression::find(&mut tx, Scope(account), Some(why), &digests).await?;
+        let published_us = document.published_at_us;
+        let was_barred = |entry: &Suppression| entry.created_at.as_microsecond() <= published_us;
+        Ok(found.iter().any(was_barred).then_some(why))
+    }
+
     /// The forms under which an identifier is entered or looked for.
     pub(crate) fn suppression_of(
         &self,

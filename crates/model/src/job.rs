@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::ShareAction;
 use crate::id::{EndpointId, JobId, SegmentId};
+use crate::share::RunWindow;
 
 /// What a job is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -266,6 +267,9 @@ pub struct ExportDetails {
     /// The job that was scheduled and of which this is a run.
     #[serde(rename = "scheduledJobId")]
     pub scheduled_job: Option<JobId>,
+    /// Which members the producer is asked for: those that it last had to do with on these days. Ours.
+    #[serde(rename = "dataWindow", skip_serializing_if = "Option::is_none")]
+    pub window: Option<RunWindow>,
     /// What can be fetched under `segmentDataFiles/…`.
     #[serde(rename = "segmentDataFiles")]
     pub data_files: Option<Vec<String>>,

@@ -89,15 +89,25 @@ pub enum DataWindow {
     Dates { from: Date, to: Date },
 }
 
+/// The window of one run: both days included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunWindow {
+    pub from: Date,
+    pub to: Date,
+}
+
 impl DataWindow {
-    /// First and last day, of a run that begins on `today`.
-    pub fn dates(self, today: Date) -> (Date, Date) {
+    /// Of a run that begins on `today`.
+    pub fn of_run(self, today: Date) -> RunWindow {
         match self {
-            Self::Dates { from, to } => (from, to),
+            Self::Dates { from, to } => RunWindow { from, to },
             Self::Days { days } => {
                 let back = jiff::Span::new().try_days(days.saturating_sub(1).max(0));
                 let from = back.and_then(|back| today.checked_sub(back));
-                (from.unwrap_or(Date::MIN), today)
+                RunWindow {
+                    from: from.unwrap_or(Date::MIN),
+                    to: today,
+                }
             }
         }
     }
@@ -215,17 +225,16 @@ mod tests {
         let day = |text: &str| text.parse::<Date>().expect("a date");
         let today = day("2026-03-01");
         let read = |text| serde_json::from_str::<DataWindow>(text).expect("a window");
-        assert_eq!(read(r#"{"days":1}"#).dates(today), (today, today));
-        assert_eq!(
-            read(r#"{"days":7}"#).dates(today),
-            (day("2026-02-23"), today)
-        );
+        let of_run = |window: DataWindow| {
+            let RunWindow { from, to } = window.of_run(today);
+            (from, to)
+        };
+        assert_eq!(of_run(read(r#"{"days":1}"#)), (today, today));
+        assert_eq!(of_run(read(r#"{"days":7}"#)), (day("2026-02-23"), today));
         let dates = read(r#"{"from":"2025-12-01","to":"2025-12-31"}"#);
-        assert_eq!(dates.dates(today), (day("2025-12-01"), day("2025-12-31")));
-        assert_eq!(
-            DataWindow::Days { days: i64::MAX }.dates(today).0,
-            Date::MIN
-        );
+        assert_eq!(of_run(dates), (day("2025-12-01"), day("2025-12-31")));
+        let all = of_run(DataWindow::Days { days: i64::MAX });
+        assert_eq!(all, (Date::MIN, today));
     }
 
     #[test]

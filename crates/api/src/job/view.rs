@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hub::Job;
 use jiff::Timestamp;
+use model::share::RunWindow;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -42,6 +43,10 @@ pub(crate) struct JobView {
     share_action: Option<&'static str>,
     source_identifiers: Option<Vec<String>>,
     destination_identifier: Option<String>,
+    /// Ours: which members are asked for, if the share has a window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    data_window: Option<RunWindow>,
 }
 
 impl From<&Job> for JobView {
@@ -71,6 +76,7 @@ impl From<&Job> for JobView {
             share_action: details.action.map(model::endpoint::ShareAction::as_str),
             source_identifiers: details.source_identifiers,
             destination_identifier: details.destination_identifier,
+            data_window: details.window,
         }
     }
 }

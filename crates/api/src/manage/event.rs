@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use hub::delivery::Delivery;
+use hub::delivery::{Delivery, DeliveryState};
 use hub::event::Listed;
 use jiff::Timestamp;
 use model::EventRef;
@@ -46,8 +46,11 @@ struct ListedView {
 struct DeliveryView {
     endpoint_id: i64,
     name: String,
-    /// `pending`, `retrying`, `dead` or `delivered`.
+    /// `pending`, `retrying`, `dead`, `delivered` or `withheld`.
     state: &'static str,
+    /// Why it was withheld: its person is `restricted` or `suppressed`, or `unconsented`, as the event itself says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withheld: Option<&'static str>,
     /// Attempts that failed; 0 also when it went well at once.
     attempts: u32,
     #[schemars(with = "Option<String>")]
@@ -71,6 +74,10 @@ fn delivery(delivery: Delivery) -> DeliveryView {
         endpoint_id: delivery.endpoint.0,
         name: delivery.endpoint_name,
         state: delivery.state.as_str(),
+        withheld: match delivery.state {
+            DeliveryState::Withheld(why) => Some(why.as_str()),
+            _ => None,
+        },
         attempts: attempts.attempts,
         next_attempt_at: attempts.next_attempt_at,
         history: attempts.history,

@@ -121,6 +121,10 @@ impl Hub {
             destination_identifier: Some(plan.identifier.destination.clone()),
             // All runs of one schedule are told the same number here: that of the share.
             scheduled_job: share.schedule.recurs().then_some(JobId(share.id.0)),
+            window: plan.window.map(|window| {
+                let now = self.now().to_zoned(jiff::tz::TimeZone::UTC);
+                window.of_run(now.date())
+            }),
             ..ExportDetails::default()
         };
         Ok(NewJob {

@@ -403,6 +403,7 @@ async fn a_suppressed_person_gets_nothing_if_the_account_says_so() {
     let scene = Scene::start().await;
     let crm = scene.subscriber().await;
     let sha = hash(HashAlgorithm::EmailSha256, EMAIL, None).expect("hashes");
+    let mut delivered = None;
     for values in [json!([EMAIL]), json!([sha])] {
         let body = json!({ "type": "email", "values": values, "reference": "ticket 7" });
         let added = manage(&scene, "POST", "/suppressions", body.clone()).await;
@@ -412,10 +413,21 @@ async fn a_suppressed_person_gets_nothing_if_the_account_says_so() {
         );
         let again = manage(&scene, "POST", "/suppressions", body.clone()).await;
         assert_eq!(again["added"], 0);
-        scene.buy(EMAIL, 1).await;
-        scene.buy(GRACE, 2).await;
+        // What was delivered before stays delivered.
+        if let Some(before) = delivered {
+            assert_eq!(scene.state(before, &crm.endpoint).await, "delivered");
+        }
+        let (hers, graces) = (scene.buy(EMAIL, 1).await, scene.buy(GRACE, 2).await);
         scene.settle().await;
         assert_eq!(crm.totals(), [2]);
+        assert_eq!(scene.state(graces, &crm.endpoint).await, "delivered");
+        let path = format!("/events/{hers}");
+        let event = manage(&scene, "GET", &path, Value::Null).await;
+        let journey = &event["deliveries"][0];
+        assert_eq!(
+            (&journey["state"], &journey["withheld"]),
+            (&json!("withheld"), &json!("suppressed"))
+        );
         crm.receiver.take();
         let mut who = body.clone();
         who.as_object_mut().expect("an object").remove("reference");
@@ -424,10 +436,11 @@ async fn a_suppressed_person_gets_nothing_if_the_account_says_so() {
         assert!(!found.to_string().to_lowercase().contains("planted"));
         let removed = manage(&scene, "POST", "/suppressions/remove", who).await;
         assert_eq!(removed["removed"], 1);
-        scene.buy(EMAIL, 3).await;
+        delivered = Some(scene.buy(EMAIL, 3).await);
         scene.settle().await;
         assert_eq!(crm.totals(), [3]);
         crm.receiver.take();
+        scene.pass(Duration::from_secs(1)).await;
     }
     let bearer = format!("Bearer {}", crate::harness::TOKEN);
     let headers = [("authorization", &*bearer), ("content-type", "text/csv")];
@@ -462,11 +475,16 @@ async fn withdrawn_consent_is_heeded_if_the_account_says_so() {
         let policy = json!({ "policy": { "contactConsent": policy } });
         let path = format!("/accounts/{}", scene.account.id);
         assert_eq!(scene.hub.manage("PATCH", &path, policy).await.status, 200);
+        let mut states = Vec::new();
         for consent in ["granted", "opt-out"] {
-            scene.hub.published(&scene.shop, event(consent)).await;
+            let publication = scene.hub.published(&scene.shop, event(consent)).await;
+            scene.settle().await;
+            let id = publication.parse().expect("an id");
+            states.push(scene.state(id, &crm.endpoint).await);
         }
-        scene.settle().await;
         assert_eq!(crm.receiver.take().len(), delivered);
+        assert_eq!(states[0], "delivered");
+        assert_eq!(states[1] == "withheld", delivered == 1, "{states:?}");
     }
 }
 

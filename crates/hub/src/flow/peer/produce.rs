@@ -1,10 +1,13 @@
 //! What a pull producer is asked for: the rows of a segment, at once, or by an export job when it has none at hand.
 
+use std::fmt::Write as _;
+
 use bytes::{Buf as _, Bytes};
 use http::header::ACCEPT;
 use http::{HeaderValue, Method, StatusCode};
 use model::SegmentId;
 use model::invalid::shown;
+use model::share::RunWindow;
 use outbound::{Call, Download};
 use serde_json::{Value, json};
 
@@ -46,28 +49,39 @@ pub(crate) enum ExportState {
 }
 
 impl Peer {
-    /// `GET /v1/segments/{id}/data?totalBatchCount=&currentBatchNumber=`: the rows, if the producer has them at hand.
-    /// `None` for 202, 204, 404, 409 and 501, after which an export is to be begun; if there is no such segment, that says
+    /// `GET /v1/segments/{id}/data?totalBatchCount=&currentBatchNumber=`, with `&from=&to=` if the run has a window: the
+    /// rows, if the producer has them at hand. `None` for 202, 204, 404, 409 and 501, after which an export is to be begun; if there is no such segment, that says
     /// so.
     pub(crate) async fn segment_data(
         &self,
         id: &SegmentId,
+        window: Option<RunWindow>,
         batch: Batch,
     ) -> Result<Option<Data>, Trouble> {
-        let path = format!(
+        let mut path = format!(
             "{}/data?totalBatchCount={}&currentBatchNumber={}",
             segment_path(id),
             batch.total,
             batch.number
         );
+        if let Some(RunWindow { from, to }) = window {
+            let _ = write!(path, "&from={from}&to={to}");
+        }
         self.download(&path, true).await
     }
 
-    /// `POST /v1/jobs` with `segmentId` and `jobType`: begins an export. Taken: the bare id of the job, and objects with it
+    /// `POST /v1/jobs` with `segmentId` and `jobType`, and `dataWindow` if the run has one: begins an export. Taken: the bare id of the job, and objects with it
     /// as `jobId`, `jobID` or `id`, or with such an object or id as `result`.
-    pub(crate) async fn export_begin(&self, id: &SegmentId) -> Result<Export, Trouble> {
+    pub(crate) async fn export_begin(
+        &self,
+        id: &SegmentId,
+        window: Option<RunWindow>,
+    ) -> Result<Export, Trouble> {
         const PATH: &str = "/v1/jobs";
-        let body = json!({ "segmentId": id, "jobType": "ExportSegmentData" });
+        let mut body = json!({ "segmentId": id, "jobType": "ExportSegmentData" });
+        if let Some(window) = window {
+            body["dataWindow"] = json!(window);
+        }
         let call = self.call(Method::POST, PATH, ANSWER_BYTES_MAX)?;
         let answer = self.answered(Self::json(call, &body)).await?;
         let body = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::stream;
+use jiff::civil::date;
 use model::endpoint::ShareAction;
+use model::share::RunWindow;
 use outbound::{ClientOptions, Guard};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 
 const LARGE: SegmentId = SegmentId::Number(8_000_000_000_000_001_152);
+
+const WINDOW: RunWindow = RunWindow {
+    from: date(2026, 2, 23),
+    to: date(2026, 3, 1),
+};
 
 type Answers = Vec<(&'static str, u16, &'static str)>;
 
@@ -118,7 +125,7 @@ async fn segments_are_listed_and_made() {
         number: 1,
         total: 1,
     };
-    let Err(Trouble::Refused(why)) = peer.segment_data(&text, batch).await else {
+    let Err(Trouble::Refused(why)) = peer.segment_data(&text, None, batch).await else {
         panic!("it is refused");
     };
     assert!(
@@ -141,7 +148,7 @@ async fn segments_are_listed_and_made() {
 async fn rows_are_at_hand_or_exported() {
     let endpoint = Endpoint::answering(vec![
         (
-            "GET /crm/v1/segments/8000000000000001152/data?totalBatchCount=3&currentBatchNumber=2&tenant=7 ",
+            "GET /crm/v1/segments/8000000000000001152/data?totalBatchCount=3&currentBatchNumber=2&from=2026-02-23&to=2026-03-01&tenant=7 ",
             200,
             "email\na@x\n",
         ),
@@ -155,16 +162,19 @@ async fn rows_are_at_hand_or_exported() {
     let peer = &endpoint.peer;
     let batch = |number, total| Batch { number, total };
     let data = peer
-        .segment_data(&LARGE, batch(2, 3))
+        .segment_data(&LARGE, Some(WINDOW), batch(2, 3))
         .await
         .expect("an answer");
     assert_eq!(whole(data.expect("data")).await, "email\na@x\n");
     for id in [2, 4] {
-        let data = peer.segment_data(&SegmentId::Number(id), batch(1, 1)).await;
+        let data = peer
+            .segment_data(&SegmentId::Number(id), None, batch(1, 1))
+            .await;
         assert!(data.expect("an answer").is_none(), "none at hand");
     }
-    let Err(Trouble::Again { why, retry_after }) =
-        peer.segment_data(&SegmentId::Number(3), batch(1, 1)).await
+    let Err(Trouble::Again { why, retry_after }) = peer
+        .segment_data(&SegmentId::Number(3), None, batch(1, 1))
+        .await
     else {
         panic!("it is to be asked again");
     };
@@ -175,7 +185,10 @@ async fn rows_are_at_hand_or_exported() {
     assert_eq!(retry_after, Some(Duration::from_secs(9)));
 
     endpoint.asked();
-    let export = peer.export_begin(&LARGE).await.expect("a job");
+    let export = peer
+        .export_begin(&LARGE, Some(WINDOW))
+        .await
+        .expect("a job");
     let begun = endpoint.asked().remove(0);
     assert!(
         begun.contains(r#""segmentId":8000000000000001152"#),
@@ -183,6 +196,10 @@ async fn rows_are_at_hand_or_exported() {
     );
     assert!(
         begun.contains(r#""jobType":"ExportSegmentData""#),
+        "{begun}"
+    );
+    assert!(
+        begun.contains(r#""dataWindow":{"from":"2026-02-23","to":"2026-03-01"}"#),
         "{begun}"
     );
     let state = peer.export_state(&export).await;

@@ -102,7 +102,8 @@ impl Hub {
             number: fetch.done + 1,
             total: fetch.batches,
         };
-        match peer.segment_data(segment, batch).await? {
+        let window = run.job.details.window;
+        match peer.segment_data(segment, window, batch).await? {
             Some(data) => {
                 let digest = self.fetch_file(run, data, &name(batch.number)).await?;
                 if batch.number > 1 && fetch.first_digest == digest {
@@ -118,7 +119,7 @@ impl Hub {
                 }
             }
             None if batch.number == 1 => {
-                fetch.export = Some(peer.export_begin(segment).await?);
+                fetch.export = Some(peer.export_begin(segment, window).await?);
             }
             // Fewer than were asked for.
             None => fetch.batches = fetch.done,

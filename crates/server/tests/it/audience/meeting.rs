@@ -1,9 +1,12 @@
 //! The four meetings: push and pull producers with push and pull consumers, with every call and body of the contract.
 
+use hub::share::NewShare;
+use jiff::civil::date;
 use model::endpoint::ShareAction;
 use model::job::JobStatus;
+use model::share::DataWindow;
 use model::{JobId, SegmentId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::party::{Book, FIRST_ID};
 use super::world::{Meeting, PUSH_PUSH, SEGMENT, World, people, people_hashed};
@@ -185,11 +188,49 @@ async fn a_pull_producer_that_has_no_data_at_hand_makes_it_first() {
         .find(|c| c.what == "POST /v1/jobs")
         .cloned();
     let body = made.expect("a call").body;
-    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(
         body,
         json!({ "segmentId": SEGMENT, "jobType": "ExportSegmentData" })
     );
+}
+
+#[tokio::test]
+async fn a_source_is_told_of_which_days_members_are_wanted() {
+    let january = |new: &mut NewShare| {
+        new.window = Some(DataWindow::Dates {
+            from: date(2026, 1, 1),
+            to: date(2026, 1, 31),
+        });
+    };
+    let window = json!({ "from": "2026-01-01", "to": "2026-01-31" });
+    // A pull producer with every call that asks for rows.
+    let meeting = Meeting {
+        source: "pull",
+        ..PUSH_PUSH
+    };
+    let world = World::of(meeting).await;
+    {
+        let mut book = world.producer.book();
+        book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
+        book.exports_after = Some(0);
+    }
+    let (_, job) = world.share(ShareAction::Replace, january).await;
+    world.until(job, JobStatus::Completed).await;
+    let calls = world.producer.book().calls.clone();
+    let asked = calls.iter().find(|call| call.what.contains("/data?"));
+    let asked = &asked.expect("a call").what;
+    assert!(asked.ends_with("&from=2026-01-01&to=2026-01-31"), "{asked}");
+    let export = calls.iter().find(|call| call.what == "POST /v1/jobs");
+    let export: Value = serde_json::from_slice(&export.expect("a call").body).expect("JSON");
+    assert_eq!(export["dataWindow"], window);
+    // A push producer in the job that waits for it.
+    let world = World::of(PUSH_PUSH).await;
+    let (_, job) = world.share(ShareAction::Replace, january).await;
+    world.until(job, JobStatus::WaitingToReceiveData).await;
+    let path = format!("/v1/jobs/SEGMENT_EXPORT?endpointId={}", world.source.id);
+    let waiting = world.hub.http.get(&path, &world.source.key).await;
+    assert_eq!(waiting.json()[0]["dataWindow"], window);
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ impl Scene {
         Scope(self.account.id)
     }
 
-    /// `pending`, `retrying`, `dead` or `delivered`; empty when the event is not the destination's.
+    /// `pending`, `retrying`, `dead`, `delivered` or `withheld`; empty when the event is not the destination's.
     pub(crate) async fn state(&self, event: EventRef, at: &TestEndpoint) -> &'static str {
         let view = self.hub.server.hub.event(self.scope(), event).await;
         let deliveries = view.expect("the log has it").deliveries;
