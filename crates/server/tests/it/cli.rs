@@ -344,9 +344,11 @@ async fn what_is_not_said_properly_is_told_with_exit_code_2() {
 
 #[tokio::test]
 async fn where_nothing_answers_it_says_how_to_start_a_server() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    // Held, so that nobody else gets it, and not listened at.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    let free = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(free).expect("a port");
+    let address = socket.local_addr().expect("an address");
     let server = format!("http://{address}");
     let done = rialto_with(server.clone(), "status", None).await;
     assert_eq!((done.code, done.out.as_str()), (1, ""));

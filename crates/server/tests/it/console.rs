@@ -141,7 +141,10 @@ struct Flow {
 
 impl Flow {
     async fn start(codes: &[&str]) -> Self {
-        let hub = TestHub::start().await;
+        Self::of(TestHub::start().await, codes).await
+    }
+
+    async fn of(hub: TestHub, codes: &[&str]) -> Self {
         let account = hub.account().await;
         let receiver = Receiver::start().await;
         let shop = hub.publisher(&account, codes).await;

@@ -140,7 +140,8 @@ async fn head_and_options_are_answered() {
 #[tokio::test]
 async fn a_body_that_trickles_in_is_cut_off() {
     let hub = TestHub::start_with(|config| {
-        config.api.request_time_max = config::Duration(Duration::from_millis(300));
+        // Also of the call at the end, with its commit on a busy disk.
+        config.api.request_time_max = config::Duration(Duration::from_secs(3));
         config.api.bodies_bytes_max = config::Bytes(64 << 10);
     })
     .await;
@@ -153,7 +154,7 @@ async fn a_body_that_trickles_in_is_cut_off() {
     assert!(
         problem["message"]
             .as_str()
-            .is_some_and(|m| m.contains("0.3 s")),
+            .is_some_and(|m| m.contains(" 3 s")),
         "{problem}"
     );
     assert!(slow.is_closed().await);

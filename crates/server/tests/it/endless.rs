@@ -239,7 +239,8 @@ async fn answers_without_end_take_neither_memory_nor_slots() {
         memory >> 20
     );
     assert!(most < WRITTEN_BYTES_MAX, "{most} bytes were written");
-    let drip_bytes_max = usize::try_from(TIMEOUT.as_secs()).expect("few") + 3;
+    // A hub that the machine lets wait hangs up later; one that reads on would do so for years.
+    let drip_bytes_max = usize::try_from(TIMEOUT.as_secs()).expect("few") + 10;
     assert!(
         drips.iter().all(|written| *written <= drip_bytes_max),
         "{drips:?}"

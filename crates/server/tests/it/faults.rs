@@ -12,6 +12,9 @@ use serde_json::json;
 use crate::door::assert_problem;
 use crate::harness::{Answer, Binary, Receiver, TestEndpoint, TestHub, embedded_only, event};
 
+/// What is waited for must have come by then: debug builds on busy machines.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 struct Scene {
     hub: TestHub,
     shop: TestEndpoint,
@@ -226,10 +229,7 @@ async fn a_disk_that_is_really_full_is_survived() {
     let since = Instant::now();
     while publish(next).await.status != 200 {
         next += 1;
-        assert!(
-            since.elapsed() < Duration::from_secs(20),
-            "it does not recover"
-        );
+        assert!(since.elapsed() < PATIENCE, "it does not recover");
     }
     acknowledged.insert(next as i64);
     let since = Instant::now();
@@ -239,7 +239,7 @@ async fn a_disk_that_is_really_full_is_survived() {
         // A call of its own, which also lets the program work.
         http.json("GET", "/readyz", None, None).await;
         assert!(
-            since.elapsed() < Duration::from_secs(20),
+            since.elapsed() < PATIENCE,
             "{:?} did not arrive",
             acknowledged.difference(&seen)
         );

@@ -80,7 +80,11 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let flow = Flow::start(&["cartAdd"]).await;
+        Self::of(TestHub::start().await).await
+    }
+
+    async fn of(hub: TestHub) -> Self {
+        let flow = Flow::of(hub, &["cartAdd"]).await;
         flow.subscribe(&["cartAdd"]).await;
         let body = event("cartAdd", "ada@example.com", 5);
         flow.hub.published(&flow.shop, body).await;
@@ -209,7 +213,10 @@ async fn a_session_has_a_few_streams_and_gets_them_back() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_who_follows_and_the_session_goes_on_after_it() {
-    let world = World::start().await;
+    let hub = TestHub::start_with(|config| {
+        config.server.shutdown_patience = server::config::Duration(PATIENCE * 2);
+    });
+    let world = World::of(hub.await).await;
     let mut stream = world.open(None).await;
     let first = stream.until("\n\n").await;
     let World {
@@ -221,7 +228,7 @@ async fn a_stop_does_not_wait_for_who_follows_and_the_session_goes_on_after_it()
     let begun = std::time::Instant::now();
     let hub = hub.restart().await;
     assert!(
-        begun.elapsed() < Duration::from_secs(4),
+        begun.elapsed() < PATIENCE,
         "it did not wait out its patience"
     );
     stream.rest().await;

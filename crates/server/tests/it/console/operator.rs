@@ -246,7 +246,7 @@ async fn jobs_of_all_accounts_storage_and_tasks_are_there_to_see() {
         "{storage}"
     );
     let mut tasks = String::new();
-    for _ in 0..100 {
+    for _ in 0..600 {
         tasks = olga.page("/console/operator/tasks/live").await;
         if ["retire", "jobs", "pack", "notify"]
             .iter()

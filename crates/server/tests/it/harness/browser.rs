@@ -250,21 +250,29 @@ impl Browser {
         }
     }
 
+    /// A call to the element that is found. A page that follows the exchange may put another one in its place just
+    /// then: nothing was done with the one that was found, and the other is found.
+    async fn with(&self, selector: &str, (method, what): (&str, &str), body: &Value) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let element = self.find(selector).await;
+            let path = format!("{element}{what}");
+            match self.call(method, &path, body.clone()).await {
+                Ok(value) => return value,
+                Err(why) if why.contains("stale element") && Instant::now() < until => {}
+                Err(why) => panic!("{what} of {selector}: {why}\n{}", self.described().await),
+            }
+        }
+    }
+
     /// The text of an element, as somebody reads it.
     pub(crate) async fn text(&self, selector: &str) -> String {
-        let element = self.find(selector).await;
-        let text = self
-            .call("GET", &format!("{element}/text"), Value::Null)
-            .await;
-        text.expect("it is there")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let text = self.with(selector, ("GET", "/text"), &Value::Null).await;
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self.find(selector).await;
-        self.post(&format!("{element}/click"), json!({})).await;
+        self.with(selector, ("POST", "/click"), &json!({})).await;
     }
 
     /// Drags one element to another with the mouse, as a hand does it: a little first, so that it is a drag.
@@ -285,9 +293,8 @@ impl Browser {
 
     /// Types into a field, in place of what is there.
     pub(crate) async fn type_(&self, selector: &str, text: &str) {
-        let element = self.find(selector).await;
-        self.post(&format!("{element}/clear"), json!({})).await;
-        self.post(&format!("{element}/value"), json!({ "text": text }))
+        self.with(selector, ("POST", "/clear"), &json!({})).await;
+        self.with(selector, ("POST", "/value"), &json!({ "text": text }))
             .await;
     }
 
@@ -301,9 +308,13 @@ impl Browser {
         self.type_(&field(label), text).await;
     }
 
-    /// Says yes to the question that the page asks.
+    /// Says yes to the question that the page asks; waits for it.
     pub(crate) async fn accept(&self) {
-        self.post("/alert/accept", json!({})).await;
+        let until = Instant::now() + PATIENCE;
+        while let Err(why) = self.call("POST", "/alert/accept", json!({})).await {
+            assert!(Instant::now() < until, "nothing is asked: {why}");
+            wait(LOOK_EVERY).await;
+        }
     }
 
     /// Presses keys one after another, wherever the focus is.

@@ -2,9 +2,10 @@
 //!
 //! Called by the tests of the README and of the partner guide.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use super::process::free_port;
 
 /// The insides of the `bash` blocks behind `mark`, but the lines that begin with one of `but`. Addresses of the page are
 /// replaced by free ones, and whatever happens, nothing that it starts is left running.
@@ -22,9 +23,7 @@ pub(crate) fn script(page: &str, mark: &str, but: &[&str]) -> String {
     }
     for address in ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:9000"] {
         assert!(script.contains(address), "the page uses {address}");
-        let free = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let free = free.local_addr().expect("it is bound").to_string();
-        script = script.replace(address, &free);
+        script = script.replace(address, &format!("127.0.0.1:{}", free_port()));
     }
     script
 }

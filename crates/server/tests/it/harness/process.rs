@@ -5,20 +5,42 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use super::{Http, TOKEN};
 
-/// A start or an end that takes longer than this is a failure; generous, since build machines are busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A start or an end that takes longer than this is a failure; generous, since build machines are busy. A hub may take
+/// twice its patience of 20 s to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Lines that wait to be looked at; a hub prints three.
 const LINES_MAX: usize = 1_024;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Ports that neither the system nor `services` gives to anybody by itself: one that they do might be taken while a hub
+/// is dead, or before it begins.
+const PORTS: std::ops::Range<u16> = 61_000..65_500;
+
+/// A port that is free now, and that no other test of this process gets.
+pub(super) fn free_port() -> u16 {
+    const COUNT: u16 = PORTS.end - PORTS.start;
+    // Processes that run at the same time begin far from each other.
+    static FIRST: LazyLock<u16> = LazyLock::new(|| fastrand::u16(..COUNT));
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = PORTS.start + (*FIRST + step) % COUNT;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
+}
 
 /// Lets real time pass. Only where a process of its own is at work, which no test clock moves; what is waited *for* is
 /// looked at again and again, up to a patience that busy machines do not use up.
@@ -77,12 +99,12 @@ pub(crate) fn said(output: &Output) -> String {
 }
 
 impl Launch {
-    /// On `<directory>/data` and free ports, with the operator token [`TOKEN`].
+    /// On `<directory>/data` and free ports, which it keeps over all its lives, with the operator token [`TOKEN`].
     pub(crate) fn new(directory: &Path) -> Self {
         Self {
             data: directory.join("data"),
-            listen: ([127, 0, 0, 1], 0).into(),
-            pilot_listen: ([127, 0, 0, 1], 0).into(),
+            listen: ([127, 0, 0, 1], free_port()).into(),
+            pilot_listen: ([127, 0, 0, 1], free_port()).into(),
             environment: std::iter::once(("RIALTO_OPERATOR_TOKEN", TOKEN.to_owned()))
                 .chain(super::mix::settings(directory))
                 .collect(),
@@ -131,7 +153,7 @@ impl Launch {
         }
     }
 
-    /// Starts the hub, waits until it takes calls, and keeps its ports for the next start.
+    /// Starts the hub, waits until it takes calls, and keeps its ports for the next start, also those it chose itself.
     pub(crate) async fn start(&mut self) -> Process {
         match self.spawn().ready().await {
             Ok(process) => {

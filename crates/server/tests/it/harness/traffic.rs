@@ -96,16 +96,6 @@ pub(crate) struct Sums {
     pub(crate) repeated: usize,
 }
 
-/// A port that the system gives to nobody by itself: one it does might be taken while the hub is dead.
-fn free_port() -> u16 {
-    loop {
-        let port = fastrand::u16(20_000..30_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 impl Traffic {
     /// A shop with a push and a pull subscriber, set up; the hub is not running yet.
     pub(crate) async fn set_up() -> Self {
@@ -133,8 +123,6 @@ impl Traffic {
                 launch.data = directory.path().join(format!("data-{number}"));
                 launch.logs = directory.path().join(format!("hub-{number}.log"));
             }
-            launch.listen = ([127, 0, 0, 1], free_port()).into();
-            launch.pilot_listen = ([127, 0, 0, 1], free_port()).into();
             launch.set("RIALTO_DELIVERY_RETRY_FIRST", "100ms");
             if processes > 1 && mix::mix() == mix::Mix::Postgres {
                 let files = directory.path().join("files");
