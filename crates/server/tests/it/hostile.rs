@@ -246,14 +246,15 @@ async fn heads_that_are_no_heads_end_their_connection_only() {
     );
 }
 
-/// Ten calls at once of 100 MB each, which say so or not: refused, and the process stays small.
+/// Four calls at once of 100 MB each, which say so or not: refused, and the process stays small. With many more of them
+/// a busy machine would not be done before the hub, which reads on for some seconds only, cuts them off.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_megabytes_are_refused_in_bounded_memory() {
     const BODY: usize = 100 << 20;
     let server = Binary::start();
     let shop = server.shop("buy").await;
     let (key, address) = (&shop.key, server.address);
-    let calls = (0..10).map(|n| async move {
+    let calls = (0..4).map(|n| async move {
         let length = if n % 2 == 0 {
             format!("content-length: {BODY}")
         } else {

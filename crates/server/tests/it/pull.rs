@@ -214,7 +214,7 @@ async fn a_list_call_ends_while_publishing_goes_on() {
         .json("GET", "/v1/eventfiles", Some(&warehouse.key), None);
     let answer = tokio::select! {
         _ = publishing => unreachable!("it goes on for ever"),
-        answer = tokio::time::timeout(Duration::from_secs(20), list) => answer.expect("an answer in time"),
+        answer = tokio::time::timeout(Duration::from_secs(50), list) => answer.expect("an answer in time"),
     };
     let names = answer.json();
     assert_eq!(names.as_array().map(Vec::len), Some(1), "{names}");

@@ -36,7 +36,7 @@ async fn an_empty_directory_serves_at_once_and_the_operator_is_let_in() {
     let hub = launch.start().await;
     // Well under a second; the bound is for busy build machines.
     println!("ready after {:?}", hub.ready_after);
-    assert!(hub.ready_after < Duration::from_secs(10));
+    assert!(hub.ready_after < Duration::from_secs(25));
     for http in [hub.http(), hub.pilot()] {
         assert_eq!(http.get("/livez", "").await.status, 200);
         let ready = http.get("/readyz", "").await;

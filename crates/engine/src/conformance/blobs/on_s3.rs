@@ -95,13 +95,14 @@ async fn a_put_that_nobody_waits_for_is_made() {
 #[tokio::test]
 async fn what_does_not_answer_is_given_up_in_time() {
     let place = Place::s3();
-    let timeout = Duration::from_millis(500);
+    // Twice what an answer may take, also on a machine that has no time.
+    let timeout = Duration::from_secs(2);
     let blobs = Blobs::open_s3(&S3Options {
         timeout,
         ..place.s3_options()
     });
     let blobs = blobs.expect("opens");
-    put(&blobs, "key", "1").await;
+    put(&place.open().await, "key", "1").await;
     place.server().pause();
     let start = std::time::Instant::now();
     for error in [
@@ -112,7 +113,7 @@ async fn what_does_not_answer_is_given_up_in_time() {
         assert!(matches!(error, BlobError::Unavailable(_)), "{error}");
     }
     // Many times what it should be: other tests run beside.
-    assert!(start.elapsed() < timeout * 60, "{:?}", start.elapsed());
+    assert!(start.elapsed() < timeout * 30, "{:?}", start.elapsed());
     place.server().resume();
     assert_eq!(get(&blobs, "key").await.as_deref(), Some(&b"1"[..]));
 }

@@ -162,6 +162,14 @@ async fn until_more(log: &Log, more: u64) {
         .expect("open");
 }
 
+/// Waits until the log is well: what it met when its server went away may keep it busy for some seconds.
+async fn until_well(log: &Log) {
+    let well = async { while log.health().await.is_err() {} };
+    tokio::time::timeout(PATIENCE, well)
+        .await
+        .expect("well again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_that_append_to_one_shard_see_the_same() {
     let shard = Shard::new();
@@ -183,9 +191,10 @@ async fn connections_that_break_leave_no_doubt() {
     let shard = Shard::new();
     let (appended, _) = under_load(&shard, 0, async |logs| {
         let db = Db::open_postgres(&shard.url).await.expect("opens");
-        let mut killer = db.begin().await.expect("begins");
         for _ in 0..30 {
             until_more(&logs[0], 3).await;
+            // Not one transaction for all: the server ends those that are idle for seconds.
+            let mut killer = db.begin().await.expect("begins");
             let kill = "SELECT count(pg_terminate_backend(pid)) AS n FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'WITH state%'";
             killer.rows(kill, &[]).await.expect("kills");
@@ -246,7 +255,10 @@ async fn what_one_process_trims_is_gone_for_all() {
     }
     let (trims, _) = tokio::join!(two.trim(7), append(&one, [10]));
     assert_eq!(trims.expect("trims"), 6);
-    assert_eq!(one.latest().await.expect("known"), 12);
+    // The trim may have been there before the append.
+    for log in [&one, &two] {
+        assert_eq!(log.latest().await.expect("known"), 12);
+    }
     assert_eq!(one.ends(), two.ends());
     assert_eq!((one.ends().first_seq, all(&one).await.len()), (7, 5));
     assert!(one.ends().bytes > 0);
@@ -261,7 +273,8 @@ async fn a_server_that_is_killed_loses_nothing_acknowledged() {
     let shard = Shard {
         url: server.fresh_database().expect("a database"),
     };
-    let (appended, refused) = under_load(&shard, 4, async |logs| {
+    // At each of two kills each of six appenders has one append under way, of which nobody may be able to ask in time.
+    let (appended, refused) = under_load(&shard, 2 * 6, async |logs| {
         for _ in 0..2 {
             until_more(&logs[0], 20).await;
             server.kill().expect("kills");
@@ -269,7 +282,7 @@ async fn a_server_that_is_killed_loses_nothing_acknowledged() {
             server.restart().expect("starts again");
             // Nobody is told: they find it.
             until_more(&logs[1], 20).await;
-            logs[1].health().await.expect("well");
+            until_well(&logs[1]).await;
         }
     })
     .await;
