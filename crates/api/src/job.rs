@@ -35,7 +35,10 @@ pub(crate) fn routes(door: &mut Door) {
             "status",
             "only those in this status, such as WAITING_TO_RECIEVE_DATA or READY_FOR_DOWNLOAD",
         )
-        .query("extraFields", "true: with steps, records and times")
+        .query(
+            "extraFields",
+            "true: with steps, records, times and the window",
+        )
         .query(
             "after",
             "only those with a greater jobId, for the following page",

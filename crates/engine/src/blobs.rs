@@ -161,6 +161,19 @@ impl Blobs {
         }
     }
 
+    /// After this, nothing is left of what processes were writing when they died. A [`Blobs::put`] of another process
+    /// that is under way in a shared directory may fail for it, and can be made again. A bucket has no halves.
+    ///
+    /// # Errors
+    /// [`BlobError::Unavailable`].
+    pub async fn scrub(&self) -> Result<(), BlobError> {
+        match self {
+            Self::Directory(blobs) => blobs.scrub().await,
+            #[cfg(feature = "distributed")]
+            Self::S3(_) => Ok(()),
+        }
+    }
+
     /// Proves that blobs can be written.
     ///
     /// # Errors

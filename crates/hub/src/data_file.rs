@@ -310,6 +310,19 @@ impl Hub {
         Ok(file)
     }
 
+    /// Pieces under a file's name that are no part of it as a complete file: of one that is not complete, or of another
+    /// version, whose writer stopped, or died before it removed them. Sorted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn data_file_loose(&self, file: &DataFile) -> Result<Vec<String>> {
+        let folder = format!("{}{}/", folder_of(file.account, file.job), file.name);
+        let own = format!("{folder}{:04}-", file.version);
+        let mut keys = self.blobs.list(&folder).await?;
+        keys.retain(|key| !(file.is_complete && key.starts_with(&own)));
+        Ok(keys)
+    }
+
     async fn data_file_hash(&self, file: &DataFile) -> Result<Sha256> {
         let mut hash = Sha256::new();
         let mut reader = self.reader(file.clone());

@@ -267,7 +267,7 @@ pub struct ExportDetails {
     /// The job that was scheduled and of which this is a run.
     #[serde(rename = "scheduledJobId")]
     pub scheduled_job: Option<JobId>,
-    /// Which members the producer is asked for: those that it last had to do with on these days. Ours.
+    /// Which members the producer is asked for, if not for all: those that it last had to do with on these days. Ours.
     #[serde(rename = "dataWindow", skip_serializing_if = "Option::is_none")]
     pub window: Option<RunWindow>,
     /// What can be fetched under `segmentDataFiles/…`.

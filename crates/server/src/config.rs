@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
 pub use engines::{BlobsEngine, DbEngine, EnginesSection, LogEngine, ProcessesSection, Role};
-pub use human::{Bytes, DailyTime, Duration, duration};
+pub use human::{Bytes, DailyTime, Duration, address, duration};
 pub use mail::{MailSection, Security};
 pub use sign_in::{OidcSection, SignInSection};
 
@@ -71,7 +71,9 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct ServerSection {
     pub data: PathBuf,
+    #[serde(deserialize_with = "human::read_address")]
     pub listen: SocketAddr,
+    #[serde(deserialize_with = "human::read_address")]
     pub pilot_listen: SocketAddr,
     /// Empty: the listening address, by HTTP.
     pub public_url: String,

@@ -34,7 +34,7 @@ const IDS_MAX: usize = 100_000;
 #[derive(Debug, Args)]
 pub struct Listen {
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDRESS", value_parser = crate::config::address)]
     listen: SocketAddr,
     /// Check signatures with this secret of the endpoint; what does not fit is refused with 401.
     #[arg(

@@ -80,10 +80,10 @@ struct Serve {
     #[arg(long)]
     data: Option<PathBuf>,
     /// Address of production.
-    #[arg(long)]
+    #[arg(long, value_parser = server::config::address)]
     listen: Option<std::net::SocketAddr>,
     /// Address of pilot.
-    #[arg(long)]
+    #[arg(long, value_parser = server::config::address)]
     pilot_listen: Option<std::net::SocketAddr>,
     /// Let destinations have private addresses, such as loopback.
     #[arg(long)]

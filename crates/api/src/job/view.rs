@@ -43,10 +43,6 @@ pub(crate) struct JobView {
     share_action: Option<&'static str>,
     source_identifiers: Option<Vec<String>>,
     destination_identifier: Option<String>,
-    /// Ours: which members are asked for, if the share has a window.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<BTreeMap<String, String>>")]
-    data_window: Option<RunWindow>,
 }
 
 impl From<&Job> for JobView {
@@ -76,7 +72,6 @@ impl From<&Job> for JobView {
             share_action: details.action.map(model::endpoint::ShareAction::as_str),
             source_identifiers: details.source_identifiers,
             destination_identifier: details.destination_identifier,
-            data_window: details.window,
         }
     }
 }
@@ -87,6 +82,9 @@ impl From<&Job> for JobView {
 pub(crate) struct DetailView {
     #[serde(flatten)]
     job: JobView,
+    /// Which members are asked for, if the share wants less than its source allows.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
+    data_window: Option<RunWindow>,
     steps: Vec<StepView>,
     records: RecordsView,
     #[schemars(with = "String")]
@@ -101,6 +99,7 @@ impl From<Job> for DetailView {
     fn from(job: Job) -> Self {
         Self {
             job: JobView::from(&job),
+            data_window: job.details.window,
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,

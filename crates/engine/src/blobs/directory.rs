@@ -102,6 +102,10 @@ impl DirectoryBlobs {
         .await
     }
 
+    pub(super) async fn scrub(&self) -> Result<(), BlobError> {
+        self.run(|inner| inner.remove_partial(Duration::ZERO)).await
+    }
+
     pub(super) async fn health(&self) -> Result<(), BlobError> {
         self.run(|inner| {
             let path = inner.partial();
@@ -124,27 +128,37 @@ impl DirectoryBlobs {
 impl Inner {
     /// Creates the directory; removes what was half written when other processes died.
     fn prepare(&self) -> io::Result<()> {
-        let partial = self.root.join(PARTIAL);
-        fs::create_dir_all(&partial)?;
-        let probe = self.partial();
-        let now = File::create(&probe)?.metadata()?.modified()?;
-        found(fs::remove_file(&probe))?;
-        for left in fs::read_dir(&partial)? {
-            let left = left?;
-            // Another process may have finished it, or removed it, meanwhile.
-            let Some(about) = found(left.metadata())? else {
-                continue;
-            };
-            let age = now.duration_since(about.modified()?).unwrap_or_default();
-            if age > PARTIAL_AGE_MAX {
-                found(fs::remove_file(left.path()))?;
-            }
-        }
+        fs::create_dir_all(self.root.join(PARTIAL))?;
+        self.remove_partial(PARTIAL_AGE_MAX)?;
         sync(&self.root)?;
         self.root
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
             .map_or(Ok(()), sync)
+    }
+
+    /// Removes what other processes have half written that is older than this.
+    fn remove_partial(&self, age_min: Duration) -> io::Result<()> {
+        let partial = self.root.join(PARTIAL);
+        let own = format!("{:016x}-", self.writer);
+        let probe = self.partial();
+        let now = File::create(&probe)?.metadata()?.modified()?;
+        found(fs::remove_file(&probe))?;
+        for left in fs::read_dir(&partial)? {
+            let left = left?;
+            if left.file_name().to_string_lossy().starts_with(&own) {
+                continue;
+            }
+            // Another process may have finished it, or removed it, meanwhile.
+            let Some(about) = found(left.metadata())? else {
+                continue;
+            };
+            let age = now.duration_since(about.modified()?).unwrap_or_default();
+            if age >= age_min {
+                found(fs::remove_file(left.path()))?;
+            }
+        }
+        sync(&partial)
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> io::Result<()> {

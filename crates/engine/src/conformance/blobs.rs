@@ -194,9 +194,11 @@ async fn values_are_there_after_reopening_and_halves_are_not(place: &Place) {
             let long_ago = crate::Clock::System.now() - jiff::SignedDuration::from_hours(2);
             file.and_then(|file| file.set_modified(long_ago.into()))
                 .expect("ages it");
-            place.open().await;
+            let opened = place.open().await;
             assert!(!halves[0].exists());
             assert!(halves[1].exists(), "another process may be writing it");
+            opened.scrub().await.expect("scrubs");
+            assert!(!halves[1].exists());
         }
         #[cfg(feature = "distributed")]
         Place::S3(_) => {}

@@ -97,6 +97,8 @@ pub(crate) struct Destination {
     pub(crate) changed: HashSet<u64>,
     pub(crate) fresh_dead: Vec<Exception>,
     pub(crate) gone: HashSet<u64>,
+    /// At hand, parked or under way; what will be answered to them is not to be kept.
+    muted: HashSet<u64>,
     pub(crate) circuit: Circuit,
     pub(crate) window: Window,
     /// It asked to be left alone until then.
@@ -142,6 +144,7 @@ impl Destination {
             changed: HashSet::new(),
             fresh_dead: Vec::new(),
             gone: HashSet::new(),
+            muted: HashSet::new(),
             circuit,
             window,
             paused_until: Timestamp::MIN,
@@ -356,9 +359,15 @@ impl Destination {
         }
     }
 
-    /// What was answered to these documents is forgotten; they themselves stay what they are.
+    /// What was answered to these documents is forgotten, also by calls that are under way; they themselves stay what
+    /// they are.
     pub(crate) fn forget_answers(&mut self, positions: &[u64]) {
         for position in positions {
+            let retrying = self.retrying.get(position);
+            if self.claimed.contains(*position) || retrying.is_some_and(|it| !self.is_due_later(it))
+            {
+                self.muted.insert(*position);
+            }
             if let Some(exception) = self.retrying.get_mut(position) {
                 exception.history.clear();
                 self.changed.insert(*position);
@@ -372,8 +381,9 @@ impl Destination {
     }
 
     /// To be tried again: out of the pending set, among the exceptions.
-    pub(crate) fn retry(&mut self, waiting: Waiting, kind: Kind, exception: Exception) {
+    pub(crate) fn retry(&mut self, waiting: Waiting, kind: Kind, mut exception: Exception) {
         let position = waiting.position;
+        self.mute(&mut exception);
         if self.transfer == Transfer::Pull {
             // It fetches by itself now.
             self.claimed.remove(position);
@@ -394,13 +404,20 @@ impl Destination {
     }
 
     /// Given up: a dead letter.
-    pub(crate) fn dead(&mut self, waiting: Waiting, kind: Kind, exception: Exception) {
+    pub(crate) fn dead(&mut self, waiting: Waiting, kind: Kind, mut exception: Exception) {
+        self.mute(&mut exception);
         self.finish_pending(waiting.position);
         self.retrying.remove(&waiting.position);
         self.changed.remove(&waiting.position);
         self.gone.remove(&waiting.position);
         self.fresh_dead.push(exception);
         self.finished(waiting, kind);
+    }
+
+    fn mute(&mut self, exception: &mut Exception) {
+        if self.muted.remove(&exception.position) {
+            exception.history.clear();
+        }
     }
 
     /// The call was not made after all: everything as before.
@@ -438,6 +455,7 @@ impl Destination {
 
     fn finish_pending(&mut self, position: u64) {
         self.claimed.remove(position);
+        self.muted.remove(&position);
         if self.pending.remove(position) {
             self.marks.passed(self.pending.first());
         }

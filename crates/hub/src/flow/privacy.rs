@@ -288,6 +288,7 @@ impl Hub {
             state.next = 1;
             return Ok(Went::More);
         }
+        self.blobs.scrub().await?;
         self.db.scrub().await?;
         self.logs.of(run.job.account).scrub().await?;
         let now = self.now();

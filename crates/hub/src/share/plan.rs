@@ -104,10 +104,11 @@ impl Hub {
     pub(super) fn share_job(&self, share: &Share) -> Result<NewJob> {
         let plan = &share.plan;
         let source = self.registry.endpoint(plan.source);
-        let is_pushed = source.is_some_and(|entry| {
+        let is_pushed = source.as_ref().is_some_and(|entry| {
             let role = entry.endpoint.definition.roles.segment_source.as_ref();
             role.is_some_and(|role| role.transfer == Transfer::Push)
         });
+        let widest = source.as_deref().and_then(widest);
         let details = ExportDetails {
             producer: Some(plan.source),
             producer_segment: Some(plan.segment.clone()),
@@ -121,10 +122,14 @@ impl Hub {
             destination_identifier: Some(plan.identifier.destination.clone()),
             // All runs of one schedule are told the same number here: that of the share.
             scheduled_job: share.schedule.recurs().then_some(JobId(share.id.0)),
-            window: plan.window.map(|window| {
-                let now = self.now().to_zoned(jiff::tz::TimeZone::UTC);
-                window.of_run(now.date())
-            }),
+            // A source that is to give all that it allows is asked as the contract has it.
+            window: plan
+                .window
+                .filter(|window| widest != Some(*window))
+                .map(|window| {
+                    let now = self.now().to_zoned(jiff::tz::TimeZone::UTC);
+                    window.of_run(now.date())
+                }),
             ..ExportDetails::default()
         };
         Ok(NewJob {

@@ -1,5 +1,7 @@
-//! Durations, sizes and times of day as people write them: `250ms`, `15s`, `5m`, `72h`, `30d`; `512B`, `64KiB`, `8MiB`,
-//! `64GiB`; `02:30`.
+//! Durations, sizes, times of day and addresses as people write them: `250ms`, `15s`, `5m`, `72h`, `30d`; `512B`, `64KiB`,
+//! `8MiB`, `64GiB`; `02:30`; `127.0.0.1:8080`.
+
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Deserializer};
 
@@ -48,6 +50,27 @@ pub(super) fn bytes(text: &str) -> Option<usize> {
         _ => return None,
     };
     usize::try_from(number.checked_mul(1u64 << shift)?).ok()
+}
+
+/// Reads an address to listen at, in a file as on the command line.
+///
+/// # Errors
+/// What was expected instead.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        format!(
+            "`{text}` is not an address to listen at: write 127.0.0.1:8080, [::1]:8080, or 0.0.0.0:8080 for all of this \
+             machine; the port is 0 (a free one) to 65535, and names are not looked up"
+        )
+    })
+}
+
+/// The same for serde.
+pub(super) fn read_address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    address(&text).map_err(serde::de::Error::custom)
 }
 
 impl<'de> Deserialize<'de> for Duration {

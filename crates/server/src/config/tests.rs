@@ -197,7 +197,10 @@ fn a_mistake_is_told_with_its_place() {
         ),
         ("[delivrey]\n", "there is no `[delivrey]`"),
         ("[delivery]\ntimeout = \"3 parsecs\"\n", "3 parsecs"),
-        ("[server]\nlisten = \"nowhere\"\n", "socket address"),
+        (
+            "[server]\nlisten = \"127.0.0.1:99999\"\n",
+            "`127.0.0.1:99999` is not an address to listen at: write 127.0.0.1:8080",
+        ),
         ("delivery = 3\n", "is a section"),
     ] {
         let error = load(text).expect_err(text).to_string();

@@ -110,7 +110,7 @@ fn grep(dir: &Path, needles: &[Vec<u8>], found: &mut Vec<String>) {
     }
 }
 
-fn everywhere(dir: &Path, values: &[&str]) -> Vec<String> {
+pub(crate) fn everywhere(dir: &Path, values: &[&str]) -> Vec<String> {
     let needles: Vec<Vec<u8>> = values.iter().flat_map(|value| spellings(value)).collect();
     let mut found = Vec::new();
     grep(dir, &needles, &mut found);
@@ -228,6 +228,49 @@ async fn of_an_erased_person_no_byte_is_left_in_any_file() {
         Some(1),
         "{delivered}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_in_no_list_or_was_said_of_somebody_else_is_erased_too() {
+    if !embedded_only("only there all files are ours") {
+        return;
+    }
+    let scene = Scene::start().await;
+    let crm = scene.subscriber().await;
+    let said = format!("it is the same as {EMAIL}");
+    crm.receiver
+        .answer(move |_| Reply::Body(400, said.clone().into()));
+    let body = seen(&[("email", GRACE)]);
+    scene.hub.published(&scene.shop, body).await;
+    scene.settle().await;
+    // As somebody leaves them who dies before an event file is listed, and before it is whole.
+    let blobs = scene.hub.directory().join("data/blobs");
+    let folder = format!("eventfiles/{}/{}", scene.account.id, crm.endpoint.id);
+    let unlisted = blobs.join(folder);
+    std::fs::create_dir_all(&unlisted).expect("a folder");
+    let text = format!("[{{\"identifiers\":[{{\"name\":\"email\",\"value\":\"{EMAIL}\"}}]}}]");
+    let name = "events-20260101T000000000000Z-0000000000001000.json";
+    for path in [
+        unlisted.join(name),
+        blobs.join(".partial/00000000000000aa-1"),
+    ] {
+        std::fs::write(path, &text).expect("written");
+    }
+    scene.hub.server.hub.checkpoint().await.expect("saved");
+    let places = everywhere(scene.hub.directory(), &[EMAIL]).concat();
+    for file in ["rialto.db", name, ".partial"] {
+        assert!(places.contains(file), "{file}: {places}");
+    }
+
+    let id = request(&scene, "remove", false, &format!("email\n{EMAIL}\n")).await;
+    scene.settle().await;
+    assert_eq!(job(&scene, id).await["status"], "COMPLETED");
+    let report = report(&scene, id).await;
+    assert_eq!(report["places"]["answers"], 1, "{report}");
+    assert_eq!(report["places"]["unlisted event files"], 1, "{report}");
+    let left = everywhere(scene.hub.directory(), &[EMAIL]);
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(scene.dead().await.len(), 1, "the dead letter itself stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

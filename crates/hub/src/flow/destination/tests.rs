@@ -528,6 +528,62 @@ fn exception(job: &Job, waiting: Waiting, now: Timestamp, next: Option<Timestamp
     }
 }
 
+#[test]
+fn what_is_answered_to_what_was_forgotten_meanwhile_is_not_kept() {
+    let mut world = World::new();
+    let now = world.now;
+    let waiting = |position| Waiting {
+        position,
+        person: 0,
+        cost: 1,
+    };
+    let answered = |job: &Job, waiting, next| Exception {
+        history: vec![store::delivery::Attempt {
+            at: now,
+            duration_ms: 1,
+            status: Some(503),
+            failure: None,
+            detail: "already known: ada@example.com".to_owned(),
+        }],
+        ..exception(job, waiting, now, next)
+    };
+    let d = world.at(0);
+    let policy = CircuitPolicy::default();
+    for position in [1, 2] {
+        d.route(waiting(position), now);
+    }
+    // The first attempts are under way, then a second one.
+    let jobs = [(); 2].map(|()| d.next(now, &policy, true).expect("a job"));
+    d.forget_answers(&[1, 2]);
+    d.retry(
+        waiting(1),
+        Kind::First,
+        answered(&jobs[0], waiting(1), Some(now)),
+    );
+    d.dead(
+        waiting(2),
+        Kind::First,
+        answered(&jobs[1], waiting(2), None),
+    );
+    assert!(d.retrying[&1].history.is_empty() && d.fresh_dead[0].history.is_empty());
+    let again = d.next(now, &policy, true).expect("a job");
+    d.forget_answers(&[1]);
+    d.retry(
+        waiting(1),
+        Kind::Retry,
+        answered(&again, waiting(1), Some(now)),
+    );
+    assert!(d.retrying[&1].history.is_empty());
+    // What is answered to a call that begins later is.
+    let later = d.next(now, &policy, true).expect("a job");
+    d.retry(
+        waiting(1),
+        Kind::Retry,
+        answered(&later, waiting(1), Some(now)),
+    );
+    assert_eq!(d.retrying[&1].history.len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 

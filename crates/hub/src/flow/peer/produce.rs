@@ -70,8 +70,8 @@ impl Peer {
         self.download(&path, true).await
     }
 
-    /// `POST /v1/jobs` with `segmentId` and `jobType`, and `dataWindow` if the run has one: begins an export. Taken: the bare id of the job, and objects with it
-    /// as `jobId`, `jobID` or `id`, or with such an object or id as `result`.
+    /// `POST /v1/jobs` with `segmentId` and `jobType`, and `dataWindow` if the run has one: begins an export. Taken: the
+    /// bare id of the job, and objects with it as `jobId`, `jobID` or `id`, or with such an object or id as `result`.
     pub(crate) async fn export_begin(
         &self,
         id: &SegmentId,

@@ -20,6 +20,7 @@ use store::job::{Job, JobFilter};
 use super::people::unreadable;
 use super::{Slice, Step, Went, Work};
 use crate::data_file::{Line, Writer};
+use crate::event_file::FOLDER;
 use crate::flow::blob_key;
 use crate::{Actor, Error, Hub, Page, Scope};
 
@@ -71,6 +72,9 @@ impl Hub {
     async fn event_files_without(&self, work: &mut Work<'_>, remove: bool) -> Step<u64> {
         let (scope, mut found) = (work.run.scope(), 0);
         let _one = self.flow.packing.lock().await;
+        // Those that were closed a moment ago are listed by it.
+        self.checkpoint().await?;
+        self.remove_unlisted(work).await?;
         for entry in self.registry.endpoints() {
             let endpoint = entry.endpoint.id;
             if entry.endpoint.account != scope.0 {
@@ -110,6 +114,26 @@ impl Hub {
             }
         }
         Ok(found)
+    }
+
+    /// Event files of the account that are in no list: whoever wrote them died before it was saved, and what is in them
+    /// was packed again. Whose they are does not matter.
+    async fn remove_unlisted(&self, work: &mut Work<'_>) -> Step<()> {
+        let scope = work.run.scope();
+        let folder = format!("{FOLDER}{}/", scope.0);
+        for key in self.blobs.list(&folder).await? {
+            let place = key[folder.len()..].split_once('/');
+            let Some((Ok(endpoint), name)) = place.map(|(id, name)| (id.parse(), name)) else {
+                continue;
+            };
+            let mut tx = self.db.read().await?;
+            let listed = store::event_file::get(&mut tx, scope, EndpointId(endpoint), name).await?;
+            drop(tx);
+            if listed.is_none() && self.blobs.delete(&key).await? {
+                work.state.count("unlisted event files", 1);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a delivered document is about one of these people: by its identifiers, whose names are the endpoint's.
@@ -166,7 +190,11 @@ impl Hub {
             if job.id == own || is_its_own {
                 continue;
             }
+            let is_at_rest = job.status.is_final() || job.status == JobStatus::ReadyForDownload;
             for file in self.data_files(scope, job.id).await? {
+                if is_at_rest {
+                    found += self.loose_pieces_without(work, &file, remove).await?;
+                }
                 if !file.is_complete || !self.names_them(work, &file).await? {
                     continue;
                 }
@@ -183,6 +211,30 @@ impl Hub {
                     self.data_file_delete(scope, job.id, &file.name).await?;
                 }
             }
+        }
+        Ok(found)
+    }
+
+    /// Counts the pieces that name these people and are no part of a complete file; with `remove`, they go. The others
+    /// stay, so that a job that failed can be taken up again.
+    async fn loose_pieces_without(
+        &self,
+        work: &mut Work<'_>,
+        file: &DataFile,
+        remove: bool,
+    ) -> Step<u64> {
+        let (mut found, mut text) = (0, Vec::new());
+        for key in self.data_file_loose(file).await? {
+            text.extend_from_slice(&self.blobs.get(&key).await?.unwrap_or_default());
+            if work.finder.is_in(&text) {
+                found += 1;
+                text.clear();
+                if remove {
+                    self.blobs.delete(&key).await?;
+                }
+            }
+            let kept = text.len().saturating_sub(work.finder.text_bytes_max() + 1);
+            text.drain(..kept);
         }
         Ok(found)
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::{Batch, Position};
+use engine::Batch;
 use model::privacy::Finder;
 use model::record::{Document, Entry};
 use model::{AccountId, Subject};
@@ -43,6 +43,7 @@ impl Hub {
             if !rewritten.is_empty() {
                 log.rewrite(rewritten).await?;
                 self.forget_batches(account);
+                let gone: Vec<u64> = gone.iter().map(|position| position.as_u64()).collect();
                 self.forget_answers(work, &gone).await?;
             }
             work.state.count("log", gone.len() as u64);
@@ -128,21 +129,21 @@ impl Hub {
         Ok(batches)
     }
 
-    /// What destinations answered to documents that are gone may repeat them: it goes too, in memory and in the store.
-    async fn forget_answers(&self, work: &mut Work<'_>, gone: &[Position]) -> Step<()> {
-        let positions: Vec<u64> = gone.iter().map(|position| position.as_u64()).collect();
+    /// What destinations answered at these positions goes, in memory and in the store, also if it is still to come: to
+    /// documents that are gone it may repeat them.
+    pub(super) async fn forget_answers(&self, work: &mut Work<'_>, positions: &[u64]) -> Step<()> {
         {
             let account = work.run.job.account;
             let mut state = self.flow.state();
             for destination in state.schedule.destinations.values_mut() {
                 if destination.account == account {
-                    destination.forget_answers(&positions);
+                    destination.forget_answers(positions);
                 }
             }
         }
         self.checkpoint().await?;
         let mut tx = self.job_begin(work.run).await?;
-        store::delivery::forget_answers(&mut tx, work.run.scope(), &positions).await?;
+        store::delivery::forget_answers(&mut tx, work.run.scope(), positions).await?;
         tx.commit().await?;
         Ok(())
     }

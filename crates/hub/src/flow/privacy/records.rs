@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use store::delivery::After;
 use store::privacy::Place;
 
 use super::{Step, Went, Work};
@@ -22,6 +23,14 @@ impl Hub {
             tx.commit().await?;
             work.state.count(place.as_str(), ids.len() as u64);
         }
+        // Those to documents of theirs went with the documents, unless somebody died in between. Others may name them too.
+        let answers = self.answers_in(work).await?;
+        let mut positions: Vec<u64> = answers.iter().map(|(position, _)| *position).collect();
+        positions.dedup();
+        if !positions.is_empty() {
+            self.forget_answers(work, &positions).await?;
+        }
+        work.state.count("answers", answers.len() as u64);
         Ok(Went::Done)
     }
 
@@ -30,6 +39,7 @@ impl Hub {
         for place in Place::ALL {
             left += self.records_in(work, place).await?.len() as u64;
         }
+        left += self.answers_in(work).await?.len() as u64;
         Ok(left)
     }
 
@@ -41,7 +51,34 @@ impl Hub {
                 lines.push(json!({ "record": { "place": place.as_str(), "text": text } }));
             }
         }
+        for (_, text) in self.answers_in(work).await? {
+            lines.push(json!({ "record": { "place": "answers", "text": text } }));
+        }
         Ok(lines)
+    }
+
+    /// What destinations answered that names these people, with the positions of what it was answered to, in order.
+    async fn answers_in(&self, work: &mut Work<'_>) -> Step<Vec<(u64, String)>> {
+        let (mut found, mut after) = (Vec::new(), None);
+        // What is in memory.
+        self.checkpoint().await?;
+        loop {
+            let mut tx = self.db.read().await?;
+            let scope = work.run.scope();
+            let rows = store::delivery::list(&mut tx, scope, None, None, (after, PAGE)).await?;
+            let Some(last) = rows.last() else {
+                return Ok(found);
+            };
+            after = Some(After {
+                position: last.position,
+                endpoint: last.endpoint,
+            });
+            for exception in &rows {
+                let answers = exception.history.iter().map(|attempt| &attempt.detail);
+                let theirs = answers.filter(|text| work.finder.is_in(text.as_bytes()));
+                found.extend(theirs.map(|text| (exception.position, text.clone())));
+            }
+        }
     }
 
     async fn records_in(&self, work: &mut Work<'_>, place: Place) -> Step<Vec<(i64, String)>> {

@@ -6,6 +6,7 @@ use model::job::JobStatus;
 use serde_json::Value;
 
 use super::world::{Meeting, SEGMENT, World, hashed, people};
+use crate::harness::embedded_only;
 
 /// Fetched by its destination, when it likes.
 const PUSH_PULL: Meeting = Meeting {
@@ -52,11 +53,26 @@ async fn a_file_that_waits_to_be_fetched_loses_the_row_and_keeps_the_others() {
     world.until(job, JobStatus::ReadyForDownload).await;
     let before = waiting(&world, job).await;
     assert!(before.contains(&hashed(7)), "{before}");
+    // As a writer leaves them who dies: a file that was begun, and one that was begun anew.
+    let (hub, scope) = (&world.hub.server.hub, world.scope());
+    let files = hub.data_files(scope, job).await.expect("files");
+    for name in ["begun.csv", files[0].name.as_str()] {
+        let writer = hub.data_file_create(scope, job, name, "text/csv");
+        let mut writer = writer.await.expect("begun");
+        let written = writer.append(b"email\nperson7@example.com\n").await;
+        written.expect("written");
+        writer.pause().await.expect("durable");
+    }
 
     let report = erase(&world, "email\nperson7@example.com\n").await;
-    // What was uploaded, and what was made of it.
-    assert_eq!(report["places"]["data files"], 2, "{report}");
+    // What was uploaded, what was made of it, and what those left.
+    assert_eq!(report["places"]["data files"], 4, "{report}");
     assert_eq!(report["verified"]["left"]["data files"], 0, "{report}");
+    if embedded_only("only there all files are ours") {
+        let traces = ["person7@example.com", &hashed(7)];
+        let left = crate::privacy::everywhere(world.hub.directory(), &traces);
+        assert_eq!(left, Vec::<String>::new());
+    }
     let after = waiting(&world, job).await;
     let expected: Vec<&str> = before
         .lines()

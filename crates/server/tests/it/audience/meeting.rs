@@ -228,9 +228,9 @@ async fn a_source_is_told_of_which_days_members_are_wanted() {
     let world = World::of(PUSH_PUSH).await;
     let (_, job) = world.share(ShareAction::Replace, january).await;
     world.until(job, JobStatus::WaitingToReceiveData).await;
-    let path = format!("/v1/jobs/SEGMENT_EXPORT?endpointId={}", world.source.id);
+    let path = format!("/v1/jobs/SEGMENT_EXPORT/{job}");
     let waiting = world.hub.http.get(&path, &world.source.key).await;
-    assert_eq!(waiting.json()[0]["dataWindow"], window);
+    assert_eq!(waiting.json()["dataWindow"], window);
 }
 
 #[tokio::test]
