@@ -1,5 +1,7 @@
 //! Pages where there is much: 10,000 endpoints with 100,000 subscriptions. What does not depend on the machine's speed is held
-//! here – bytes over the wire, size of the page, nothing that jumps; `cargo xtask bench console` measures times.
+//! here – bytes over the wire, size of the page, nothing that jumps. How long the browser waits for each page is measured and
+//! printed; only a release build holds it, on a machine that does nothing else: `cargo test --release -p server --test it
+//! console_browser::wide -- --nocapture`. `cargo xtask bench console` measures the same without a browser.
 
 use engine::{Db, ManualClock};
 use hub::Scope;
@@ -21,6 +23,11 @@ const BYTES_MAX: u64 = 150_000;
 /// Elements of a page: more than that is slow to lay out.
 const ELEMENTS_MAX: u64 = 4_000;
 const EMAIL: &str = "ada@example.com";
+
+/// Times that each page is asked for.
+const LOADS: usize = if cfg!(debug_assertions) { 3 } else { 40 };
+/// For each page, in 95 of 100 loads.
+const WAITS_MAX_MS: f64 = 50.0;
 
 struct Wide {
     hub: TestHub,
@@ -126,6 +133,22 @@ async fn bytes(browser: &Browser) -> u64 {
         .expect("a number")
 }
 
+/// For how long the browser waits for the page that is shown until its answer begins, in 95 of 100 loads; milliseconds.
+async fn waits(browser: &Browser) -> f64 {
+    let load = "const url = location.href;
+        performance.clearResourceTimings();
+        for (let n = 0; n < arguments[0]; n += 1) await (await fetch(url, { cache: 'no-store' })).arrayBuffer();
+        return performance.getEntriesByType('resource').filter((one) => one.name === url)
+            .map((one) => one.responseStart - one.requestStart);";
+    let load = format!("return (async function () {{ {load} }}).apply(null, arguments)");
+    let times = browser.script(&load, json!([LOADS])).await;
+    let times = times.as_array().expect("a list").iter();
+    let mut times: Vec<f64> = times.filter_map(serde_json::Value::as_f64).collect();
+    assert_eq!(times.len(), LOADS);
+    times.sort_by(f64::total_cmp);
+    times[(LOADS * 95).div_ceil(100) - 1]
+}
+
 #[tokio::test]
 async fn however_much_there_is_pages_are_small_and_nothing_jumps() {
     if !is_wanted() {
@@ -142,7 +165,7 @@ async fn however_much_there_is_pages_are_small_and_nothing_jumps() {
         "the first page: {first} bytes over the wire"
     );
 
-    let mut large = Vec::new();
+    let (mut large, mut slow) = (Vec::new(), Vec::new());
     for (rest, _) in crate::console::PAGES {
         let path = format!("{home}{}", rest.replace("{}", &shop.id.to_string()));
         browser.goto(&path).await;
@@ -153,8 +176,19 @@ async fn however_much_there_is_pages_are_small_and_nothing_jumps() {
         if bytes > BYTES_MAX || elements.as_u64() > Some(ELEMENTS_MAX) {
             large.push(format!("{rest}: {bytes} bytes, {elements} elements"));
         }
+        let waits = waits(&browser).await;
+        println!("{waits:7.1} ms  {bytes:7} bytes  {rest}");
+        if waits > WAITS_MAX_MS {
+            slow.push(format!("{rest}: {waits} ms"));
+        }
     }
     assert!(large.is_empty(), "too large:\n{}", large.join("\n"));
+    let is_held = !cfg!(debug_assertions);
+    assert!(
+        slow.is_empty() || !is_held,
+        "too slow:\n{}",
+        slow.join("\n")
+    );
 
     // While somebody looks at the first page, what flows changes it, and nothing moves from its place.
     let watch = "window.shifts = 0; window.shown = 0;
