@@ -299,12 +299,8 @@ impl Hub {
         store::data_file::put(&mut tx, scope, &file).await?;
         tx.commit().await?;
         if file.version > 1 {
-            let folder = format!("{}{}/", folder_of(file.account, file.job), file.name);
-            let own = format!("{folder}{:04}-", file.version);
-            for key in self.blobs.list(&folder).await? {
-                if !key.starts_with(&own) {
-                    self.blobs.delete(&key).await?;
-                }
+            for key in self.data_file_loose(&file).await? {
+                self.blobs.delete(&key).await?;
             }
         }
         Ok(file)

@@ -2,7 +2,8 @@
 //!
 //! The open file **is** the pending set: nothing is written before the file is closed, by size, by age, or because a
 //! client asks and there is no other file. The bytes are durable in `Blobs` before the row that lists them and the
-//! changed set are committed together, so a crash leaves at most bytes that nobody lists.
+//! changed set are committed together, so a crash leaves at most bytes that nobody lists; a privacy
+//! request removes them.
 
 use jiff::Timestamp;
 use model::endpoint::Transfer;

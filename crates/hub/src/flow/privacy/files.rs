@@ -225,16 +225,13 @@ impl Hub {
     ) -> Step<u64> {
         let (mut found, mut text) = (0, Vec::new());
         for key in self.data_file_loose(file).await? {
-            text.extend_from_slice(&self.blobs.get(&key).await?.unwrap_or_default());
-            if work.finder.is_in(&text) {
+            let piece = self.blobs.get(&key).await?.unwrap_or_default();
+            if are_in_piece(&work.finder, &mut text, &piece) {
                 found += 1;
-                text.clear();
                 if remove {
                     self.blobs.delete(&key).await?;
                 }
             }
-            let kept = text.len().saturating_sub(work.finder.text_bytes_max() + 1);
-            text.drain(..kept);
         }
         Ok(found)
     }
@@ -315,15 +312,26 @@ impl Hub {
         while at < reader.len() {
             let bytes = reader.read_at(at).await?;
             at += bytes.len() as u64;
-            text.extend_from_slice(&bytes);
-            if work.finder.is_in(&text) {
+            if are_in_piece(&work.finder, &mut text, &bytes) {
                 return Ok(1);
             }
-            let kept = text.len().saturating_sub(work.finder.text_bytes_max() + 1);
-            text.drain(..kept);
         }
         Ok(0)
     }
+}
+
+/// Whether they are named in the next piece of a text, or across its beginning; `text` is what is kept from piece to piece
+/// for that.
+fn are_in_piece(finder: &Finder, text: &mut Vec<u8>, piece: &[u8]) -> bool {
+    text.extend_from_slice(piece);
+    let are_in = finder.is_in(text);
+    let overlap = if are_in {
+        0
+    } else {
+        finder.text_bytes_max() + 1
+    };
+    text.drain(..text.len().saturating_sub(overlap));
+    are_in
 }
 
 fn is_named(finder: &Finder, kind: &str, value: &str) -> bool {

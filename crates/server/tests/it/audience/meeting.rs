@@ -141,6 +141,13 @@ async fn fetch(world: &World, job: JobId) -> String {
 
 /// The audience is asked of a pull producer that has it, and behaves otherwise than usual.
 async fn pulled(change: impl FnOnce(&mut Book)) -> (World, JobId) {
+    pulled_as(change, |_| ()).await
+}
+
+async fn pulled_as(
+    change: impl FnOnce(&mut Book),
+    share: impl FnOnce(&mut NewShare),
+) -> (World, JobId) {
     let meeting = Meeting {
         source: "pull",
         ..PUSH_PUSH
@@ -151,7 +158,7 @@ async fn pulled(change: impl FnOnce(&mut Book)) -> (World, JobId) {
         book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
         change(&mut book);
     }
-    let (_, job) = world.share(ShareAction::Replace, |_| ()).await;
+    let (_, job) = world.share(ShareAction::Replace, share).await;
     (world, job)
 }
 
@@ -205,17 +212,7 @@ async fn a_source_is_told_of_which_days_members_are_wanted() {
     };
     let window = json!({ "from": "2026-01-01", "to": "2026-01-31" });
     // A pull producer with every call that asks for rows.
-    let meeting = Meeting {
-        source: "pull",
-        ..PUSH_PUSH
-    };
-    let world = World::of(meeting).await;
-    {
-        let mut book = world.producer.book();
-        book.sources.insert(SEGMENT.to_string(), SOURCE.to_owned());
-        book.exports_after = Some(0);
-    }
-    let (_, job) = world.share(ShareAction::Replace, january).await;
+    let (world, job) = pulled_as(|book| book.exports_after = Some(0), january).await;
     world.until(job, JobStatus::Completed).await;
     let calls = world.producer.book().calls.clone();
     let asked = calls.iter().find(|call| call.what.contains("/data?"));
