@@ -27,6 +27,7 @@ const ONE: View = View::OneWith(
             ("ENDPOINT", "/endpointId"),
             ("NAME", "/name"),
             ("STATE", "/state"),
+            ("WITHHELD AS", "/withheld"),
             ("ATTEMPTS", "/attempts"),
             ("NEXT ATTEMPT", "/nextAttemptAt"),
             ("FIRST ANSWER", "/history/0/detail"),
