@@ -23,18 +23,19 @@
 #[cfg(not(feature = "distributed"))]
 mod absent;
 pub mod batch;
+mod core;
+mod engine;
 mod error;
 mod faults;
-mod front;
 #[cfg(feature = "distributed")]
 mod jetstream;
+mod memory;
 mod options;
 mod position;
 #[cfg(feature = "distributed")]
 mod postgres;
 mod queue;
-mod sql;
-mod tail;
+mod sqlite;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,7 +43,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use self::core::Handle;
 use crate::clock::Clock;
+#[cfg(feature = "distributed")]
+use jetstream::JetStreamLog;
+#[cfg(feature = "distributed")]
+use postgres::PostgresLog;
+use sqlite::SqliteLog;
 
 #[cfg(not(feature = "distributed"))]
 pub use absent::JetStream;
@@ -50,26 +57,39 @@ pub use batch::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
 pub use error::LogError;
 pub use faults::{Fault, Faults};
 #[cfg(feature = "distributed")]
-pub use jetstream::{JetStream, JetStreamLog};
+pub use jetstream::JetStream;
 pub use options::{CommitStats, JetStreamOptions, LogOptions};
 pub use position::Position;
 #[cfg(feature = "distributed")]
-pub(crate) use postgres::Followers;
-#[cfg(feature = "distributed")]
-pub use postgres::PostgresLog;
-pub use sql::SqlLog;
+pub(crate) use postgres::News;
 
 /// A log. Clones share it; when the last is dropped, what was queued is still written.
 #[derive(Clone, Debug)]
-pub enum Log {
-    /// A SQL database of its own: one row is one batch.
-    Sql(SqlLog),
+pub struct Log(Engines);
+
+#[derive(Clone, Debug)]
+enum Engines {
+    /// A SQLite file of its own: one row is one batch.
+    Sqlite(Arc<Handle<SqliteLog>>),
     /// Rows in a PostgreSQL database, to which other processes append too.
     #[cfg(feature = "distributed")]
-    Postgres(PostgresLog),
+    Postgres(Arc<Handle<PostgresLog>>),
     /// A JetStream stream: one message is one batch.
     #[cfg(feature = "distributed")]
-    JetStream(JetStreamLog),
+    JetStream(Arc<Handle<JetStreamLog>>),
+}
+
+/// Calls the log, whichever engine it has.
+macro_rules! on {
+    ($self:ident, $log:ident => $call:expr) => {
+        match &$self.0 {
+            Engines::Sqlite($log) => $call,
+            #[cfg(feature = "distributed")]
+            Engines::Postgres($log) => $call,
+            #[cfg(feature = "distributed")]
+            Engines::JetStream($log) => $call,
+        }
+    };
 }
 
 /// Where an append went.
@@ -105,7 +125,9 @@ impl Log {
         options: LogOptions,
         clock: Clock,
     ) -> Result<Self, LogError> {
-        SqlLog::open(path, options, clock).await.map(Self::Sql)
+        let engine = SqliteLog::open(path, options.faults.clone(), clock.clone()).await?;
+        let log = Handle::open(engine, options, clock);
+        Ok(Self(Engines::Sqlite(log.await?)))
     }
 
     /// Opens the log of a shard in the PostgreSQL database `db`, creating its tables if they are not there. Any number of
@@ -129,8 +151,9 @@ impl Log {
     ) -> Result<Self, LogError> {
         #[cfg(feature = "distributed")]
         if let crate::Db::Postgres(postgres) = db {
-            let log = PostgresLog::open(postgres, shard, options, clock).await;
-            return log.map(Self::Postgres);
+            let engine = PostgresLog::open(postgres, shard).await?;
+            let log = Handle::open(engine, options, clock);
+            return Ok(Self(Engines::Postgres(log.await?)));
         }
         Err(LogError::unavailable(crate::DbError::wrong(
             if cfg!(feature = "distributed") {
@@ -157,21 +180,13 @@ impl Log {
         clock: Clock,
     ) -> Result<Self, LogError> {
         #[cfg(feature = "distributed")]
-        return JetStreamLog::open(link, shard, options, clock)
-            .await
-            .map(Self::JetStream);
+        {
+            let (engine, options) = JetStreamLog::open(link, shard, options).await?;
+            let log = Handle::open(engine, options, clock);
+            Ok(Self(Engines::JetStream(log.await?)))
+        }
         #[cfg(not(feature = "distributed"))]
         match link.never(shard, options, clock) {}
-    }
-
-    fn front(&self) -> &front::Front {
-        match self {
-            Self::Sql(log) => &log.handle.front,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => &log.handle.front,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => &log.handle.front,
-        }
     }
 
     /// Appends `records` as one piece, and answers when they are durable. Of no records at all,
@@ -181,7 +196,7 @@ impl Log {
     /// [`LogError::Full`], [`LogError::TooLarge`], [`LogError::Closed`], and
     /// [`LogError::Unavailable`] if it could not be made durable: then it is not in the log.
     pub async fn append(&self, records: Vec<Vec<u8>>) -> Result<Appended, LogError> {
-        self.front().append(records).await
+        on!(self, log => log.append(records).await)
     }
 
     /// Reads batches in order, the first being the first there is at or after `from_seq`: at most
@@ -195,13 +210,7 @@ impl Log {
         batches_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<Arc<Batch>>, LogError> {
-        match self {
-            Self::Sql(log) => log.read(from_seq, batches_max, bytes_max).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.read(from_seq, batches_max, bytes_max).await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.read(from_seq, batches_max, bytes_max).await,
-        }
+        on!(self, log => log.read(from_seq, batches_max, bytes_max).await)
     }
 
     /// Removes all batches before `before_seq`, and returns how many these were. Appends go on
@@ -210,7 +219,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`]; a part may have been removed.
     pub async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        self.front().trim(before_seq).await
+        on!(self, log => log.trim(before_seq).await)
     }
 
     /// Replaces batches by what [`Batch::without`] left of them, at their places: from now on nobody reads what was in
@@ -220,7 +229,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`]; a part may have been replaced.
     pub async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        self.front().rewrite(batches).await
+        on!(self, log => log.rewrite(batches).await)
     }
 
     /// After this, what rewrites replaced and trims removed is in no file of a SQLite log, and JetStream has overwritten
@@ -231,19 +240,12 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`], also if a reader is in the way for seconds: to be tried again.
     pub async fn scrub(&self) -> Result<(), LogError> {
-        self.front().scrub().await
+        on!(self, log => log.scrub().await)
     }
 
     /// Forgets the batches that are in memory: another process may have rewritten them. Does no IO.
     pub fn forget(&self) {
-        match self {
-            // There is no other process.
-            Self::Sql(_) => {}
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.handle.forget(),
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.handle.forget(),
-        }
+        on!(self, log => log.forget());
     }
 
     /// `next_seq` as the engine has it at this moment, appends of other processes included. Also brings [`Log::ends`]
@@ -251,36 +253,20 @@ impl Log {
     ///
     /// # Errors
     /// [`LogError::Unavailable`].
-    #[cfg_attr(
-        not(feature = "distributed"),
-        expect(clippy::unused_async, reason = "other engines are asked here")
-    )]
     pub async fn latest(&self) -> Result<u64, LogError> {
-        match self {
-            Self::Sql(log) => Ok(log.ends().next_seq),
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.latest().await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.latest().await,
-        }
+        on!(self, log => log.latest().await)
     }
 
     /// Where the log begins and ends, as far as this process knows. Does no IO.
     #[must_use]
     pub fn ends(&self) -> Ends {
-        match self {
-            Self::Sql(log) => log.ends(),
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.ends(),
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.ends(),
-        }
+        on!(self, log => log.ends())
     }
 
     /// Follows `next_seq`: changes when batches have become readable.
     #[must_use]
     pub fn tail(&self) -> watch::Receiver<u64> {
-        self.front().next_seq.subscribe()
+        on!(self, log => log.tail())
     }
 
     /// The first batch that was appended at or after `at`; `next_seq` if there is none.
@@ -288,26 +274,13 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`].
     pub async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
-        match self {
-            Self::Sql(log) => log.find_time(at).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.find_time(at).await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.find_time(at).await,
-        }
+        on!(self, log => log.find_time(at).await)
     }
 
     /// What the operator should know of when an acknowledged append can get lost, a sentence each. Nothing if it cannot.
     #[must_use]
     pub fn promises(&self) -> Vec<String> {
-        match self {
-            Self::Sql(_) => Vec::new(),
-            #[cfg(feature = "distributed")]
-            // Its database tells.
-            Self::Postgres(_) => Vec::new(),
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.promises(),
-        }
+        on!(self, log => log.promises())
     }
 
     /// Proves that the log can take appends. After a failed commit this tries to write, so asking
@@ -316,13 +289,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`] with what is in the way, [`LogError::Closed`].
     pub async fn health(&self) -> Result<(), LogError> {
-        match self {
-            Self::Sql(log) => log.health().await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(log) => log.health().await,
-            #[cfg(feature = "distributed")]
-            Self::JetStream(log) => log.health().await,
-        }
+        on!(self, log => log.health().await)
     }
 
     /// Appends batches under their own numbers and times, as a migration does: ascending, and beyond the last that there
@@ -332,7 +299,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Misplaced`], and as [`Log::append`]; then the log goes on at [`Log::ends`].
     pub async fn import(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        self.front().import(batches).await
+        on!(self, log => log.import(batches).await)
     }
 
     /// The next batch gets the number `next_seq`, the ones before are never given out. For a log that nobody else has
@@ -341,7 +308,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Misplaced`] if the log is further already, [`LogError::Unavailable`].
     pub async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
-        self.front().skip_to(next_seq).await
+        on!(self, log => log.skip_to(next_seq).await)
     }
 
     /// Leaves a gap of `batches` numbers behind the last batch in the SQLite file at `path`, which nobody has open: what
@@ -350,7 +317,7 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`] if it cannot be written, or a process has it.
     pub async fn leave_gap_sqlite(path: &Path, batches: u64) -> Result<(), LogError> {
-        SqlLog::leave_gap(path, batches).await
+        SqliteLog::leave_gap(path, batches).await
     }
 
     /// Copies the log, as it is at one moment, to the new file `to`. Appends go on meanwhile.
@@ -358,20 +325,12 @@ impl Log {
     /// # Errors
     /// [`LogError::Unavailable`] if `to` exists or cannot be written; nothing is left there.
     pub async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
-        match self {
-            Self::Sql(log) => log.snapshot(to).await,
-            #[cfg(feature = "distributed")]
-            Self::Postgres(_) => Err(LogError::unavailable(crate::DbError::wrong(
-                "a snapshot of a log on PostgreSQL: it is backed up with its database",
-            ))),
-            #[cfg(feature = "distributed")]
-            Self::JetStream(_) => JetStreamLog::snapshot(to),
-        }
+        on!(self, log => log.snapshot(to).await)
     }
 
     /// Takes no more appends, writes what is queued, and answers once all of it has been answered.
     /// Reading goes on.
     pub async fn close(&self) {
-        self.front().close().await;
+        on!(self, log => log.close().await);
     }
 }

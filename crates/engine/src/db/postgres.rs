@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DbError, Row, SyncAt, Value};
-use crate::log::Followers;
+use crate::log::News;
 use connection::Connection;
 use error::unavailable;
 use pool::{Lease, Pool};
@@ -60,7 +60,7 @@ pub struct Postgres {
     readers: Arc<Pool>,
     /// For the logs in this database: they do not wait for what verbs do, nor the other way round.
     log: Arc<Pool>,
-    followers: Arc<Followers>,
+    news: Arc<News>,
     promises: Arc<[String]>,
 }
 
@@ -98,7 +98,7 @@ impl Postgres {
             writers: Pool::new(config.clone(), pool::Use::Write)?,
             readers: Pool::new(config.clone(), pool::Use::Read)?,
             log: Pool::new(config, pool::Use::Log)?,
-            followers: Arc::default(),
+            news: Arc::default(),
             promises: Arc::default(),
         };
         postgres.promises = postgres.check_settings().await?.into();
@@ -159,9 +159,9 @@ impl Postgres {
         })
     }
 
-    /// The logs of this process in this database.
-    pub(crate) fn followers(&self) -> &Arc<Followers> {
-        &self.followers
+    /// What the logs in this database were found to be.
+    pub(crate) fn news(&self) -> &News {
+        &self.news
     }
 
     pub(super) async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {

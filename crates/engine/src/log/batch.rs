@@ -22,6 +22,8 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+#[cfg(feature = "distributed")]
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use zstd::bulk::{Compressor, Decompressor};
@@ -101,7 +103,6 @@ impl Batch {
     }
 
     /// The same with another number.
-    #[cfg(feature = "distributed")]
     pub(super) fn numbered(self, seq: u64) -> Self {
         Self { seq, ..self }
     }
@@ -265,16 +266,41 @@ impl Encoder {
     }
 }
 
-/// The batch, and its bytes as [`FRAME`]. For those that have no encoder at hand.
+/// The batches, and the bytes of each as [`FRAME`].
 #[cfg(feature = "distributed")]
-pub(super) async fn encode_frame(batch: Arc<Batch>) -> Result<(Arc<Batch>, Vec<u8>), LogError> {
+pub(super) async fn encode_frames(
+    batches: Vec<Batch>,
+) -> Result<(Vec<Batch>, Vec<Vec<u8>>), LogError> {
+    /// Those that nobody uses just now: as many as were used at the same moment.
+    static ENCODERS: Mutex<Vec<Encoder>> = Mutex::new(Vec::new());
+    let idle = || ENCODERS.lock().unwrap_or_else(PoisonError::into_inner);
     let encoded = blocking(move || {
-        let stored = Encoder::new()?.encode(&batch)?;
-        Ok((batch, stored))
+        let known = idle().pop();
+        let mut encoder = known.map_or_else(Encoder::new, Ok)?;
+        let stored = batches.iter().map(|batch| encoder.encode(batch));
+        let stored = stored.collect::<io::Result<_>>()?;
+        idle().push(encoder);
+        Ok((batches, stored))
     });
     encoded
         .await?
         .map_err(|error: io::Error| LogError::unavailable(error))
+}
+
+/// Those before the first that is damaged, which the next read meets first; its error if there are none.
+#[cfg(feature = "distributed")]
+pub(super) fn sound(
+    decoded: Vec<Result<Arc<Batch>, LogError>>,
+) -> Result<Vec<Arc<Batch>>, LogError> {
+    let mut sound = Vec::with_capacity(decoded.len());
+    for batch in decoded {
+        match batch {
+            Ok(batch) => sound.push(batch),
+            Err(_) if !sound.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sound)
 }
 
 /// A frame with what format 2 puts behind it.

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "distributed")]
 use super::Fault;
 use super::batch::{BATCH_RECORDS_MAX, Batch, FORMAT_MAX};
 use super::position::SEQ_MAX;
@@ -101,7 +100,6 @@ impl LogError {
         Ok(())
     }
 
-    #[cfg(feature = "distributed")]
     pub(super) fn injected(fault: Fault) -> Self {
         let what = match fault {
             Fault::DiskFull => "disk full (injected)",

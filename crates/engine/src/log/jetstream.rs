@@ -1,12 +1,5 @@
 //! The JetStream engine of `Log`: a stream for each shard, one message for each batch.
 //!
-//! ```text
-//!   append ──► queue ──► committer (a task) ──► flights ──► JetStream ──► answers
-//!                            │                    published again under the same id until there is an answer
-//!                            ├──► view: what is known of the stream, the newest batches ──► read
-//!                            └──► tells the other processes (`watch`)
-//! ```
-//!
 //! Any number of processes append to the same stream; JetStream puts their batches into one order. What it promises
 //! depends on its settings (replicas, `sync_interval`): `docs/delivery.md` says what, [`Log::promises`] what can be seen
 //! of them from here.
@@ -17,60 +10,118 @@
 //! - Times of batches that several processes write at the same moment may go back by as much as their clocks differ. A
 //!   read never shows that; a search by time may be off by as much.
 //!
+//! Processes tell each other of what they append, on a subject of plain NATS that is not stored. That takes about as
+//! long as the way there and back. It may get lost with a connection, so the stream's leader is asked as well from time
+//! to time.
+//!
+//! - `link`: the connection.
+//! - `stream`: the stream of a shard, and what is asked of it.
+//! - `message`: a batch as a message.
+//! - `pieces`: which number of ours a message has.
+//! - `rewrite`: batches that were rewritten.
+//!
 //! [`Log::promises`]: super::Log::promises
 
-mod committer;
-mod flights;
 mod link;
 mod message;
 mod pieces;
-mod reader;
 mod rewrite;
 mod stream;
-mod view;
-mod watch;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::batch::Batch;
-use super::front::{Front, Handle};
-use super::{Ends, LogError, LogOptions};
-use crate::clock::Clock;
-use committer::Committer;
+use async_nats::Subscriber;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
 use jiff::Timestamp;
+
+use super::batch::{self, Batch};
+use super::engine::{self, Engine, Landed};
+use super::{Ends, LogError, LogOptions};
 pub use link::JetStream;
 use link::Trouble;
-use message::ENVELOPE_BYTES_MAX;
+use message::{ENVELOPE_BYTES_MAX, Stored};
+use pieces::Numbering;
 use stream::{State, Stream};
-use view::View;
 
 /// The least that messages of a server have to hold.
 const PAYLOAD_BYTES_MIN: usize = 64 << 10;
 
-/// A log in a JetStream stream. Clones share it.
-#[derive(Clone, Debug)]
-pub struct JetStreamLog {
-    pub(super) handle: Arc<Handle<Shared>>,
-}
+/// Messages that are asked for at once. Enough to hide the way to the server and back.
+const READ_AT_ONCE: usize = 16;
 
-/// What the log's handles and its tasks share.
+/// A batch compresses to about a quarter: only to guess how many to ask for.
+const UNPACKED: u64 = 4;
+
+/// A log in a JetStream stream.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct JetStreamLog {
     stream: Stream,
-    options: LogOptions,
-    front: Arc<Front>,
-    view: Mutex<View>,
+    known: Mutex<Known>,
+    told: tokio::sync::Mutex<Subscriber>,
     promises: Vec<String>,
 }
 
+/// What is known of the stream. It may be behind, never ahead: all that it says is there was acknowledged.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    numbering: Numbering,
+    /// The log's oldest message; one more than `last` if there is none.
+    first: u64,
+    /// The newest that was ever there.
+    last: u64,
+    bytes: u64,
+    /// When the newest message was appended that was there at the start, in microseconds.
+    appended_at: i64,
+}
+
+impl Known {
+    fn ends(&self) -> Ends {
+        Ends {
+            first_seq: self.numbering.ours(self.first).max(self.numbering.emptied),
+            next_seq: self.numbering.ours(self.last + 1),
+            bytes: self.bytes,
+            oldest: None,
+        }
+    }
+
+    /// Takes over what the leader says. It is not believed to have fewer messages than were acknowledged.
+    fn update(&mut self, state: &State, numbering: Numbering) {
+        self.last = self.last.max(state.state.last_seq);
+        let first = match numbering.kept {
+            0 if state.state.messages == 0 => self.last + 1,
+            0 => state.state.first_seq,
+            kept => kept,
+        };
+        self.first = self.first.max(first);
+        self.bytes = state.state.bytes;
+        self.numbering = numbering;
+    }
+
+    /// Messages from the number `seq` of ours on, with their numbers: so many that about `bytes` are in them.
+    fn messages(&self, seqs: &Range<u64>, batches: usize, bytes: usize) -> Vec<(u64, u64)> {
+        let start = self.numbering.stream(seqs.start.max(self.ends().first_seq));
+        let average = self.bytes / (self.last + 1 - self.first).max(1) * UNPACKED;
+        let likely = (bytes as u64 / average.max(1)).saturating_add(1);
+        let likely = usize::try_from(likely).unwrap_or(READ_AT_ONCE);
+        (start..=self.last)
+            .map(|number| (number, self.numbering.ours(number)))
+            .take_while(|(_, seq)| *seq < seqs.end)
+            .take(batches.min(likely).min(READ_AT_ONCE))
+            .collect()
+    }
+}
+
 impl JetStreamLog {
+    /// Opens the stream, making it if it is not there. Answers options with batches that fit into its messages.
     pub(super) async fn open(
         link: &JetStream,
         shard: u32,
         mut options: LogOptions,
-        clock: Clock,
-    ) -> Result<Self, LogError> {
+    ) -> Result<(Self, LogOptions), LogError> {
         let payload = link.client.max_payload();
         if payload < PAYLOAD_BYTES_MIN {
             return Err(Trouble::Narrow(payload).into());
@@ -80,150 +131,213 @@ impl JetStreamLog {
         options.batch_bytes_max = options.batch_bytes_max.min(fits);
         let stream = Stream::new(link, shard);
         let state = stream.open().await?;
-        let numbering = stream.numbering(&state)?;
-        let view = View::new(numbering, options.tail_bytes_max);
-        let shared = Arc::new(Shared {
-            front: Front::new(&options, clock, view.next_seq()),
+        let log = Self {
             promises: stream.promises(&state, payload),
+            told: stream.told().await?.into(),
             stream,
-            options,
-            view: Mutex::new(view),
-        });
-        watch::start(&shared).await?;
-        shared.refresh().await?;
-        let last = shared.view().last;
+            known: Mutex::default(),
+        };
+        log.refresh().await?;
+        let last = log.known().last;
         if last > 0
-            && let Some(at) = shared.time_of(last).await?
+            && let Some((_, at)) = log.time_of(last).await?
         {
-            shared.view().last_at = at;
+            log.known().appended_at = at;
         }
-        Committer::start(&shared).await?;
-        let handle = Handle::new(&shared.front, &shared);
-        Ok(Self { handle })
+        Ok((log, options))
     }
 
-    pub(super) async fn read(
-        &self,
-        from_seq: u64,
-        batches_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<Arc<Batch>>, LogError> {
-        self.handle.read(from_seq, batches_max, bytes_max).await
-    }
-
-    pub(super) fn ends(&self) -> Ends {
-        self.handle.ends()
-    }
-
-    pub(super) async fn latest(&self) -> Result<u64, LogError> {
-        let shared = &self.handle;
-        let state = shared.refresh().await?;
-        shared.stream.check_majority(&state)?;
-        Ok(shared.ends().next_seq)
-    }
-
-    pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
-        self.handle.find_time(at).await
-    }
-
-    pub(super) async fn health(&self) -> Result<(), LogError> {
-        self.handle.front.probe().await
-    }
-
-    pub(super) fn promises(&self) -> Vec<String> {
-        self.handle.promises.clone()
-    }
-
-    pub(super) fn snapshot(_to: &Path) -> Result<(), LogError> {
-        Err(Trouble::NoSnapshot.into())
-    }
-}
-
-impl Shared {
-    fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ends(&self) -> Ends {
-        self.view().ends()
-    }
-
-    /// Shows followers where the log ends now.
-    fn follow(&self) {
-        let next = self.view().next_seq();
-        self.front.show_end(next);
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the stream's leader for its state, and takes it over.
     async fn refresh(&self) -> Result<State, LogError> {
         let state = self.stream.state().await?;
         let numbering = self.stream.numbering(&state)?;
-        let oldest = {
-            let mut view = self.view();
-            view.update(&state, numbering);
-            view.numbering.stream(view.first_seq())
-        };
-        if oldest <= state.state.last_seq {
-            self.time_of(oldest).await?;
-        }
-        self.follow();
+        self.known().update(&state, numbering);
         Ok(state)
     }
 
-    /// A batch of ours is the stream's message `stream`.
-    async fn landed(&self, stream: u64, batch: Batch, bytes: usize) -> Arc<Batch> {
-        let at = batch.appended_at().as_microsecond();
-        let batch = {
-            let mut view = self.view();
-            view.learn(stream, at, bytes);
-            let batch = Arc::new(batch.numbered(view.numbering.ours(stream)));
-            view.cache(&batch);
-            batch
+    /// A message of the stream was acknowledged, and has this number of ours.
+    fn learn(&self, number: u64) -> u64 {
+        let mut known = self.known();
+        known.last = known.last.max(number);
+        known.numbering.ours(number)
+    }
+
+    /// The batch `seq`, which is or was the message `number`; `None` if it was trimmed.
+    async fn stored(&self, number: u64, seq: u64) -> Result<Option<Stored>, LogError> {
+        if let Some(stored) = self.stream.message(number).await? {
+            return Ok(Some(stored));
+        }
+        let state = self.refresh().await?;
+        if self.known().ends().first_seq > seq {
+            return Ok(None);
+        }
+        if let Some(stored) = self.stream.rewritten(seq).await? {
+            return Ok(Some(stored));
+        }
+        if state.state.last_seq < number {
+            return Err(Trouble::Behind(number).into());
+        }
+        let what = "the stream has later messages, but not this one";
+        Err(LogError::Corrupt { seq, what })
+    }
+
+    async fn batch(&self, number: u64, seq: u64) -> Option<Result<Arc<Batch>, LogError>> {
+        let stored = self.stored(number, seq).await.transpose()?;
+        Some(stored.and_then(|stored| stored.decode(seq).map(Arc::new)))
+    }
+
+    async fn time_of(&self, number: u64) -> Result<Option<(u64, i64)>, LogError> {
+        let seq = self.known().numbering.ours(number);
+        // Trimmed is older than everything.
+        let at = |stored: Option<Stored>| stored.map_or(i64::MIN, |stored| stored.at);
+        Ok(Some((seq, at(self.stored(number, seq).await?))))
+    }
+}
+
+impl Engine for JetStreamLog {
+    const BATCHES_MAX: usize = 1;
+    /// Enough to keep the servers busy, and few enough that appends meanwhile gather into larger batches.
+    const AT_ONCE: usize = 4;
+    /// How long a batch may stay unknown of which nobody told.
+    const ASKED_EVERY: Option<Duration> = Some(Duration::from_millis(250));
+
+    async fn state(&self) -> Result<engine::State, LogError> {
+        self.refresh().await?;
+        let known = self.known();
+        Ok(engine::State {
+            ends: known.ends(),
+            appended_at: known.appended_at,
+        })
+    }
+
+    async fn latest(&self) -> Result<engine::State, LogError> {
+        self.stream.check_majority(&self.refresh().await?)?;
+        self.state().await
+    }
+
+    async fn append(&self, batches: Vec<Batch>, lose_answer: bool) -> Result<Landed, LogError> {
+        let (batches, stored) = batch::encode_frames(batches).await?;
+        let bytes_max = self.stream.link.client.max_payload();
+        let mut landed = Landed {
+            batches: Vec::with_capacity(batches.len()),
+            bytes: 0,
         };
-        self.follow();
-        watch::tell(&self.stream, stream, at).await;
-        batch
+        for (batch, stored) in batches.into_iter().zip(stored) {
+            if stored.len() + ENVELOPE_BYTES_MAX > bytes_max {
+                return Err(LogError::TooLarge {
+                    records: batch.len(),
+                    bytes: stored.len(),
+                    bytes_max: bytes_max.saturating_sub(ENVELOPE_BYTES_MAX),
+                });
+            }
+            landed.bytes += stored.len() as u64;
+            let number = self.stream.publish(&batch, stored.into(), lose_answer);
+            let seq = self.learn(number.await?);
+            landed.batches.push(Arc::new(batch.numbered(seq)));
+        }
+        Ok(landed)
+    }
+
+    async fn read(
+        &self,
+        seqs: Range<u64>,
+        batches_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Batch>>, LogError> {
+        loop {
+            let wanted = self.known().messages(&seqs, batches_max, bytes_max);
+            let found = wanted.iter().map(|(number, seq)| self.batch(*number, *seq));
+            let found = batch::sound(join_all(found).await.into_iter().flatten().collect())?;
+            // If all were trimmed meanwhile, the log begins later now.
+            if wanted.is_empty() || !found.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn time_at(&self, seq: u64) -> Result<Option<(u64, i64)>, LogError> {
+        let (number, last) = {
+            let known = self.known();
+            (known.numbering.stream(seq), known.last)
+        };
+        if number > last {
+            return Ok(None);
+        }
+        self.time_of(number).await
     }
 
     async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        self.chore_fault()?;
         let before = self.refresh().await?;
-        let (next_seq, first_seq, purge_to) = {
-            let view = self.view();
-            let purge_to = view.numbering.stream(before_seq).min(view.last);
-            (view.next_seq(), view.first_seq(), purge_to)
-        };
-        if before_seq <= first_seq || first_seq == next_seq {
+        let known = self.known().clone();
+        let (mut numbering, ends) = (known.numbering.clone(), known.ends());
+        if before_seq <= ends.first_seq || ends.first_seq == ends.next_seq {
             return Ok(0);
         }
-        let mut numbering = self.view().numbering.clone();
+        let purge_to = numbering.stream(before_seq).min(known.last);
         // Without a last message that counts as trimmed and was left by an earlier trim.
-        let mut gone = purge_to.saturating_sub(numbering.stream(first_seq));
+        let mut gone = purge_to.saturating_sub(numbering.stream(ends.first_seq));
         self.stream.purge(&self.stream.name, purge_to).await?;
         if numbering.kept > 0 {
             self.stream.trim_rewritten(before_seq).await?;
             numbering.kept = purge_to;
         }
-        if before_seq >= next_seq {
-            numbering.emptied = next_seq;
+        if before_seq >= ends.next_seq {
+            numbering.emptied = ends.next_seq;
             gone += 1;
         }
-        if numbering != self.view().numbering {
+        if numbering != known.numbering {
             self.stream.renumber(&before, &numbering).await?;
         }
-        self.refresh().await?;
         Ok(gone)
     }
 
-    async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
-        let (known, last, mut numbering) = {
-            let view = self.view();
-            (view.next_seq(), view.last, view.numbering.clone())
-        };
-        LogError::check_skip(next_seq, known)?;
-        if next_seq == known {
-            return Ok(());
+    async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        let state = self.refresh().await?;
+        self.stream.prepare_rewrite(&state).await?;
+        let Known {
+            mut numbering,
+            first,
+            ..
+        } = self.known().clone();
+        if numbering.kept == 0 {
+            numbering.kept = first;
+            self.stream.renumber(&state, &numbering).await?;
+            self.refresh().await?;
         }
+        let first_seq = self.known().ends().first_seq;
+        let kept = batches.into_iter().filter(|batch| batch.seq() >= first_seq);
+        let kept = kept.map(Arc::unwrap_or_clone).collect();
+        let (batches, stored) = batch::encode_frames(kept).await?;
+        for (batch, stored) in batches.iter().zip(stored) {
+            let number = numbering.stream(batch.seq());
+            self.stream.put_rewritten(batch, stored).await?;
+            self.stream.delete(&self.stream.name, number).await?;
+        }
+        Ok(())
+    }
+
+    /// A stream that has no message might forget where it was.
+    fn is_kept(&self, seq: u64) -> bool {
+        let known = self.known();
+        known.numbering.stream(seq) >= known.last
+    }
+
+    async fn probe(&self) -> Result<(), LogError> {
+        let state = self.refresh().await?;
+        self.stream.check_majority(&state)?;
+        Ok(self.stream.check_room(&state)?)
+    }
+
+    async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        let Known {
+            mut numbering,
+            last,
+            ..
+        } = self.known().clone();
         let state = self.stream.state().await?;
         if state.state.last_seq != last {
             return Err(Trouble::Behind(last).into());
@@ -232,21 +346,29 @@ impl Shared {
         if !numbering.skip(last + 1, next_seq) {
             return Err(Trouble::Gaps.into());
         }
-        self.stream.renumber(&state, &numbering).await?;
-        self.refresh().await.map(drop)
+        Ok(self.stream.renumber(&state, &numbering).await?)
     }
 
-    async fn probe(&self) -> Result<(), LogError> {
-        self.chore_fault()?;
-        let state = self.refresh().await?;
-        self.stream.check_majority(&state)?;
-        Ok(self.stream.check_room(&state)?)
+    async fn tell(&self, seq: u64, at: Timestamp) {
+        let number = self.known().numbering.stream(seq);
+        self.stream.tell(number, at.as_microsecond()).await;
     }
 
-    fn chore_fault(&self) -> Result<(), LogError> {
-        match self.options.faults.of_chore() {
-            Some(_) => Err(Trouble::Injected("no writes").into()),
-            None => Ok(()),
+    async fn told(&self) -> (u64, i64) {
+        while let Some(message) = self.told.lock().await.next().await {
+            if let Some((number, at)) = stream::read_told(&message) {
+                return (self.learn(number), at);
+            }
         }
+        // The connection was closed.
+        std::future::pending().await
+    }
+
+    fn promises(&self) -> Vec<String> {
+        self.promises.clone()
+    }
+
+    async fn snapshot(&self, _to: &Path) -> Result<(), LogError> {
+        Err(Trouble::NoSnapshot.into())
     }
 }

@@ -22,7 +22,7 @@ pub struct LogOptions {
     /// Bytes of the newest batches kept in memory, from which readers that keep up are served
     /// without touching the disk. Default 16 MiB; 0 keeps none.
     pub tail_bytes_max: usize,
-    /// Called after each commit, on the thread that commits: has to be quick.
+    /// Called after each commit, before it is answered: has to be quick.
     pub on_commit: Option<Arc<dyn Fn(CommitStats) + Send + Sync>>,
     /// Faults to inject, for tests. Default none.
     pub faults: Faults,

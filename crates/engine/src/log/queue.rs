@@ -1,20 +1,17 @@
-//! What waits for the committer: appends, bounded in number and bytes, and the odd chore.
+//! What waits for the committer: appends, bounded in number and bytes, and those whose turn it is to do
+//! something else.
 //!
-//! Handles push, the committer takes everything it can put into one commit. An append that is in
-//! the queue does not need its caller any more. A committer is a thread ([`Queue::take`] blocks) or a
-//! task ([`Queue::ready`], then [`Queue::try_take`]).
+//! Handles push, the committer waits until there is something ([`Queue::ready`]) and takes everything it can put into
+//! one commit. An append that is in the queue does not need its caller any more.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
 use super::batch::{self, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch};
 use super::{Appended, LogError, LogOptions, Position};
-
-/// Batches of one commit. More of them hardly make a commit cheaper, and make the first caller wait longer.
-const BATCHES_PER_COMMIT_MAX: usize = 4;
 
 /// What a full queue tells its callers: a disk that works empties it in less, and HTTP's
 /// `Retry-After` knows no shorter time.
@@ -75,54 +72,18 @@ pub(super) fn refuse(calls: impl IntoIterator<Item = Call>, error: &LogError) {
     }
 }
 
-/// What only the committer may do, besides appends.
-#[derive(Debug)]
-pub(super) enum Chore {
-    /// Remove some batches before `before_seq`; answers how many, 0 if there are none left.
-    Trim {
-        before_seq: u64,
-        answer: oneshot::Sender<Result<u64, LogError>>,
-    },
-    /// Put these batches in the places of those that have their numbers.
-    Rewrite {
-        batches: Vec<Arc<Batch>>,
-        answer: oneshot::Sender<Result<(), LogError>>,
-    },
-    /// Take some free space and blank it, or give it back; answers whether there is more.
-    Scrub {
-        take: bool,
-        answer: oneshot::Sender<Result<bool, LogError>>,
-    },
-    /// Find out whether commits are possible.
-    Probe {
-        answer: oneshot::Sender<Result<(), LogError>>,
-    },
-    /// Write batches under their own numbers.
-    Import {
-        batches: Vec<Arc<Batch>>,
-        answer: oneshot::Sender<Result<(), LogError>>,
-    },
-    /// Go on numbering at `next_seq`.
-    SkipTo {
-        next_seq: u64,
-        answer: oneshot::Sender<Result<(), LogError>>,
-    },
-}
-
 /// What the committer does next.
 #[derive(Debug)]
 pub(super) struct Work {
     /// For each batch of one commit its appends.
     pub(super) batches: Vec<Vec<Call>>,
-    pub(super) chore: Option<Chore>,
+    /// Told once these are answered.
+    pub(super) turns: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
-    /// For a committer that is a thread.
-    changed: Condvar,
-    /// For one that is a task.
     told: Notify,
     bytes_max: usize,
     records_max: usize,
@@ -132,7 +93,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     calls: VecDeque<Call>,
-    chores: VecDeque<Chore>,
+    turns: Vec<oneshot::Sender<()>>,
     records: usize,
     bytes: usize,
     closed: bool,
@@ -142,7 +103,6 @@ impl Queue {
     pub(super) fn new(options: &LogOptions) -> Self {
         Self {
             waiting: Mutex::default(),
-            changed: Condvar::new(),
             told: Notify::new(),
             bytes_max: options.queue_bytes_max,
             records_max: options.queue_records_max,
@@ -168,25 +128,27 @@ impl Queue {
         (waiting.records, waiting.bytes) = (records, bytes);
         waiting.calls.push_back(call);
         drop(waiting);
-        self.wake();
+        self.told.notify_one();
         Ok(())
     }
 
-    pub(super) fn push_chore(&self, chore: Chore) -> Result<(), LogError> {
+    /// Answers when what is taken next is worked off.
+    pub(super) fn turn(&self) -> Result<oneshot::Receiver<()>, LogError> {
+        let (turn, told) = oneshot::channel();
         let mut waiting = self.waiting();
         if waiting.closed {
             return Err(LogError::Closed);
         }
-        waiting.chores.push_back(chore);
+        waiting.turns.push(turn);
         drop(waiting);
-        self.wake();
-        Ok(())
+        self.told.notify_one();
+        Ok(told)
     }
 
     /// Takes nothing more; what is queued is still worked off.
     pub(super) fn close(&self) {
         self.waiting().closed = true;
-        self.wake();
+        self.told.notify_one();
     }
 
     /// Refuses all that waits, for when nobody is left to work it off.
@@ -194,26 +156,10 @@ impl Queue {
         let mut waiting = self.waiting();
         waiting.closed = true;
         waiting.calls.clear();
-        waiting.chores.clear();
-    }
-
-    /// Waits for work. `None` once the queue is closed and empty.
-    pub(super) fn take(&self) -> Option<Work> {
-        let mut waiting = self.waiting();
-        while waiting.is_empty() {
-            if waiting.closed {
-                return None;
-            }
-            waiting = self
-                .changed
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        waiting.take(BATCHES_PER_COMMIT_MAX, self.batch_bytes_max)
+        waiting.turns.clear();
     }
 
     /// Returns once there is work, or the queue is closed. For one committer.
-    #[cfg(feature = "distributed")]
     pub(super) async fn ready(&self) {
         loop {
             {
@@ -228,13 +174,11 @@ impl Queue {
     }
 
     /// What is there now, in at most `batches_max` batches.
-    #[cfg(feature = "distributed")]
     pub(super) fn try_take(&self, batches_max: usize) -> Option<Work> {
         self.waiting().take(batches_max, self.batch_bytes_max)
     }
 
     /// Refuses all appends that wait: nothing of them is written.
-    #[cfg(feature = "distributed")]
     pub(super) fn refuse_waiting(&self, error: &LogError) {
         let mut waiting = self.waiting();
         (waiting.records, waiting.bytes) = (0, 0);
@@ -244,15 +188,9 @@ impl Queue {
     }
 
     /// Whether it is closed, and everything was taken.
-    #[cfg(feature = "distributed")]
     pub(super) fn has_ended(&self) -> bool {
         let waiting = self.waiting();
         waiting.closed && waiting.is_empty()
-    }
-
-    fn wake(&self) {
-        self.changed.notify_one();
-        self.told.notify_one();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -262,7 +200,7 @@ impl Queue {
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.chores.is_empty()
+        self.calls.is_empty() && self.turns.is_empty()
     }
 
     fn take(&mut self, batches_max: usize, batch_bytes_max: usize) -> Option<Work> {
@@ -275,7 +213,7 @@ impl Waiting {
         }
         Some(Work {
             batches,
-            chore: self.chores.pop_front(),
+            turns: std::mem::take(&mut self.turns),
         })
     }
 
@@ -334,7 +272,7 @@ mod tests {
         for records in [1, 2, 30, 1, 1] {
             queue.push(call(records, 10)).expect("room");
         }
-        let work = queue.take().expect("work");
+        let work = queue.try_take(4).expect("work");
         // 10 + 20 bytes; then 300 fill a batch alone; then the rest.
         assert_eq!(sizes(&work), [vec![1, 2], vec![30], vec![1, 1]]);
     }
@@ -348,12 +286,15 @@ mod tests {
         for _ in 0..5 {
             queue.push(call(1, 20)).expect("room");
         }
-        assert_eq!(sizes(&queue.take().expect("work")), [vec![90], vec![1; 5]]);
+        assert_eq!(
+            sizes(&queue.try_take(4).expect("work")),
+            [vec![90], vec![1; 5]]
+        );
         for _ in 0..5 {
             queue.push(call(1, 200)).expect("room");
         }
-        assert_eq!(sizes(&queue.take().expect("work")), vec![vec![1]; 4]);
-        assert_eq!(sizes(&queue.take().expect("work")), [[1]]);
+        assert_eq!(sizes(&queue.try_take(4).expect("work")), vec![vec![1]; 4]);
+        assert_eq!(sizes(&queue.try_take(4).expect("work")), [[1]]);
     }
 
     #[test]
@@ -362,7 +303,7 @@ mod tests {
         let queue = Queue::new(&options);
         queue.push(call(4000, 5)).expect("room");
         queue.push(call(97, 5)).expect("room");
-        assert_eq!(sizes(&queue.take().expect("work")), [[4000], [97]]);
+        assert_eq!(sizes(&queue.try_take(4).expect("work")), [[4000], [97]]);
     }
 
     #[test]
@@ -373,7 +314,7 @@ mod tests {
             queue.push(call(1, 10)),
             Err(LogError::Full { .. })
         ));
-        let _ = queue.take();
+        let _ = queue.try_take(4);
         queue.push(call(99, 10)).expect("empty again");
         queue.push(call(1, 10)).expect("exactly full");
         assert!(matches!(
@@ -382,7 +323,6 @@ mod tests {
         ));
     }
 
-    #[cfg(feature = "distributed")]
     #[tokio::test]
     async fn a_task_is_told_of_work_and_of_the_end() {
         let queue = queue();
@@ -409,7 +349,7 @@ mod tests {
         queue.push(call(1, 10)).expect("room");
         queue.close();
         assert!(matches!(queue.push(call(1, 10)), Err(LogError::Closed)));
-        assert_eq!(sizes(&queue.take().expect("what was queued")), [[1]]);
-        assert!(queue.take().is_none());
+        assert_eq!(sizes(&queue.try_take(4).expect("what was queued")), [[1]]);
+        assert!(queue.try_take(4).is_none());
     }
 }

@@ -1,113 +1,52 @@
-//! The SQL engine of `Log`: one row is one batch, in a SQLite file of its own.
+//! The SQLite engine of `Log`: one row is one batch, in a file of its own.
 //!
-//! ```text
-//!   append ──► queue ──► committer (a thread) ──► table ──► answers
-//!                            │    all that waits goes into one commit (group commit)
-//!                            ├──► tail: the newest batches, in memory ──► read
-//!                            └──► checkpointer (a thread): moves the write-ahead file into the table's
-//! ```
-//!
-//! - `committer`: the only writer; what it does when a commit fails.
+//! - `writer`: the only one that writes; what it does when a commit fails.
 //! - `table`: all SQL of the log.
-//! - `checkpoint`: keeps the write-ahead file short without holding up appends.
+//! - `checkpoint`: a thread that keeps the write-ahead file short without holding up appends.
 //!
-//! The file `.lock` beside the table makes sure that there is one committer: sequence numbers
-//! are given out in memory.
+//! The file `.lock` beside the table makes sure that there is one writer: sequence numbers are given out in memory.
 
 mod checkpoint;
-mod committer;
 mod table;
+mod writer;
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::LogError;
 use super::batch::Batch;
-use super::front::{Front, Handle};
-use super::tail::Tail;
-use super::{Ends, LogError, LogOptions};
+use super::engine::{Engine, Landed, State};
+use super::faults::Faults;
 use crate::blocking::{Stopped, blocking};
 use crate::clock::Clock;
 use crate::sqlite::{self, Readers};
-use committer::Committer;
-use jiff::Timestamp;
+use writer::Writer;
 
 /// How long an opening log waits for the process that has it.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
 const LOCK_TRIED_EVERY: Duration = Duration::from_millis(10);
 
-/// A log in a SQLite file. Clones share it.
-#[derive(Clone, Debug)]
-pub struct SqlLog {
-    pub(super) handle: Arc<Handle<Shared>>,
-}
-
-/// What the log's handles and its committer share.
+/// A log in a SQLite file.
 #[derive(Debug)]
-pub(super) struct Shared {
-    path: PathBuf,
-    options: LogOptions,
-    front: Arc<Front>,
-    tail: Mutex<Tail>,
-    ends: Mutex<Ends>,
+pub(super) struct SqliteLog {
+    /// Empty once the log was closed.
+    writer: Arc<Mutex<Option<Writer>>>,
     readers: Arc<Readers>,
 }
 
-impl Shared {
-    fn ends(&self) -> MutexGuard<'_, Ends> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tail(&self) -> MutexGuard<'_, Tail> {
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl SqlLog {
-    pub(super) async fn open(
-        path: &Path,
-        options: LogOptions,
-        clock: Clock,
-    ) -> Result<Self, LogError> {
+impl SqliteLog {
+    pub(super) async fn open(path: &Path, faults: Faults, clock: Clock) -> Result<Self, LogError> {
         let lock = lock(path, LOCK_WAIT_MAX).await?;
+        let readers = Readers::new(path);
         let path = path.to_owned();
-        let shared = blocking(move || Committer::start(&path, lock, options, clock)).await??;
-        let handle = Handle::new(&shared.front, &shared);
-        Ok(Self { handle })
-    }
-
-    pub(super) async fn read(
-        &self,
-        from_seq: u64,
-        batches_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<Arc<Batch>>, LogError> {
-        let shared = &self.handle;
-        let next_seq = shared.ends().next_seq;
-        if from_seq >= next_seq || batches_max == 0 {
-            return Ok(Vec::new());
-        }
-        if let Some(batches) = shared.tail().read(from_seq, batches_max, bytes_max) {
-            return Ok(batches);
-        }
-        let read =
-            move |reader: &_| table::read(reader, from_seq..next_seq, batches_max, bytes_max);
-        shared.readers.run(read).await
-    }
-
-    pub(super) fn ends(&self) -> Ends {
-        *self.handle.ends()
-    }
-
-    pub(super) async fn find_time(&self, at: Timestamp) -> Result<u64, LogError> {
-        let ends = self.ends();
-        let find = move |reader: &_| table::find_time(reader, at, ends.first_seq..ends.next_seq);
-        self.handle.readers.run(find).await
-    }
-
-    pub(super) async fn health(&self) -> Result<(), LogError> {
-        self.handle.front.probe().await
+        let writer = blocking(move || Writer::open(path, lock, faults, &clock)).await??;
+        Ok(Self {
+            writer: Arc::new(Mutex::new(Some(writer))),
+            readers,
+        })
     }
 
     pub(super) async fn leave_gap(path: &Path, batches: u64) -> Result<(), LogError> {
@@ -120,12 +59,86 @@ impl SqlLog {
         .await?
     }
 
-    pub(super) async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let writer = Arc::clone(&self.writer);
+        blocking(move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.as_mut().map_or(Err(LogError::Closed), work)
+        })
+        .await?
+    }
+}
+
+impl Engine for SqliteLog {
+    /// More of them hardly make a commit cheaper, and make the first caller wait longer.
+    const BATCHES_MAX: usize = 4;
+    /// As long as the disk takes: there is no other to ask.
+    const HEALTH_MAX: Duration = Duration::from_secs(60);
+    const HAS_FAULTS: bool = true;
+
+    async fn state(&self) -> Result<State, LogError> {
+        self.write(Writer::state).await
+    }
+
+    async fn append(&self, batches: Vec<Batch>, _: bool) -> Result<Landed, LogError> {
+        self.write(move |writer| writer.append(batches)).await
+    }
+
+    async fn read(
+        &self,
+        seqs: Range<u64>,
+        batches_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Batch>>, LogError> {
+        let read = move |reader: &_| table::read(reader, seqs, batches_max, bytes_max);
+        self.readers.run(read).await
+    }
+
+    async fn time_at(&self, seq: u64) -> Result<Option<(u64, i64)>, LogError> {
+        let find = move |reader: &_| Ok(table::time_at(reader, seq)?);
+        self.readers.run(find).await
+    }
+
+    async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
+        self.write(move |writer| writer.trim(before_seq)).await
+    }
+
+    async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
+        self.write(move |writer| writer.rewrite(&batches)).await
+    }
+
+    async fn scrub(&self, take: bool) -> Result<bool, LogError> {
+        self.write(move |writer| writer.scrub(take)).await
+    }
+
+    async fn probe(&self) -> Result<(), LogError> {
+        self.write(Writer::probe).await
+    }
+
+    async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
+        self.write(move |writer| writer.skip_to(next_seq)).await
+    }
+
+    async fn snapshot(&self, to: &Path) -> Result<(), LogError> {
         let to = to.to_owned();
-        self.handle
-            .readers
+        self.readers
             .run(move |reader| Ok(sqlite::snapshot(reader, &to)?))
             .await
+    }
+
+    async fn close(&self) {
+        let writer = Arc::clone(&self.writer);
+        // A process that shuts down lets go of everything.
+        let _ = blocking(move || {
+            let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(writer) = writer {
+                writer.checkpoint();
+            }
+        })
+        .await;
     }
 }
 
@@ -177,7 +190,7 @@ impl From<Stopped> for LogError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Log;
+    use crate::log::{Log, LogOptions};
 
     #[tokio::test]
     async fn a_log_of_a_newer_release_is_not_opened() {
@@ -207,7 +220,7 @@ mod tests {
         };
         for (before, expected) in [(0, 1), (1 << 32, (1 << 32) + 2)] {
             if before > 0 {
-                SqlLog::leave_gap(&path, before).await.expect("a gap");
+                SqliteLog::leave_gap(&path, before).await.expect("a gap");
             }
             let log = open().await;
             let appended = log.append(vec![b"event".to_vec()]).await;

@@ -1,4 +1,4 @@
-//! All SQL of the log. The committer owns a [`Table`]; readers use the functions on their connections.
+//! All SQL of the log. The writer owns a [`Table`]; readers use the functions on their connections.
 //!
 //! `log_batch` holds the batches, `log_state` one row that is only written by the rare commits that
 //! are no append: the number and time to go on from when all batches have been trimmed. So an
@@ -73,7 +73,7 @@ pub(super) struct Sealed {
     pub(super) stored: Vec<u8>,
 }
 
-/// The committer's connection.
+/// The writer's connection.
 #[derive(Debug)]
 pub(super) struct Table {
     connection: Connection,
@@ -480,32 +480,15 @@ fn damaged(error: rusqlite::Error, seq: u64) -> LogError {
     }
 }
 
-/// Bisects `seqs` for the first batch appended at or after `at`.
-pub(super) fn find_time(
-    reader: &Connection,
-    at: Timestamp,
-    seqs: Range<u64>,
-) -> Result<u64, LogError> {
-    // The first microsecond that is not before `at`.
-    let micros = at.as_microsecond() + i64::from(at.subsec_nanosecond() % 1000 > 0);
+/// The first batch at or after `seq`, and when it was appended.
+pub(super) fn time_at(reader: &Connection, seq: u64) -> rusqlite::Result<Option<(u64, i64)>> {
     let mut select = reader.prepare_cached(
         "SELECT seq, appended_at FROM log_batch WHERE seq >= $1 ORDER BY seq LIMIT 1",
     )?;
-    let (mut low, mut high) = (seqs.start, seqs.end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let found: Option<(i64, i64)> = select
-            .query_row([to_sql(middle)], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        match found {
-            // In a damaged file what is found may lie before the middle.
-            Some((seq, appended_at)) if appended_at < micros => {
-                low = from_sql(seq).saturating_add(1).max(middle + 1);
-            }
-            _ => high = middle,
-        }
-    }
-    Ok(low.min(seqs.end))
+    let found = select.query_row([to_sql(seq)], |row| {
+        Ok((from_sql(row.get(0)?), row.get(1)?))
+    });
+    found.optional()
 }
 
 /// SQL has no unsigned integers; nothing here comes near the end of the signed ones.

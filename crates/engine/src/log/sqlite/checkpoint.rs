@@ -3,7 +3,7 @@
 //! A checkpoint copies the write-ahead file into the database file and syncs that, which takes many
 //! times as long as a commit. SQLite by default does it inside a commit; here a thread does it on a
 //! connection of its own, while appends go on. As these add to the file all the time, it would
-//! never catch up with a busy log; so once the file is long, the committer does the last piece itself
+//! never catch up with a busy log; so once the file is long, the writer does the last piece itself
 //! (what came in during the thread's checkpoint), and its next commit starts the file anew.
 
 use std::path::Path;
@@ -19,10 +19,10 @@ use super::table;
 /// a longer recovery after a crash (about 100 MB/s).
 const EVERY_BYTES: usize = 4 << 20;
 
-/// Pages of the write-ahead file (32 MiB) from which the committer helps.
+/// Pages of the write-ahead file (32 MiB) from which the writer helps.
 const LONG_PAGES: i64 = 4096;
 
-/// The committer's end of the checkpointing thread, which ends when this is dropped.
+/// The writer's end of the checkpointing thread, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     nudge: SyncSender<()>,
@@ -45,7 +45,7 @@ impl Checkpointer {
         })
     }
 
-    /// Notes that a commit wrote about so many bytes. True if the committer is to checkpoint itself.
+    /// Notes that a commit wrote about so many bytes. True if the writer is to checkpoint itself.
     pub(super) fn wrote(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
         if self.bytes >= EVERY_BYTES {
