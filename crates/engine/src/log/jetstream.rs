@@ -1,7 +1,7 @@
 //! The JetStream engine of `Log`: a stream for each shard, one message for each batch.
 //!
 //! ```text
-//!   append ──► queue ──► committer (a task) ──► flights ──► JetStream ──► answers
+//!   append ──► queue ──► committer (a task) ──► publish ──► JetStream ──► answers
 //!                            │                    published again under the same id until there is an answer
 //!                            ├──► view: what is known of the stream, the newest batches ──► read
 //!                            └──► tells the other processes (`watch`)
@@ -20,7 +20,6 @@
 //! [`Log::promises`]: super::Log::promises
 
 mod committer;
-mod flights;
 mod link;
 mod message;
 mod pieces;
@@ -37,12 +36,14 @@ use super::batch::Batch;
 use super::front::{Front, Handle};
 use super::{Ends, LogError, LogOptions};
 use crate::clock::Clock;
+use async_nats::jetstream::stream::Info;
 use committer::Committer;
 use jiff::Timestamp;
 pub use link::JetStream;
 use link::Trouble;
 use message::ENVELOPE_BYTES_MAX;
-use stream::{State, Stream};
+use pieces::PIECES_MAX;
+use stream::Stream;
 use view::View;
 
 /// The least that messages of a server have to hold.
@@ -73,7 +74,10 @@ impl JetStreamLog {
     ) -> Result<Self, LogError> {
         let payload = link.client.max_payload();
         if payload < PAYLOAD_BYTES_MIN {
-            return Err(Trouble::Narrow(payload).into());
+            return Err(Trouble::Unfit(format!(
+                "the server takes messages of {payload} bytes; a log needs a `max_payload` of 64 KiB or more"
+            ))
+            .into());
         }
         // So that also what does not compress fits; compression then adds a 256th, and some bytes.
         let fits = (payload - 4 * ENVELOPE_BYTES_MAX) / 257 * 256;
@@ -97,7 +101,7 @@ impl JetStreamLog {
         {
             shared.view().last_at = at;
         }
-        Committer::start(&shared).await?;
+        Committer::start(&shared)?;
         let handle = Handle::new(&shared.front, &shared);
         Ok(Self { handle })
     }
@@ -135,7 +139,8 @@ impl JetStreamLog {
     }
 
     pub(super) fn snapshot(_to: &Path) -> Result<(), LogError> {
-        Err(Trouble::NoSnapshot.into())
+        let how = "a log in JetStream is copied with the tools of NATS: `nats stream backup`";
+        Err(Trouble::Unfit(how.to_owned()).into())
     }
 }
 
@@ -155,7 +160,7 @@ impl Shared {
     }
 
     /// Asks the stream's leader for its state, and takes it over.
-    async fn refresh(&self) -> Result<State, LogError> {
+    async fn refresh(&self) -> Result<Info, LogError> {
         let state = self.stream.state().await?;
         let numbering = self.stream.numbering(&state)?;
         let oldest = {
@@ -163,7 +168,7 @@ impl Shared {
             view.update(&state, numbering);
             view.numbering.stream(view.first_seq())
         };
-        if oldest <= state.state.last_seq {
+        if oldest <= state.state.last_sequence {
             self.time_of(oldest).await?;
         }
         self.follow();
@@ -187,7 +192,7 @@ impl Shared {
 
     async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
         self.chore_fault()?;
-        let before = self.refresh().await?;
+        self.refresh().await?;
         let (next_seq, first_seq, purge_to) = {
             let view = self.view();
             let purge_to = view.numbering.stream(before_seq).min(view.last);
@@ -209,7 +214,7 @@ impl Shared {
             gone += 1;
         }
         if numbering != self.view().numbering {
-            self.stream.renumber(&before, &numbering).await?;
+            self.stream.renumber(&numbering).await?;
         }
         self.refresh().await?;
         Ok(gone)
@@ -225,14 +230,17 @@ impl Shared {
             return Ok(());
         }
         let state = self.stream.state().await?;
-        if state.state.last_seq != last {
+        if state.state.last_sequence != last {
             return Err(Trouble::Behind(last).into());
         }
-        numbering.forget(state.state.first_seq);
+        numbering.forget(state.state.first_sequence);
         if !numbering.skip(last + 1, next_seq) {
-            return Err(Trouble::Gaps.into());
+            return Err(Trouble::Unfit(format!(
+                "a log has room for {PIECES_MAX} gaps in its numbers"
+            ))
+            .into());
         }
-        self.stream.renumber(&state, &numbering).await?;
+        self.stream.renumber(&numbering).await?;
         self.refresh().await.map(drop)
     }
 
@@ -245,7 +253,7 @@ impl Shared {
 
     fn chore_fault(&self) -> Result<(), LogError> {
         match self.options.faults.of_chore() {
-            Some(_) => Err(Trouble::Injected("no writes").into()),
+            Some(fault) => Err(LogError::injected(fault)),
             None => Ok(()),
         }
     }

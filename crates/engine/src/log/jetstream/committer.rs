@@ -1,13 +1,14 @@
 //! The committer: a task that publishes what waits, some batches at once, and answers when they are acknowledged.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use super::Shared;
-use super::flights::Flights;
 use super::link::Trouble;
 use super::message::ENVELOPE_BYTES_MAX;
 use crate::log::batch::{Batch, Encoder};
@@ -22,8 +23,7 @@ const IN_FLIGHT_MAX: usize = 4;
 pub(super) struct Committer {
     shared: Arc<Shared>,
     encoder: Encoder,
-    flights: Flights,
-    flying: BTreeMap<u64, Sealed>,
+    flying: FuturesUnordered<BoxFuture<'static, Landed>>,
     last_at: i64,
 }
 
@@ -35,13 +35,15 @@ struct Sealed {
     started: Instant,
 }
 
+/// A batch, and its number in the stream.
+type Landed = (Sealed, Result<u64, Trouble>);
+
 impl Committer {
-    pub(super) async fn start(shared: &Arc<Shared>) -> Result<(), LogError> {
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<(), LogError> {
         let committer = Self {
             shared: Arc::clone(shared),
             encoder: Encoder::new().map_err(LogError::unavailable)?,
-            flights: Flights::new(shared.stream.clone()).await?,
-            flying: BTreeMap::new(),
+            flying: FuturesUnordered::new(),
             last_at: 0,
         };
         let ending = Ending(Arc::clone(&shared.front));
@@ -57,19 +59,20 @@ impl Committer {
         while !(self.flying.is_empty() && shared.front.queue.has_ended()) {
             tokio::select! {
                 biased;
-                (number, result) = self.flights.next() => self.landed(number, result).await,
-                () = shared.front.queue.ready(), if self.flights.len() < IN_FLIGHT_MAX && !shared.front.queue.has_ended() => {
+                Some(landed) = self.flying.next() => self.landed(landed).await,
+                () = shared.front.queue.ready(), if self.flying.len() < IN_FLIGHT_MAX && !shared.front.queue.has_ended() => {
                     if let Some(work) = shared.front.queue.try_take(1) {
                         self.work(work).await;
                     }
                 }
+                else => {}
             }
         }
     }
 
     async fn work(&mut self, work: Work) {
         for calls in work.batches {
-            self.append(calls).await;
+            self.append(calls);
         }
         let shared = Arc::clone(&self.shared);
         match work.chore {
@@ -99,31 +102,30 @@ impl Committer {
         }
     }
 
-    async fn append(&mut self, calls: Vec<Call>) {
+    fn append(&mut self, calls: Vec<Call>) {
         let fault = self.shared.options.faults.of_commit();
         let sealed = match fault {
-            Some(Fault::DiskFull) => Err(Trouble::Injected("disk full").into()),
-            Some(Fault::SyncFailed) => Err(Trouble::Injected("sync failed").into()),
+            Some(fault @ (Fault::DiskFull | Fault::SyncFailed)) => Err(LogError::injected(fault)),
             Some(Fault::AnswerLost) | None => self.seal(&calls),
         };
         let (batch, stored) = match sealed {
             Ok(sealed) => sealed,
             Err(error) => return queue::refuse(calls, &error),
         };
-        let bytes = stored.len();
-        let lose_answer = fault.is_some();
-        let started = Instant::now();
-        let number = self
-            .flights
-            .start(&batch, stored.into(), None, lose_answer)
-            .await;
+        let (stream, lose_answer) = (self.shared.stream.clone(), fault.is_some());
         let sealed = Sealed {
             batch,
-            stored: bytes,
+            stored: stored.len(),
             calls,
-            started,
+            started: Instant::now(),
         };
-        self.flying.insert(number, sealed);
+        let stored = stored.into();
+        self.flying.push(Box::pin(async move {
+            let published =
+                stream.publish(&stream.subject, &sealed.batch, stored, None, lose_answer);
+            let published = published.await;
+            (sealed, published)
+        }));
     }
 
     fn seal(&mut self, calls: &[Call]) -> Result<(Batch, Vec<u8>), LogError> {
@@ -148,10 +150,7 @@ impl Committer {
         Ok(stored)
     }
 
-    async fn landed(&mut self, number: u64, result: Result<u64, Trouble>) {
-        let Some(sealed) = self.flying.remove(&number) else {
-            return;
-        };
+    async fn landed(&mut self, (sealed, result): Landed) {
         let stream = match result {
             Ok(stream) => stream,
             Err(trouble) => {
@@ -163,10 +162,11 @@ impl Committer {
                 let error = trouble.into();
                 if is_unanswered {
                     // Those who wait have waited long enough, too.
+                    let waited = "JetStream does not answer to the appends before this one, which is not in the log";
                     self.shared
                         .front
                         .queue
-                        .refuse_waiting(&Trouble::Waited.into());
+                        .refuse_waiting(&Trouble::Unfit(waited.to_owned()).into());
                 }
                 return queue::refuse(sealed.calls, &error);
             }
@@ -180,9 +180,8 @@ impl Committer {
     }
 
     async fn land_all(&mut self) {
-        while !self.flying.is_empty() {
-            let (number, result) = self.flights.next().await;
-            self.landed(number, result).await;
+        while let Some(landed) = self.flying.next().await {
+            self.landed(landed).await;
         }
     }
 
@@ -198,12 +197,12 @@ impl Committer {
             let batch = Batch::not_before(batch, last_at);
             let stored = self.encode(&batch)?;
             let bytes = stored.len();
-            self.flights
-                .start(&batch, stored.into(), Some(last), false)
-                .await;
-            let (_, result) = self.flights.next().await;
+            let stream = &self.shared.stream;
+            let number = stream
+                .publish(&stream.subject, &batch, stored.into(), Some(last), false)
+                .await?;
             self.shared
-                .landed(result?, Batch::clone(&batch), bytes)
+                .landed(number, Batch::clone(&batch), bytes)
                 .await;
         }
         Ok(())

@@ -120,7 +120,7 @@ impl Shared {
         if let Some(stored) = self.stream.rewritten(seq).await? {
             return Ok(Some(stored));
         }
-        if state.state.last_seq < number {
+        if state.state.last_sequence < number {
             return Err(Trouble::Behind(number).into());
         }
         let what = "the stream has later messages, but not this one";

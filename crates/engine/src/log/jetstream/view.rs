@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_nats::jetstream::stream::Info;
 use jiff::Timestamp;
 
 use super::pieces::Numbering;
-use super::stream::State;
 use crate::log::Ends;
 use crate::log::batch::Batch;
 
@@ -68,12 +68,12 @@ impl View {
     }
 
     /// Takes over what the leader says. It is not believed to have fewer messages than were acknowledged.
-    pub(super) fn update(&mut self, state: &State, numbering: Numbering) {
+    pub(super) fn update(&mut self, state: &Info, numbering: Numbering) {
         self.numbering = numbering;
-        self.last = self.last.max(state.state.last_seq);
+        self.last = self.last.max(state.state.last_sequence);
         let first = match self.numbering.kept {
             0 if state.state.messages == 0 => self.last + 1,
-            0 => state.state.first_seq,
+            0 => state.state.first_sequence,
             kept => kept,
         };
         self.first = self.first.max(first);
