@@ -16,7 +16,7 @@ use super::{Ends, LogError};
 
 /// Where a log begins and ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct State {
+pub(crate) struct State {
     /// `oldest` may be missing: then it is asked for by [`Engine::time_at`].
     pub(super) ends: Ends,
     /// When the newest batch was appended, in microseconds: later ones are not older. 0 if that is not known.

@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::Subscriber;
+use async_nats::jetstream::stream::Info;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -44,8 +45,8 @@ use super::{Ends, LogError, LogOptions};
 pub use link::JetStream;
 use link::Trouble;
 use message::{ENVELOPE_BYTES_MAX, Stored};
-use pieces::Numbering;
-use stream::{State, Stream};
+use pieces::{Numbering, PIECES_MAX};
+use stream::Stream;
 
 /// The least that messages of a server have to hold.
 const PAYLOAD_BYTES_MIN: usize = 64 << 10;
@@ -89,15 +90,15 @@ impl Known {
     }
 
     /// Takes over what the leader says. It is not believed to have fewer messages than were acknowledged.
-    fn update(&mut self, state: &State, numbering: Numbering) {
-        self.last = self.last.max(state.state.last_seq);
+    fn update(&mut self, info: &Info, numbering: Numbering) {
+        self.last = self.last.max(info.state.last_sequence);
         let first = match numbering.kept {
-            0 if state.state.messages == 0 => self.last + 1,
-            0 => state.state.first_seq,
+            0 if info.state.messages == 0 => self.last + 1,
+            0 => info.state.first_sequence,
             kept => kept,
         };
         self.first = self.first.max(first);
-        self.bytes = state.state.bytes;
+        self.bytes = info.state.bytes;
         self.numbering = numbering;
     }
 
@@ -124,16 +125,20 @@ impl JetStreamLog {
     ) -> Result<(Self, LogOptions), LogError> {
         let payload = link.client.max_payload();
         if payload < PAYLOAD_BYTES_MIN {
-            return Err(Trouble::Narrow(payload).into());
+            return Err(Trouble::Unfit(format!(
+                "the server takes messages of {payload} bytes; a log needs a `max_payload` of 64 KiB or more"
+            )).into());
         }
         // So that also what does not compress fits; compression then adds a 256th, and some bytes.
         let fits = (payload - 4 * ENVELOPE_BYTES_MAX) / 257 * 256;
         options.batch_bytes_max = options.batch_bytes_max.min(fits);
         let stream = Stream::new(link, shard);
-        let state = stream.open().await?;
+        let info = stream.open().await?;
+        let told = link.client.subscribe(stream.tail_subject.clone()).await;
+        let told = told.map_err(Trouble::from)?;
         let log = Self {
-            promises: stream.promises(&state, payload),
-            told: stream.told().await?.into(),
+            promises: stream.promises(&info, payload),
+            told: told.into(),
             stream,
             known: Mutex::default(),
         };
@@ -152,11 +157,11 @@ impl JetStreamLog {
     }
 
     /// Asks the stream's leader for its state, and takes it over.
-    async fn refresh(&self) -> Result<State, LogError> {
-        let state = self.stream.state().await?;
-        let numbering = self.stream.numbering(&state)?;
-        self.known().update(&state, numbering);
-        Ok(state)
+    async fn refresh(&self) -> Result<Info, LogError> {
+        let info = self.stream.state().await?;
+        let numbering = self.stream.numbering(&info)?;
+        self.known().update(&info, numbering);
+        Ok(info)
     }
 
     /// A message of the stream was acknowledged, and has this number of ours.
@@ -171,14 +176,14 @@ impl JetStreamLog {
         if let Some(stored) = self.stream.message(number).await? {
             return Ok(Some(stored));
         }
-        let state = self.refresh().await?;
+        let info = self.refresh().await?;
         if self.known().ends().first_seq > seq {
             return Ok(None);
         }
         if let Some(stored) = self.stream.rewritten(seq).await? {
             return Ok(Some(stored));
         }
-        if state.state.last_seq < number {
+        if info.state.last_sequence < number {
             return Err(Trouble::Behind(number).into());
         }
         let what = "the stream has later messages, but not this one";
@@ -235,7 +240,10 @@ impl Engine for JetStreamLog {
                 });
             }
             landed.bytes += stored.len() as u64;
-            let number = self.stream.publish(&batch, stored.into(), lose_answer);
+            let (subject, stored) = (&self.stream.subject, stored.into());
+            let number = self
+                .stream
+                .publish(subject, &batch, stored, None, lose_answer);
             let seq = self.learn(number.await?);
             landed.batches.push(Arc::new(batch.numbered(seq)));
         }
@@ -271,7 +279,7 @@ impl Engine for JetStreamLog {
     }
 
     async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {
-        let before = self.refresh().await?;
+        self.refresh().await?;
         let known = self.known().clone();
         let (mut numbering, ends) = (known.numbering.clone(), known.ends());
         if before_seq <= ends.first_seq || ends.first_seq == ends.next_seq {
@@ -290,14 +298,14 @@ impl Engine for JetStreamLog {
             gone += 1;
         }
         if numbering != known.numbering {
-            self.stream.renumber(&before, &numbering).await?;
+            self.stream.renumber(&numbering).await?;
         }
         Ok(gone)
     }
 
     async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
-        let state = self.refresh().await?;
-        self.stream.prepare_rewrite(&state).await?;
+        let info = self.refresh().await?;
+        self.stream.prepare_rewrite(&info).await?;
         let Known {
             mut numbering,
             first,
@@ -305,7 +313,7 @@ impl Engine for JetStreamLog {
         } = self.known().clone();
         if numbering.kept == 0 {
             numbering.kept = first;
-            self.stream.renumber(&state, &numbering).await?;
+            self.stream.renumber(&numbering).await?;
             self.refresh().await?;
         }
         let first_seq = self.known().ends().first_seq;
@@ -327,9 +335,9 @@ impl Engine for JetStreamLog {
     }
 
     async fn probe(&self) -> Result<(), LogError> {
-        let state = self.refresh().await?;
-        self.stream.check_majority(&state)?;
-        Ok(self.stream.check_room(&state)?)
+        let info = self.refresh().await?;
+        self.stream.check_majority(&info)?;
+        Ok(self.stream.check_room(&info)?)
     }
 
     async fn skip_to(&self, next_seq: u64) -> Result<(), LogError> {
@@ -338,25 +346,35 @@ impl Engine for JetStreamLog {
             last,
             ..
         } = self.known().clone();
-        let state = self.stream.state().await?;
-        if state.state.last_seq != last {
+        let info = self.stream.state().await?;
+        if info.state.last_sequence != last {
             return Err(Trouble::Behind(last).into());
         }
-        numbering.forget(state.state.first_seq);
+        numbering.forget(info.state.first_sequence);
         if !numbering.skip(last + 1, next_seq) {
-            return Err(Trouble::Gaps.into());
+            let what = format!("a log has room for {PIECES_MAX} gaps in its numbers");
+            return Err(Trouble::Unfit(what).into());
         }
-        Ok(self.stream.renumber(&state, &numbering).await?)
+        Ok(self.stream.renumber(&numbering).await?)
     }
 
     async fn tell(&self, seq: u64, at: Timestamp) {
         let number = self.known().numbering.stream(seq);
-        self.stream.tell(number, at.as_microsecond()).await;
+        let text = format!("{number} {}", at.as_microsecond());
+        let link = &self.stream.link;
+        if link.is_connected() {
+            // Whoever misses it asks.
+            let subject = self.stream.tail_subject.clone();
+            let _ = link.client.publish(subject, text.into()).await;
+        }
     }
 
     async fn told(&self) -> (u64, i64) {
         while let Some(message) = self.told.lock().await.next().await {
-            if let Some((number, at)) = stream::read_told(&message) {
+            let text = std::str::from_utf8(&message.payload).unwrap_or_default();
+            if let Some((number, at)) = text.split_once(' ')
+                && let (Ok(number), Ok(at)) = (number.parse(), at.parse())
+            {
                 return (self.learn(number), at);
             }
         }
@@ -369,6 +387,7 @@ impl Engine for JetStreamLog {
     }
 
     async fn snapshot(&self, _to: &Path) -> Result<(), LogError> {
-        Err(Trouble::NoSnapshot.into())
+        let what = "a log in JetStream is copied with the tools of NATS: `nats stream backup`";
+        Err(Trouble::Unfit(what.to_owned()).into())
     }
 }

@@ -288,8 +288,8 @@ impl Engine for PostgresLog {
 
     async fn time_at(&self, seq: u64) -> Result<Option<(u64, i64)>, LogError> {
         let sql = "SELECT seq, appended_at FROM log_batch WHERE shard = $1 AND seq >= $2 ORDER BY seq LIMIT 1";
-        let found = self.call(sql, &[self.shard.into(), to_sql(seq).into()]);
-        let found = found.await?;
+        let params = [self.shard.into(), to_sql(seq).into()];
+        let found = self.call(sql, &params).await?;
         let read = |row: &Row| Ok((from_sql(row.get("seq")?), row.get("appended_at")?));
         found.first().map(read).transpose()
     }

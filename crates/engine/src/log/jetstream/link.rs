@@ -1,15 +1,21 @@
-//! The connection to NATS, and JetStream's own calls: requests with a JSON body and a JSON answer, each with a limit of
-//! time. Streams, numbers and batches are the business of the files beside this one.
+//! The connection to NATS, and requests to JetStream, each with a limit of time: what can be answered, and what can go
+//! wrong. What the answers say is in the types of NATS's client; streams, numbers and batches are the business of the
+//! files beside this one.
+//!
+//! The client's own calls are not used: they hide which error JetStream had, do not tell an answer that cannot be
+//! understood from none, and wait for a connection with the request in their hands.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::{self, ErrorCode, response::Response};
 use async_nats::{
-    Client, ConnectOptions, Event, Request, RequestError, ServerAddr, SubscribeError,
+    Client, ConnectOptions, Event, Request, RequestError, RequestErrorKind, SubscribeError,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::log::{JetStreamOptions, LogError};
 
@@ -30,7 +36,7 @@ pub struct JetStream {
     pub(super) client: Client,
     pub(super) options: Arc<JetStreamOptions>,
     /// Changes with every connection that was made.
-    pub(super) connected: watch::Receiver<u64>,
+    connected: watch::Receiver<()>,
 }
 
 impl JetStream {
@@ -39,24 +45,20 @@ impl JetStream {
     /// # Errors
     /// [`LogError::Unavailable`] if an address or the prefix is not one, or no server answers, or lets us in.
     pub async fn connect(options: JetStreamOptions) -> Result<Self, LogError> {
+        let prefix = &options.prefix;
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if options.prefix.is_empty() || !options.prefix.chars().all(fits) {
-            return Err(LogError::unavailable(Trouble::Prefix(options.prefix)));
+        if prefix.is_empty() || !prefix.chars().all(fits) {
+            let what = "cannot be a part of a stream's name: letters, digits, - and _ can";
+            return Err(Trouble::Unfit(format!("`{prefix}` {what}")).into());
         }
-        let servers: Vec<ServerAddr> = options
-            .servers
-            .split(',')
-            .map(|address| address.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(LogError::unavailable)?;
-        let (connections, connected) = watch::channel(0);
+        let servers: Vec<&str> = options.servers.split(',').map(str::trim).collect();
+        let (connections, connected) = watch::channel(());
         let client = ConnectOptions::new()
             .name("rialto")
             .connection_timeout(CONNECT_WITHIN)
             .ping_interval(CHECKED_EVERY)
             .reconnect_delay_callback(|attempts| {
-                let pause = Duration::from_millis(10) * u32::try_from(attempts).unwrap_or(u32::MAX);
-                pause.min(RECONNECT_PAUSE_MAX)
+                Duration::from_millis(10 * attempts as u64).min(RECONNECT_PAUSE_MAX)
             })
             .event_callback(move |event| {
                 tell(&event, &connections);
@@ -77,40 +79,51 @@ impl JetStream {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// Waits for a connection that is just being made again. A request without one would be sent later, when nobody
-    /// waits for its answer any more.
-    async fn wait_until_connected(&self) -> Result<(), Trouble> {
+    /// Is told of every connection that is made from now on.
+    pub(super) fn connections(&self) -> watch::Receiver<()> {
         let mut connected = self.connected.clone();
         connected.mark_unchanged();
-        if !self.is_connected() {
-            let again = tokio::time::timeout(ANSWER_WITHIN, connected.changed()).await;
-            return again.map(drop).map_err(|_| Trouble::Disconnected);
-        }
-        Ok(())
+        connected
     }
 
-    /// Asks JetStream's API.
-    pub(super) async fn ask(&self, what: &str, body: &impl Serialize) -> Result<Value, Trouble> {
-        self.wait_until_connected().await?;
-        let body = serde_json::to_vec(body)?;
-        let request = Request::new()
-            .payload(body.into())
-            .timeout(Some(ANSWER_WITHIN));
-        let answer = self
-            .client
-            .send_request(format!("$JS.API.{what}"), request)
-            .await?;
-        let mut answer: Value = serde_json::from_slice(&answer.payload)?;
-        match answer.get_mut("error").map(Value::take) {
-            Some(error) => Err(Trouble::Refused(serde_json::from_value(error)?)),
-            None => Ok(answer),
+    /// Asks JetStream's API, waiting for a connection that is just being made again. A request without one would be
+    /// sent later, when nobody waits for its answer any more.
+    pub(super) async fn ask<A>(&self, what: &str, body: &Value) -> Result<A, Trouble>
+    where
+        A: DeserializeOwned,
+    {
+        let mut connections = self.connections();
+        if !self.is_connected() {
+            let again = timeout(ANSWER_WITHIN, connections.changed()).await;
+            again.map_err(|_| Trouble::Disconnected)?.ok();
+        }
+        let request = Request::new().payload(body.to_string().into());
+        let request = request.timeout(Some(ANSWER_WITHIN));
+        self.request(format!("$JS.API.{what}"), request).await
+    }
+
+    /// The same where the answer says only that it is done.
+    pub(super) async fn order(&self, what: &str, body: &Value) -> Result<(), Trouble> {
+        self.ask::<IgnoredAny>(what, body).await.map(drop)
+    }
+
+    /// Sends a request, and reads JetStream's answer.
+    pub(super) async fn request<A>(&self, subject: String, request: Request) -> Result<A, Trouble>
+    where
+        A: DeserializeOwned,
+    {
+        let answer = self.client.send_request(subject, request).await?;
+        match serde_json::from_slice(&answer.payload) {
+            Ok(Response::Ok(answer)) => Ok(answer),
+            Ok(Response::Err { error }) => Err(Trouble::Refused(error)),
+            Err(error) => Err(Trouble::Unclear(error.into())),
         }
     }
 }
 
-fn tell(event: &Event, connections: &watch::Sender<u64>) {
+fn tell(event: &Event, connections: &watch::Sender<()>) {
     match event {
-        Event::Connected => connections.send_modify(|count| *count += 1),
+        Event::Connected => connections.send_replace(()),
         Event::Disconnected => tracing::warn!("the connection to NATS is lost; trying again"),
         other => tracing::debug!(%other, "NATS"),
     }
@@ -126,65 +139,29 @@ pub(super) enum Trouble {
     #[error("the connection to NATS is closed")]
     Closed(#[from] SubscribeError),
     #[error("JetStream refuses")]
-    Refused(#[source] Refusal),
+    Refused(#[source] jetstream::Error),
     #[error("JetStream answers what cannot be understood")]
-    Unclear(#[from] serde_json::Error),
-    #[error("`{0}` cannot be a part of a stream's name: letters, digits, - and _ can")]
-    Prefix(String),
-    #[error("the stream `{0}` is not a log of Rialto: choose another prefix, or remove it")]
-    Foreign(String),
-    #[error(
-        "the stream `{0}` may drop or lose messages by its settings: a log needs file storage, the retention \
-         `limits`, the discard policy `new`, and no limit of age"
-    )]
-    Careless(String),
-    #[error(
-        "the server takes messages of {0} bytes; a log needs a `max_payload` of 64 KiB or more"
-    )]
-    Narrow(usize),
+    Unclear(#[source] async_nats::Error),
+    #[error("no definite answer came: the append may be in the log, or get there later")]
+    Unanswered,
     #[error(
         "the stream `{0}` has no leader: most of the servers with a copy are gone, or being elected"
     )]
     Leaderless(String),
-    #[error("the stream `{0}` is full: it has {1} bytes of at most {2}")]
-    Full(String, u64, u64),
-    #[error("most copies of the stream `{0}` are out of reach or behind")]
-    NoMajority(String),
     #[error(
         "the stream has no message {0}, which was acknowledged: the server that answers is behind, or has lost data"
     )]
     Behind(u64),
-    #[error("no definite answer came: the append may be in the log, or get there later")]
-    Unanswered,
-    #[error("JetStream does not answer to the appends before this one, which is not in the log")]
-    Waited,
-    #[error(
-        "the stream `{0}` was made by a release that let nobody delete a message: move the log to another prefix with \
-         `rialto migrate`, and batches can be rewritten"
-    )]
-    Undeletable(String),
-    #[error("a log has room for {} gaps in its numbers", super::pieces::PIECES_MAX)]
-    Gaps,
-    #[error("a log in JetStream is copied with the tools of NATS: `nats stream backup`")]
-    NoSnapshot,
-    #[error("{0} (injected)")]
-    Injected(&'static str),
+    /// What there is is not what a log needs, or what is asked for cannot be had: a sentence that says so.
+    #[error("{0}")]
+    Unfit(String),
 }
 
-/// What JetStream says when it does not do something.
-#[derive(Clone, Debug, Deserialize, thiserror::Error)]
-#[error("{description} (JetStream's error {err_code})")]
-pub(super) struct Refusal {
-    #[serde(default)]
-    pub(super) err_code: u64,
-    #[serde(default)]
-    description: String,
-}
-
-impl Refusal {
-    pub(super) const NO_MESSAGE: u64 = 10_037;
-    pub(super) const NO_STREAM: u64 = 10_059;
-    pub(super) const STREAM_EXISTS: u64 = 10_058;
+impl Trouble {
+    /// Whether JetStream said exactly this.
+    pub(super) fn is(&self, code: ErrorCode) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.error_code() == code)
+    }
 
     /// Whether the same request may be answered otherwise in a moment: while servers start, elect a leader or catch up.
     pub(super) fn heals(&self) -> bool {
@@ -193,24 +170,10 @@ impl Refusal {
         const HEALING: [u64; 9] = [
             0, 10_004, 10_005, 10_008, 10_009, 10_063, 10_118, 10_158, 10_167,
         ];
-        HEALING.contains(&self.err_code)
-    }
-}
-
-impl Trouble {
-    /// Whether JetStream said exactly this.
-    pub(super) fn is(&self, err_code: u64) -> bool {
-        matches!(self, Self::Refused(refusal) if refusal.err_code == err_code)
-    }
-
-    /// Whether it is over after an election, or when servers that start have found each other.
-    pub(super) fn heals(&self) -> bool {
         match self {
-            Self::Refused(refusal) => refusal.heals(),
-            other => matches!(
-                other,
-                Self::Silent(_) | Self::Disconnected | Self::Leaderless(_)
-            ),
+            Self::Refused(refusal) => HEALING.contains(&refusal.error_code().0),
+            Self::Silent(error) => error.kind() != RequestErrorKind::MaxPayloadExceeded,
+            other => matches!(other, Self::Disconnected | Self::Leaderless(_)),
         }
     }
 }

@@ -1,48 +1,51 @@
-//! One message of the stream is one batch: what is written into it, and how it is read again.
+//! One message of the stream is one batch: what is written into it, how it gets there, and how it is read again.
 //!
 //! The payload is the batch as every engine stores it; the header `Rialto-Batch` says `format records at`, `at` being
 //! microseconds. `Nats-Msg-Id` is different for every batch and the same for every attempt to publish it.
+//!
+//! An answer can get lost, with its server or its connection. Then nobody knows whether the message was stored. So it is
+//! published again under the same id, of which JetStream stores one, until there is a definite answer; any answer to any
+//! of the attempts will do. Only when none comes in [`ANSWER_WITHIN`] the outcome stays unknown.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::{HeaderMap, Request, RequestErrorKind};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::stream::RawMessage;
+use async_nats::{HeaderMap, HeaderValue, Request, header};
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::link::{Refusal, Trouble};
+use super::link::Trouble;
 use super::stream::Stream;
 use crate::log::LogError;
 use crate::log::batch::{self, Batch, FRAME};
 
 const BATCH: &str = "Rialto-Batch";
-const ID: &str = "Nats-Msg-Id";
-const AFTER: &str = "Nats-Expected-Last-Sequence";
 
 /// Bytes of a message that are not its payload, at most.
 pub(super) const ENVELOPE_BYTES_MAX: usize = 1024;
 
+/// How long a definite answer is tried for: when a leader dies, servers of 2.9 take 4 to 9 seconds to elect another.
+const ANSWER_WITHIN: Duration = Duration::from_secs(12);
+
+/// The same while nothing is answered at all: whoever comes then is told soon.
+const SHORTLY: Duration = Duration::from_secs(2);
+
+/// After so long without an answer a message is published again; JetStream answers in milliseconds.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The same, when it was said that it is not a good moment.
+const SOON: Duration = Duration::from_millis(100);
+
 /// How long a copy near by may take to answer before the leader is asked.
 const NEAR_WITHIN: Duration = Duration::from_secs(1);
-
-/// The headers of a batch. `after`: refuse it unless this is the stream's last message.
-pub(super) fn headers(batch: &Batch, id: &str, after: Option<u64>) -> HeaderMap {
-    let mut headers = described(batch);
-    headers.insert(ID, id);
-    if let Some(after) = after {
-        headers.insert(AFTER, after.to_string());
-    }
-    headers
-}
-
-/// Only what describes the batch.
-pub(super) fn described(batch: &Batch) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let at = batch.appended_at().as_microsecond();
-    headers.insert(BATCH, format!("{FRAME} {} {at}", batch.len()));
-    headers
-}
 
 /// A message as it was read: the batch, not decoded yet.
 pub(super) struct Stored {
@@ -54,10 +57,11 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    fn new(header: Option<&str>, payload: Bytes) -> Self {
-        let mut words = header.unwrap_or_default().split(' ').map(str::parse);
+    fn new(headers: &HeaderMap, payload: Bytes) -> Self {
+        let header = headers.get(BATCH).map_or("", HeaderValue::as_str);
+        let mut words = header.split(' ').map(|word| word.parse().ok());
         // A message that somebody else published has a format that nobody knows.
-        let mut word = |otherwise| words.next().and_then(Result::ok).unwrap_or(otherwise);
+        let mut word = |otherwise| words.next().flatten().unwrap_or(otherwise);
         Self {
             format: word(-1),
             records: word(-1),
@@ -71,52 +75,119 @@ impl Stored {
     }
 }
 
-impl Stream {
-    /// The message `number`, from the copy near by if it is to be trusted and has it, or else from the leader. `None` if
-    /// the leader has no such message.
-    pub(super) async fn message(&self, number: u64) -> Result<Option<Stored>, Trouble> {
-        let body = json!({ "seq": number });
-        if self.reads_near
-            && let Some(stored) = self.message_near(&body).await?
-        {
-            return Ok(Some(stored));
-        }
-        let get = format!("STREAM.MSG.GET.{}", self.name);
-        match self.link.ask(&get, &body).await {
-            Ok(answer) => Ok(Some(unpack(&answer["message"]))),
-            Err(trouble) if trouble.is(Refusal::NO_MESSAGE) => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
-    }
-
-    async fn message_near(&self, body: &Value) -> Result<Option<Stored>, Trouble> {
-        let request = Request::new()
-            .payload(body.to_string().into())
-            .timeout(Some(NEAR_WITHIN));
-        let subject = format!("$JS.API.DIRECT.GET.{}", self.name);
-        match self.link.client.send_request(subject, request).await {
-            Ok(message) if message.status.is_none() => {
-                let headers = message.headers.as_ref();
-                let header = headers.and_then(|headers| headers.get(BATCH));
-                let header = header.map(async_nats::HeaderValue::as_str);
-                Ok(Some(Stored::new(header, message.payload)))
-            }
-            Err(error) if error.kind() == RequestErrorKind::Other => Err(error.into()),
-            _ => Ok(None),
-        }
+impl From<StreamMessage> for Stored {
+    fn from(message: StreamMessage) -> Self {
+        Self::new(&message.headers, message.payload)
     }
 }
 
-/// A message as the leader's API gives it: text in Base64.
-pub(super) fn unpack(message: &Value) -> Stored {
-    let bytes = |name: &str| {
-        let text = message[name].as_str().unwrap_or_default();
-        STANDARD.decode(text).unwrap_or_default()
-    };
-    let headers = bytes("hdrs");
-    let headers = String::from_utf8_lossy(&headers);
-    let header = headers
-        .lines()
-        .find_map(|line| line.strip_prefix(BATCH)?.strip_prefix(':'));
-    Stored::new(header.map(str::trim), bytes("data").into())
+impl Stream {
+    /// Publishes a batch and says which message it is. `after`: JetStream refuses it unless this is the stream's last
+    /// message. `lose_answer` is for tests: the first answer gets lost.
+    ///
+    /// # Errors
+    /// [`Trouble::Unanswered`] if there is no definite answer in time: nobody knows then.
+    pub(super) async fn publish(
+        &self,
+        subject: &str,
+        batch: &Batch,
+        stored: Bytes,
+        after: Option<u64>,
+        lose_answer: bool,
+    ) -> Result<u64, Trouble> {
+        let mut headers = HeaderMap::new();
+        let at = batch.appended_at().as_microsecond();
+        headers.insert(BATCH, format!("{FRAME} {} {at}", batch.len()));
+        // Inboxes are random: no other has this name.
+        headers.insert(header::NATS_MESSAGE_ID, self.link.client.new_inbox());
+        if let Some(after) = after {
+            headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, after.to_string());
+        }
+        let is_down = self.is_down.load(Ordering::Relaxed);
+        let within = if is_down { SHORTLY } else { ANSWER_WITHIN };
+        let answer = self.until_answered(subject, &headers, &stored, lose_answer);
+        let answer = timeout(within, answer).await;
+        self.is_down.store(answer.is_err(), Ordering::Relaxed);
+        answer.unwrap_or(Err(Trouble::Unanswered))
+    }
+
+    async fn until_answered(
+        &self,
+        subject: &str,
+        headers: &HeaderMap,
+        stored: &Bytes,
+        mut lose_answer: bool,
+    ) -> Result<u64, Trouble> {
+        let (mut attempts, mut connections) = (FuturesUnordered::new(), self.link.connections());
+        let mut again = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                Some(answer) = attempts.next() => {
+                    let answer = match answer {
+                        Ok(PublishAck { sequence: number @ 1.., .. }) => Some(Ok(number)),
+                        Ok(_) | Err(Trouble::Unclear(_)) => None,
+                        Err(trouble) => (!trouble.heals()).then_some(Err(trouble)),
+                    };
+                    match answer {
+                        Some(answer) if !std::mem::take(&mut lose_answer) => return answer,
+                        Some(_) => again = Instant::now(),
+                        None => again = again.min(Instant::now() + SOON),
+                    }
+                }
+                Ok(()) = connections.changed() => again = Instant::now(),
+                () = sleep_until(again) => {
+                    // A message handed over without a connection would only wait in the client, and then go out twice.
+                    again = Instant::now() + SOON;
+                    if self.link.is_connected() {
+                        again = Instant::now() + AGAIN_AFTER;
+                        let request = Request::new().headers(headers.clone());
+                        let request = request.payload(stored.clone()).timeout(None);
+                        attempts.push(self.link.request(subject.to_owned(), request));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The message `number`, from the copy near by if it is to be trusted and has it, or else from the leader. `None` if
+    /// the leader has no such message.
+    pub(super) async fn message(&self, number: u64) -> Result<Option<Stored>, Trouble> {
+        let which = json!({ "seq": number });
+        if self.reads_near {
+            let near = format!("$JS.API.DIRECT.GET.{}", self.name);
+            let request = Request::new().payload(which.to_string().into());
+            let request = request.timeout(Some(NEAR_WITHIN));
+            let near = self.link.client.send_request(near, request).await;
+            if let Ok(found) = near
+                && found.status.is_none()
+            {
+                let headers = found.headers.unwrap_or_default();
+                return Ok(Some(Stored::new(&headers, found.payload)));
+            }
+        }
+        let found = self.get(&self.name, &which).await?;
+        Ok(found.map(Stored::from))
+    }
+
+    /// A message of the stream `name`, as its leader has it. The second stream need not be there.
+    pub(super) async fn get(
+        &self,
+        name: &str,
+        which: &Value,
+    ) -> Result<Option<StreamMessage>, Trouble> {
+        #[derive(Deserialize)]
+        struct Found {
+            message: RawMessage,
+        }
+        let get = format!("STREAM.MSG.GET.{name}");
+        match self.link.ask(&get, which).await {
+            Ok(Found { message }) => message.try_into().map(Some).map_err(Trouble::Unclear),
+            Err(trouble) if trouble.is(ErrorCode::NO_MESSAGE_FOUND) => Ok(None),
+            Err(trouble) if trouble.is(ErrorCode::STREAM_NOT_FOUND) && name != self.name => {
+                Ok(None)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
 }

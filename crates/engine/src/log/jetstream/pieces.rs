@@ -90,9 +90,7 @@ impl Numbering {
         // A gap after a gap, with nothing between them.
         self.pieces.retain(|(first, _)| *first < stream);
         self.pieces.push((stream, ours - stream));
-        if self.pieces[0].0 != 1 {
-            self.pieces[0].0 = 1;
-        }
+        self.pieces[0].0 = 1;
         self.pieces.len() <= PIECES_MAX
     }
 

@@ -1,12 +1,17 @@
 //! The stream of one shard: made, asked for its state, purged. Everything here is a call to JetStream's API; the
 //! stream's leader answers.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Info, PeerInfo, RetentionPolicy, StorageType,
+};
 use serde_json::{Value, json};
 
-use super::link::{JetStream, Refusal, Trouble};
+use super::link::{JetStream, Trouble};
 use super::pieces::Numbering;
 
 /// Within this time a message with a known id is not stored again. Retries end long before; a server that restarts
@@ -37,41 +42,8 @@ pub(super) struct Stream {
     pub(super) rewritten_subject: String,
     /// Whether to read from any copy. Where copies may come apart, the leader's is read.
     pub(super) reads_near: bool,
-}
-
-/// A stream as its leader has it.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct State {
-    pub(super) config: Value,
-    pub(super) state: Messages,
-    #[serde(default)]
-    cluster: Option<Cluster>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Messages {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
-    /// The oldest message; one more than `last_seq` if there is none.
-    pub(super) first_seq: u64,
-    pub(super) last_seq: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Cluster {
-    #[serde(default)]
-    leader: String,
-    #[serde(default)]
-    replicas: Vec<Replica>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Replica {
-    #[serde(default)]
-    offline: bool,
-    /// Nanoseconds since the leader heard of it.
-    #[serde(default)]
-    active: u64,
+    /// Whether the last message that was published got no answer.
+    pub(super) is_down: Arc<AtomicBool>,
 }
 
 impl Stream {
@@ -85,11 +57,12 @@ impl Stream {
             rewritten_name: format!("rialto-{prefix}-rewritten-{shard}"),
             rewritten_subject: format!("rialto.{prefix}.rewritten.{shard}"),
             reads_near: link.options.replicas == Some(1) || agreeing(link),
+            is_down: Arc::default(),
         }
     }
 
     /// The stream's state, after making it if it is not there. Waits for elections.
-    pub(super) async fn open(&self) -> Result<State, Trouble> {
+    pub(super) async fn open(&self) -> Result<Info, Trouble> {
         let started = Instant::now();
         loop {
             match self.find_or_make().await {
@@ -101,111 +74,109 @@ impl Stream {
         }
     }
 
-    async fn find_or_make(&self) -> Result<State, Trouble> {
+    async fn find_or_make(&self) -> Result<Info, Trouble> {
         match self.state().await {
-            Err(trouble) if trouble.is(Refusal::NO_STREAM) => {}
+            Err(trouble) if trouble.is(ErrorCode::STREAM_NOT_FOUND) => {}
             found => return found,
         }
         let options = &self.link.options;
         let clustered = self.link.client.server_info().cluster.is_some();
         let replicas = options.replicas.unwrap_or(if clustered { 3 } else { 1 });
-        let bytes = options
-            .stream_bytes_max
-            .and_then(|bytes| i64::try_from(bytes).ok());
-        let config = json!({
-            "name": self.name,
-            "description": Numbering::default().text(),
-            "subjects": [self.subject],
-            "storage": "file",
-            "retention": "limits",
-            "discard": "new",
-            "num_replicas": replicas,
-            "max_bytes": bytes.unwrap_or(-1),
-            "max_msgs": -1,
-            "max_msg_size": -1,
-            "max_consumers": -1,
-            "max_age": 0,
-            "duplicate_window": u64::try_from(REMEMBERED.as_nanos()).unwrap_or(u64::MAX),
-            "allow_direct": true,
-            // A rewritten batch is deleted; nobody else deletes.
-            "deny_delete": false,
-        });
-        match self
-            .link
-            .ask(&format!("STREAM.CREATE.{}", self.name), &config)
-            .await
-        {
-            // Somebody else was faster.
-            Err(trouble) if trouble.is(Refusal::STREAM_EXISTS) => {}
-            made => drop(made?),
-        }
+        let (subject, numbering) = (self.subject.clone(), Numbering::default().text());
+        let bytes_max = options.stream_bytes_max;
+        self.make(&self.name, subject, numbering, replicas, bytes_max)
+            .await?;
         self.state().await
     }
 
-    /// What the stream's leader says of it.
-    pub(super) async fn state(&self) -> Result<State, Trouble> {
-        let answer = self
-            .link
-            .ask(&format!("STREAM.INFO.{}", self.name), &json!({}))
-            .await?;
-        let state: State = serde_json::from_value(answer)?;
-        if state
-            .cluster
-            .as_ref()
-            .is_some_and(|cluster| cluster.leader.is_empty())
-        {
-            return Err(Trouble::Leaderless(self.name.clone()));
+    /// Makes a stream as it has to be, if it is not there.
+    pub(super) async fn make(
+        &self,
+        name: &str,
+        subject: String,
+        description: String,
+        replicas: usize,
+        bytes_max: Option<u64>,
+    ) -> Result<(), Trouble> {
+        let bytes_max = bytes_max.and_then(|bytes| i64::try_from(bytes).ok());
+        // Without a limit of age, or of messages. A rewritten batch is deleted; nobody else deletes.
+        let config = Config {
+            name: name.to_owned(),
+            description: Some(description),
+            subjects: vec![subject],
+            storage: StorageType::File,
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::New,
+            num_replicas: replicas,
+            max_bytes: bytes_max.unwrap_or(-1),
+            duplicate_window: REMEMBERED,
+            allow_direct: true,
+            ..Config::default()
+        };
+        let create = format!("STREAM.CREATE.{name}");
+        match self.link.order(&create, &json!(config)).await {
+            // Somebody else was faster.
+            Err(trouble) if trouble.is(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
+            made => made,
         }
-        Ok(state)
+    }
+
+    /// What the stream's leader says of it.
+    pub(super) async fn state(&self) -> Result<Info, Trouble> {
+        let info = format!("STREAM.INFO.{}", self.name);
+        let info: Info = self.link.ask(&info, &json!({})).await?;
+        match &info.cluster {
+            Some(cluster) if cluster.leader.is_none() => {
+                Err(Trouble::Leaderless(self.name.clone()))
+            }
+            _ => Ok(info),
+        }
     }
 
     /// Removes all messages of the stream `name` before `number`.
     pub(super) async fn purge(&self, name: &str, number: u64) -> Result<(), Trouble> {
         let purge = format!("STREAM.PURGE.{name}");
-        let asked = self.link.ask(&purge, &json!({ "seq": number })).await;
-        asked.map(drop)
+        self.link.order(&purge, &json!({ "seq": number })).await
     }
 
-    /// Writes another numbering into the description.
-    pub(super) async fn renumber(
-        &self,
-        state: &State,
-        numbering: &Numbering,
-    ) -> Result<(), Trouble> {
-        let mut config = state.config.clone();
-        config["description"] = numbering.text().into();
-        self.link
-            .ask(&format!("STREAM.UPDATE.{}", self.name), &config)
-            .await
-            .map(drop)
+    /// Writes another numbering into the description. Nothing else changes, be it a setting that we do not know.
+    pub(super) async fn renumber(&self, numbering: &Numbering) -> Result<(), Trouble> {
+        let info = format!("STREAM.INFO.{}", self.name);
+        let mut info: Value = self.link.ask(&info, &json!({})).await?;
+        info["config"]["description"] = numbering.text().into();
+        let update = format!("STREAM.UPDATE.{}", self.name);
+        self.link.order(&update, &info["config"]).await
     }
 
     /// Whether there is room for appends.
-    pub(super) fn check_room(&self, state: &State) -> Result<(), Trouble> {
-        let bytes = state.state.bytes;
+    pub(super) fn check_room(&self, info: &Info) -> Result<(), Trouble> {
+        let bytes = info.state.bytes;
         // What is left may be too little for a batch.
-        match state.bytes_max().filter(|most| bytes >= most - most / 64) {
-            Some(most) => Err(Trouble::Full(self.name.clone(), bytes, most)),
-            None => Ok(()),
+        match u64::try_from(info.config.max_bytes) {
+            Ok(most @ 1..) if bytes >= most - most / 64 => {
+                Err(self.unfit(&format!("is full: it has {bytes} bytes of at most {most}")))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Whether the leader hears of most copies: without them it can append nothing, and may be one no more.
-    pub(super) fn check_majority(&self, state: &State) -> Result<(), Trouble> {
-        let others = state.cluster.iter().flat_map(|cluster| &cluster.replicas);
-        let heard = |replica: &&Replica| {
-            !replica.offline && Duration::from_nanos(replica.active) < HEARD_WITHIN
-        };
+    pub(super) fn check_majority(&self, info: &Info) -> Result<(), Trouble> {
+        let others = info.cluster.iter().flat_map(|cluster| &cluster.replicas);
+        let heard = |peer: &&PeerInfo| !peer.offline && peer.active < HEARD_WITHIN;
         // The leader is one itself.
-        if others.filter(heard).count() < state.replicas() / 2 {
-            return Err(Trouble::NoMajority(self.name.clone()));
+        if others.filter(heard).count() < info.config.num_replicas / 2 {
+            return Err(Trouble::Unfit(format!(
+                "most copies of the stream `{}` are out of reach or behind",
+                self.name
+            )));
         }
         Ok(())
     }
 
     /// What the operator should know of how safe appends are.
-    pub(super) fn promises(&self, state: &State, payload_bytes_max: usize) -> Vec<String> {
-        let (name, copies) = (&self.name, state.replicas());
+    pub(super) fn promises(&self, info: &Info, payload_bytes_max: usize) -> Vec<String> {
+        let (name, copies) = (&self.name, info.config.num_replicas);
         let mut told = Vec::new();
         if copies == 1 {
             told.push(format!(
@@ -213,11 +184,8 @@ impl Stream {
                  servers survive one"
             ));
         }
-        if let Some(wanted) = self
-            .link
-            .options
-            .replicas
-            .filter(|wanted| *wanted != copies)
+        if let Some(wanted) = self.link.options.replicas
+            && wanted != copies
         {
             told.push(format!(
                 "the stream `{name}` has {copies} copies and not {wanted}: `nats stream edit {name} --replicas {wanted}`"
@@ -245,19 +213,27 @@ impl Stream {
     }
 
     /// What its settings are, and whether a log may rest on them.
-    pub(super) fn numbering(&self, state: &State) -> Result<Numbering, Trouble> {
-        let config = &state.config;
-        let foreign = || Trouble::Foreign(self.name.clone());
-        let description = config["description"].as_str().ok_or_else(foreign)?;
-        let numbering = Numbering::parse(description).ok_or_else(foreign)?;
-        if config["storage"] != "file"
-            || config["retention"] != "limits"
-            || config["discard"] != "new"
-            || config["max_age"].as_u64().unwrap_or(0) != 0
-        {
-            return Err(Trouble::Careless(self.name.clone()));
+    pub(super) fn numbering(&self, info: &Info) -> Result<Numbering, Trouble> {
+        let config = &info.config;
+        let numbering = config.description.as_deref().and_then(Numbering::parse);
+        let is_safe = config.storage == StorageType::File
+            && config.retention == RetentionPolicy::Limits
+            && config.discard == DiscardPolicy::New
+            && config.max_age.is_zero();
+        match numbering {
+            Some(numbering) if is_safe => Ok(numbering),
+            Some(_) => Err(self.unfit(
+                "may drop or lose messages by its settings: a log needs file storage, the retention `limits`, the \
+                 discard policy `new`, and no limit of age",
+            )),
+            None => {
+                Err(self.unfit("is not a log of Rialto: choose another prefix, or remove it"))
+            }
         }
-        Ok(numbering)
+    }
+
+    pub(super) fn unfit(&self, what: &str) -> Trouble {
+        Trouble::Unfit(format!("the stream `{}` {what}", self.name))
     }
 }
 
@@ -266,17 +242,4 @@ impl Stream {
 fn agreeing(link: &JetStream) -> bool {
     let is_alone = link.client.server_info().cluster.is_none();
     is_alone || link.client.is_server_compatible(2, 11, 0)
-}
-
-impl State {
-    /// Copies that the stream should have.
-    pub(super) fn replicas(&self) -> usize {
-        let copies = self.config["num_replicas"].as_u64().unwrap_or(1);
-        usize::try_from(copies).unwrap_or(1)
-    }
-
-    /// Bytes that the stream may have, if there is a limit.
-    fn bytes_max(&self) -> Option<u64> {
-        self.config["max_bytes"].as_u64().filter(|most| *most > 0)
-    }
 }
