@@ -21,9 +21,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-#[cfg(feature = "distributed")]
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use zstd::bulk::{Compressor, Decompressor};
@@ -31,7 +29,6 @@ use zstd::zstd_safe;
 
 use super::LogError;
 use super::position::{Position, SEQ_MAX};
-#[cfg(feature = "distributed")]
 use crate::blocking::blocking;
 
 /// The most records of a batch: what the index of a [`Position`] can count.
@@ -60,6 +57,9 @@ const SMALLER_LEVELS: [i32; 4] = [3, 6, 12, 19];
 /// at least 4 bytes more.
 const SKIPPED_MAGIC: u32 = 0x184d_2a50;
 const SKIPPED_MIN: usize = 12;
+
+/// Bytes that are encoded in a fraction of a millisecond.
+const ENCODED_AT_ONCE_MAX: usize = 64 << 10;
 
 /// Bytes before each record: its length.
 const PREFIX: usize = 4;
@@ -225,12 +225,6 @@ impl Encoder {
         self.compressor.compress(&batch.plain)
     }
 
-    /// As [`SEALED`]: for a batch whose number and time are known, and how many numbers before it no batch has.
-    pub(super) fn encode_sealed(&mut self, batch: &Batch, gap: u64) -> io::Result<Vec<u8>> {
-        let stored = self.encode(batch)?;
-        Ok(sealed(batch, gap, stored))
-    }
-
     /// What takes the place of `stored`, the bytes of the batch before records were taken out of it: of the same format
     /// and, if possible, of the same length, so that it lies exactly over them. The difference is filled with a zstd
     /// frame that says of itself that it is to be skipped; it ends in the checksum of the real one, for the seal.
@@ -266,25 +260,36 @@ impl Encoder {
     }
 }
 
-/// The batches, and the bytes of each as [`FRAME`].
-#[cfg(feature = "distributed")]
-pub(super) async fn encode_frames(
-    batches: Vec<Batch>,
-) -> Result<(Vec<Batch>, Vec<Vec<u8>>), LogError> {
+/// A batch, and its bytes as [`FRAME`].
+#[derive(Debug)]
+pub(super) struct Encoded {
+    pub(super) batch: Batch,
+    pub(super) frame: Vec<u8>,
+}
+
+/// Encodes batches, off the runtime if it takes long.
+pub(super) async fn encode(batches: Vec<Batch>) -> Result<Vec<Encoded>, LogError> {
     /// Those that nobody uses just now: as many as were used at the same moment.
     static ENCODERS: Mutex<Vec<Encoder>> = Mutex::new(Vec::new());
     let idle = || ENCODERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let encoded = blocking(move || {
+    let takes_long = batches.iter().map(Batch::bytes).sum::<usize>() > ENCODED_AT_ONCE_MAX;
+    let encode = move || {
         let known = idle().pop();
         let mut encoder = known.map_or_else(Encoder::new, Ok)?;
-        let stored = batches.iter().map(|batch| encoder.encode(batch));
-        let stored = stored.collect::<io::Result<_>>()?;
+        let encoded = batches.into_iter().map(|batch| {
+            let frame = encoder.encode(&batch)?;
+            Ok(Encoded { batch, frame })
+        });
+        let encoded = encoded.collect::<io::Result<_>>()?;
         idle().push(encoder);
-        Ok((batches, stored))
-    });
-    encoded
-        .await?
-        .map_err(|error: io::Error| LogError::unavailable(error))
+        Ok(encoded)
+    };
+    let encoded = if takes_long {
+        blocking(encode).await?
+    } else {
+        encode()
+    };
+    encoded.map_err(|error: io::Error| LogError::unavailable(error))
 }
 
 /// Those before the first that is damaged, which the next read meets first; its error if there are none.
@@ -303,8 +308,9 @@ pub(super) fn sound(
     Ok(sound)
 }
 
-/// A frame with what format 2 puts behind it.
-fn sealed(batch: &Batch, gap: u64, mut frame: Vec<u8>) -> Vec<u8> {
+/// A frame with what format 2 puts behind it: for a batch whose number and time are known, and how many numbers before it
+/// no batch has.
+pub(super) fn sealed(batch: &Batch, gap: u64, mut frame: Vec<u8>) -> Vec<u8> {
     let micros = batch.appended_at.as_microsecond();
     let records = i64::try_from(batch.len()).unwrap_or(i64::MAX);
     let seal = seal(batch.seq, micros, records, gap, &frame);
@@ -482,7 +488,8 @@ mod tests {
         ];
         let batch = batch(&[b"one".to_vec(), Vec::new()]);
         let mut encoder = Encoder::new().expect("zstd");
-        assert_eq!(encoder.encode_sealed(&batch, 5).expect("zstd"), released);
+        let frame = encoder.encode(&batch).expect("zstd");
+        assert_eq!(sealed(&batch, 5, frame), released);
         assert_eq!(
             decode(7, MICROS, 2, 2, &released).expect("readable for ever"),
             batch

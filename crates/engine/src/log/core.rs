@@ -14,11 +14,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-use super::batch::Batch;
+use super::batch::{self, Batch, Encoded};
 use super::engine::{Engine, Landed};
 use super::memory::Memory;
 use super::position::Position;
@@ -172,7 +173,8 @@ impl<E: Engine> Core<E> {
                 last_at = batch.appended_at().as_microsecond();
                 Batch::clone(&batch)
             });
-            let landed = self.engine.append(placed.collect(), false).await;
+            let placed = batch::encode(placed.collect()).await?;
+            let landed = self.engine.append(placed, false).await;
             self.refresh().await?;
             self.land(&landed?);
         }
@@ -298,10 +300,28 @@ impl<E: Engine> Core<E> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes calls durable, a batch for each group, and answers them.
-    async fn commit(self: Arc<Self>, groups: Vec<Vec<Call>>) {
+    /// Makes batches of calls, one for each group.
+    async fn encode(&self, groups: &[Vec<Call>]) -> Result<Vec<Encoded>, LogError> {
+        let micros = {
+            let mut memory = self.memory();
+            memory.last_at = memory.last_at.max(self.clock.now().as_microsecond());
+            memory.last_at
+        };
+        let at = Timestamp::from_microsecond(micros).map_err(LogError::unavailable)?;
+        let batches = groups
+            .iter()
+            .map(|calls| Batch::new(0, at, calls.iter().flat_map(|call| &call.records)));
+        batch::encode(batches.collect()).await
+    }
+
+    /// Makes the batches of calls durable, and answers these.
+    async fn commit(&self, groups: Vec<Vec<Call>>, batches: Result<Vec<Encoded>, LogError>) {
         let started = Instant::now();
-        match self.store(&groups).await {
+        let landed = match batches {
+            Ok(batches) => self.store(batches).await,
+            Err(error) => Err(error),
+        };
+        match landed {
             Ok(landed) => {
                 self.land(&landed);
                 self.options.tell(groups.iter().flatten(), started);
@@ -325,25 +345,16 @@ impl<E: Engine> Core<E> {
         }
     }
 
-    async fn store(&self, groups: &[Vec<Call>]) -> Result<Landed, LogError> {
+    async fn store(&self, batches: Vec<Encoded>) -> Result<Landed, LogError> {
         let fault = if E::HAS_FAULTS {
             None
         } else {
             self.options.faults.of_commit()
         };
-        if let Some(fault @ (Fault::DiskFull | Fault::SyncFailed)) = fault {
-            return Err(LogError::injected(fault));
+        match fault {
+            Some(fault @ (Fault::DiskFull | Fault::SyncFailed)) => Err(LogError::injected(fault)),
+            _ => self.engine.append(batches, fault.is_some()).await,
         }
-        let micros = {
-            let mut memory = self.memory();
-            memory.last_at = memory.last_at.max(self.clock.now().as_microsecond());
-            memory.last_at
-        };
-        let at = Timestamp::from_microsecond(micros).map_err(LogError::unavailable)?;
-        let batches = groups
-            .iter()
-            .map(|calls| Batch::new(0, at, calls.iter().flat_map(|call| &call.records)));
-        self.engine.append(batches.collect(), fault.is_some()).await
     }
 }
 
@@ -436,20 +447,22 @@ impl<E> Drop for Ending<E> {
 /// The committer: hands what waits to the engine, as much at once as that takes, until the log is closed and all is done.
 async fn run<E: Engine>(core: Arc<Core<E>>) {
     let ending = Ending(Arc::clone(&core));
-    let mut flying = JoinSet::new();
+    // In the order in which they were taken: so they begin.
+    let mut flying = FuturesUnordered::new();
     while !(flying.is_empty() && core.queue.has_ended()) {
         tokio::select! {
             biased;
-            Some(_) = flying.join_next() => {}
+            Some(()) = flying.next() => {}
             () = core.queue.ready(), if flying.len() < E::AT_ONCE && !core.queue.has_ended() => {
                 let Some(Work { batches, turns }) = core.queue.try_take(E::BATCHES_MAX) else {
                     continue;
                 };
                 if !batches.is_empty() {
-                    flying.spawn(Arc::clone(&core).commit(batches));
+                    let encoded = core.encode(&batches).await;
+                    flying.push(core.commit(batches, encoded));
                 }
                 if !turns.is_empty() {
-                    while flying.join_next().await.is_some() {}
+                    while flying.next().await.is_some() {}
                 }
                 for turn in turns {
                     // Whoever has gone needs no answer.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::batch::Batch;
+use super::batch::{Batch, Encoded};
 use super::{Ends, LogError};
 
 /// Where a log begins and ends.
@@ -64,7 +64,7 @@ pub(super) trait Engine: Send + Sync + 'static {
     /// the log, unless the engine promises less. For tests: `lose_answer`, as if the first answer got lost.
     fn append(
         &self,
-        batches: Vec<Batch>,
+        batches: Vec<Encoded>,
         lose_answer: bool,
     ) -> impl Future<Output = Result<Landed, LogError>> + Send;
 

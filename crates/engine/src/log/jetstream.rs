@@ -39,7 +39,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::batch::{self, Batch};
+use super::batch::{self, Batch, Encoded};
 use super::engine::{self, Engine, Landed};
 use super::{Ends, LogError, LogOptions};
 pub use link::JetStream;
@@ -224,26 +224,25 @@ impl Engine for JetStreamLog {
         self.state().await
     }
 
-    async fn append(&self, batches: Vec<Batch>, lose_answer: bool) -> Result<Landed, LogError> {
-        let (batches, stored) = batch::encode_frames(batches).await?;
+    async fn append(&self, batches: Vec<Encoded>, lose_answer: bool) -> Result<Landed, LogError> {
         let bytes_max = self.stream.link.client.max_payload();
         let mut landed = Landed {
             batches: Vec::with_capacity(batches.len()),
             bytes: 0,
         };
-        for (batch, stored) in batches.into_iter().zip(stored) {
-            if stored.len() + ENVELOPE_BYTES_MAX > bytes_max {
+        for Encoded { batch, frame } in batches {
+            if frame.len() + ENVELOPE_BYTES_MAX > bytes_max {
                 return Err(LogError::TooLarge {
                     records: batch.len(),
-                    bytes: stored.len(),
+                    bytes: frame.len(),
                     bytes_max: bytes_max.saturating_sub(ENVELOPE_BYTES_MAX),
                 });
             }
-            landed.bytes += stored.len() as u64;
-            let (subject, stored) = (&self.stream.subject, stored.into());
+            landed.bytes += frame.len() as u64;
+            let (subject, frame) = (&self.stream.subject, frame.into());
             let number = self
                 .stream
-                .publish(subject, &batch, stored, None, lose_answer);
+                .publish(subject, &batch, frame, None, lose_answer);
             let seq = self.learn(number.await?);
             landed.batches.push(Arc::new(batch.numbered(seq)));
         }
@@ -319,10 +318,9 @@ impl Engine for JetStreamLog {
         let first_seq = self.known().ends().first_seq;
         let kept = batches.into_iter().filter(|batch| batch.seq() >= first_seq);
         let kept = kept.map(Arc::unwrap_or_clone).collect();
-        let (batches, stored) = batch::encode_frames(kept).await?;
-        for (batch, stored) in batches.iter().zip(stored) {
+        for Encoded { batch, frame } in batch::encode(kept).await? {
             let number = numbering.stream(batch.seq());
-            self.stream.put_rewritten(batch, stored).await?;
+            self.stream.put_rewritten(&batch, frame).await?;
             self.stream.delete(&self.stream.name, number).await?;
         }
         Ok(())

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use super::batch::{self, Batch, FRAME};
+use super::batch::{self, Batch, Encoded, FRAME};
 use super::engine::{Engine, Landed, State};
 use super::{Ends, LogError};
 use crate::blocking::blocking;
@@ -125,28 +125,27 @@ impl PostgresLog {
     /// Appends in one commit. Answers the state right after it.
     async fn insert(
         &self,
-        batches: &[Batch],
-        stored: Vec<Vec<u8>>,
+        batches: &mut [Encoded],
+        bytes: u64,
         token: i64,
     ) -> Result<State, Failure> {
-        let at = |batch: &Batch| batch.appended_at().as_microsecond();
-        let (count, bytes) = (batches.len(), stored.iter().map(Vec::len).sum::<usize>());
+        let count = batches.len();
         let mut params: Vec<Value> = vec![
             self.shard.into(),
             batches.last().map(at).into(),
             batches.first().map(at).into(),
             FRAME.into(),
             token.into(),
-            to_sql(bytes as u64).into(),
+            to_sql(bytes).into(),
         ];
         let mut values = Vec::with_capacity(count);
-        for (index, (batch, stored)) in batches.iter().zip(stored).enumerate() {
+        for (index, encoded) in batches.iter_mut().enumerate() {
             let next = params.len();
             let (records, appended_at, bytes) = (next + 1, next + 2, next + 3);
             values.push(format!("({index}, ${records}, ${appended_at}, ${bytes})"));
-            params.push(to_sql(batch.len() as u64).into());
-            params.push(at(batch).into());
-            params.push(stored.into());
+            params.push(to_sql(encoded.batch.len() as u64).into());
+            params.push(at(encoded).into());
+            params.push(std::mem::take(&mut encoded.frame).into());
         }
         // Where the log's newest batch is later than the last of these, all of them are later by as much.
         let sql = format!(
@@ -231,12 +230,15 @@ impl Engine for PostgresLog {
         }
     }
 
-    async fn append(&self, batches: Vec<Batch>, lose_answer: bool) -> Result<Landed, LogError> {
-        let (batches, stored) = batch::encode_frames(batches).await?;
-        let bytes = stored.iter().map(|stored| stored.len() as u64).sum();
+    async fn append(
+        &self,
+        mut batches: Vec<Encoded>,
+        lose_answer: bool,
+    ) -> Result<Landed, LogError> {
+        let bytes = batches.iter().map(|it| it.frame.len() as u64).sum();
         let token = self.token.fetch_add(1, Ordering::Relaxed);
         let from_seq = self.seen.load(Ordering::Relaxed);
-        let state = match self.insert(&batches, stored, token).await {
+        let state = match self.insert(&mut batches, bytes, token).await {
             Ok(_) if lose_answer => {
                 let failure = Failure::uncertain("the answer got lost (injected)");
                 self.look(token, from_seq, failure).await
@@ -246,14 +248,11 @@ impl Engine for PostgresLog {
         };
         self.is_failing.store(state.is_err(), Ordering::Relaxed);
         let state = state?;
-        let asked = batches
-            .last()
-            .map(|batch| batch.appended_at().as_microsecond());
-        let later = state.appended_at - asked.unwrap_or(state.appended_at);
+        let later = state.appended_at - batches.last().map_or(state.appended_at, at);
         let placed = (state.ends.next_seq - batches.len() as u64..).zip(batches);
-        let placed = placed.map(|(seq, batch)| {
-            let at = batch.appended_at().as_microsecond() + later;
-            Arc::new(batch.placed(seq, Timestamp::from_microsecond(at).unwrap_or_default()))
+        let placed = placed.map(|(seq, encoded)| {
+            let at = Timestamp::from_microsecond(at(&encoded) + later).unwrap_or_default();
+            Arc::new(encoded.batch.placed(seq, at))
         });
         Ok(Landed {
             batches: placed.collect(),
@@ -324,7 +323,6 @@ impl Engine for PostgresLog {
 
     async fn rewrite(&self, batches: Vec<Arc<Batch>>) -> Result<(), LogError> {
         let batches = batches.into_iter().map(Arc::unwrap_or_clone).collect();
-        let (batches, stored) = batch::encode_frames(batches).await?;
         // A commit for each: who appends waits for the row.
         let sql = "WITH old AS (
                 SELECT octet_length(bytes) AS size FROM log_batch WHERE shard = $1 AND seq = $2 FOR UPDATE
@@ -332,9 +330,9 @@ impl Engine for PostgresLog {
                 UPDATE log_batch SET bytes = $3, format = $4 FROM old WHERE shard = $1 AND seq = $2
             )
             UPDATE log_state SET bytes = bytes - old.size + octet_length($3) FROM old WHERE shard = $1";
-        for (batch, stored) in batches.iter().zip(stored) {
+        for Encoded { batch, frame } in batch::encode(batches).await? {
             let seq = to_sql(batch.seq());
-            let params = [self.shard.into(), seq.into(), stored.into(), FRAME.into()];
+            let params = [self.shard.into(), seq.into(), frame.into(), FRAME.into()];
             self.call(sql, &params).await?;
         }
         Ok(())
@@ -394,6 +392,10 @@ fn state(row: &Row) -> Result<State, DbError> {
         },
         appended_at: row.get("appended_at")?,
     })
+}
+
+fn at(encoded: &Encoded) -> i64 {
+    encoded.batch.appended_at().as_microsecond()
 }
 
 fn decode(row: &Row) -> Result<Arc<Batch>, LogError> {

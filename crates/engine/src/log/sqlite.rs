@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::LogError;
-use super::batch::Batch;
+use super::batch::{Batch, Encoded};
 use super::engine::{Engine, Landed, State};
 use super::faults::Faults;
 use crate::blocking::{Stopped, blocking};
@@ -83,7 +83,7 @@ impl Engine for SqliteLog {
         self.write(Writer::state).await
     }
 
-    async fn append(&self, batches: Vec<Batch>, _: bool) -> Result<Landed, LogError> {
+    async fn append(&self, batches: Vec<Encoded>, _: bool) -> Result<Landed, LogError> {
         self.write(move |writer| writer.append(batches)).await
     }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::checkpoint::Checkpointer;
 use super::table::{Sealed, Table};
 use crate::clock::Clock;
-use crate::log::batch::{Batch, Encoder};
+use crate::log::batch::{self, Batch, Encoded, Encoder};
 use crate::log::engine::{Landed, State};
 use crate::log::error::Source;
 use crate::log::faults::Faults;
@@ -89,8 +89,8 @@ impl Writer {
         })
     }
 
-    pub(super) fn append(&mut self, batches: Vec<Batch>) -> Result<Landed, LogError> {
-        let sealed = self.seal(batches)?;
+    pub(super) fn append(&mut self, batches: Vec<Encoded>) -> Result<Landed, LogError> {
+        let sealed = self.seal(batches);
         self.store(&sealed)?;
         let mut bytes = 0;
         for Sealed { batch, stored } in &sealed {
@@ -108,16 +108,15 @@ impl Writer {
         })
     }
 
-    fn seal(&mut self, batches: Vec<Batch>) -> Result<Vec<Sealed>, LogError> {
+    fn seal(&self, batches: Vec<Encoded>) -> Vec<Sealed> {
         let mut last_seq = self.last_seq;
         let numbered = (self.next_seq..).zip(batches);
-        let sealed = numbered.map(|(seq, batch)| {
+        let sealed = numbered.map(|(seq, Encoded { batch, frame })| {
             let batch = Arc::new(batch.numbered(seq));
             let gap = seq.saturating_sub(last_seq + 1);
             last_seq = seq;
-            let stored = self.encoder.encode_sealed(&batch, gap);
-            let stored = stored.map_err(LogError::unavailable)?;
-            Ok(Sealed { batch, stored })
+            let stored = batch::sealed(&batch, gap, frame);
+            Sealed { batch, stored }
         });
         sealed.collect()
     }
