@@ -9,7 +9,6 @@ use std::error::Error;
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::db::error::shown;
 use crate::db::{DbError, Value};
 
 const NUL: char = '\0';
@@ -31,10 +30,7 @@ pub(super) fn fits(types: &[Type], values: &[Value]) -> bool {
         && types
             .iter()
             .zip(values)
-            .all(|(declared, value)| match value {
-                Value::Null => true,
-                value => *declared == parameter_type(value),
-            })
+            .all(|(declared, value)| *value == Value::Null || *declared == parameter_type(value))
 }
 
 impl ToSql for Value {
@@ -98,15 +94,8 @@ pub(super) fn read(row: &tokio_postgres::Row, index: usize) -> Result<Value, DbE
 }
 
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            NUL => escaped.extend([ESCAPE, '0']),
-            ESCAPE => escaped.extend([ESCAPE, ESCAPE]),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    let text = text.replace(ESCAPE, "\u{10ffff}\u{10ffff}");
+    text.replace(NUL, "\u{10ffff}0")
 }
 
 fn unescaped(text: String) -> String {
@@ -122,49 +111,4 @@ fn unescaped(text: String) -> String {
         });
     }
     plain
-}
-
-/// Checks that a statement uses `$1` to `$given`, each of them, and no other placeholder.
-pub(super) fn check_placeholders(sql: &str, given: usize) -> Result<(), DbError> {
-    let mut used = vec![false; given];
-    let mut quote = None;
-    for (at, character) in sql.char_indices() {
-        match (quote, character) {
-            (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(character),
-            (None, '$' | '?') => {
-                let digits = sql[at + 1..].find(|next: char| !next.is_ascii_digit());
-                let end = digits.map_or(sql.len(), |digits| at + 1 + digits);
-                let number: usize = sql[at + 1..end].parse().unwrap_or(0);
-                if number == 0 || character == '?' {
-                    return Err(DbError::wrong(format!(
-                        "placeholder `{}` instead of `$1`, `$2`, … in: {}",
-                        &sql[at..end],
-                        shown(sql)
-                    )));
-                }
-                if number > used.len() {
-                    used.resize(number, false);
-                }
-                used[number - 1] = true;
-            }
-            _ => {}
-        }
-    }
-    let wanted = used.iter().filter(|used| **used).count();
-    if wanted != given {
-        return Err(DbError::wrong(format!(
-            "{given} parameters given and {wanted} used in: {}",
-            shown(sql)
-        )));
-    }
-    if used.len() > given {
-        return Err(DbError::wrong(format!(
-            "`${}` used and {given} parameters given in: {}",
-            used.len(),
-            shown(sql)
-        )));
-    }
-    Ok(())
 }

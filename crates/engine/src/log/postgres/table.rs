@@ -83,7 +83,7 @@ impl Table {
     /// Makes sure that the shard is there, and that this release can read it.
     pub(super) async fn create(&self) -> Result<State, LogError> {
         let mut tx = self.postgres.begin_log().await?;
-        tx.lock(LOCK, true).await?;
+        tx.lock_exclusive(LOCK).await?;
         let known = "SELECT to_regclass('log_batch') IS NOT NULL AS known";
         if !tx.rows(known, &[]).await?[0].get::<bool>("known")? {
             tx.script(SCHEMA).await?;
@@ -91,7 +91,7 @@ impl Table {
         let insert =
             "INSERT INTO log_state (shard, first_seq, first_at, next_seq, appended_at, bytes)
             VALUES ($1, 1, 0, 1, 0, 0) ON CONFLICT (shard) DO NOTHING";
-        tx.execute_many(insert, &[vec![self.shard.into()]]).await?;
+        tx.execute(insert, &[self.shard.into()]).await?;
         tx.commit().await?;
         let newest = "SELECT format FROM log_batch WHERE shard = $1 ORDER BY seq DESC LIMIT 1";
         for row in self.call(newest, &[self.shard.into()]).await? {
@@ -176,7 +176,7 @@ impl Table {
             tx.rows(end, &[backend.into()]).await?;
         }
         let hold = "UPDATE log_state SET bytes = bytes WHERE shard = $1";
-        tx.execute_many(hold, &[vec![self.shard.into()]]).await?;
+        tx.execute(hold, &[self.shard.into()]).await?;
         let sql = "SELECT s.shard, first_seq, first_at, max(seq) + 1 AS next_seq, max(b.appended_at) AS appended_at, s.bytes
              FROM log_state s JOIN log_batch b ON b.shard = s.shard
              WHERE s.shard = $1 AND seq >= $2 AND token = $3 GROUP BY s.shard";
@@ -233,9 +233,9 @@ impl Table {
         let [shard, seq] = key;
         let update = "UPDATE log_batch SET bytes = $3, format = $4 WHERE shard = $1 AND seq = $2";
         let row = vec![shard.clone(), seq, stored.into(), FRAME.into()];
-        tx.execute_many(update, &[row]).await?;
+        tx.execute_many(update, vec![row]).await?;
         let state = "UPDATE log_state SET bytes = bytes - $2 WHERE shard = $1";
-        tx.execute_many(state, &[vec![shard, less.into()]]).await?;
+        tx.execute(state, &[shard, less.into()]).await?;
         Ok(tx.commit().await?)
     }
 
@@ -266,7 +266,7 @@ impl Table {
         let insert =
             "INSERT INTO log_batch (shard, seq, records, appended_at, format, bytes, token)
             VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        tx.execute_many(insert, &rows.collect::<Vec<_>>()).await?;
+        tx.execute_many(insert, rows.collect()).await?;
         let update = format!(
             "UPDATE log_state SET next_seq = $5, appended_at = $4, bytes = bytes + $6,
                 first_at = CASE WHEN first_seq = next_seq THEN $3 ELSE first_at END,
