@@ -153,7 +153,7 @@ impl Db {
         match self {
             Self::Sqlite(_) => Vec::new(),
             #[cfg(feature = "distributed")]
-            Self::Postgres(postgres) => postgres.promises().to_vec(),
+            Self::Postgres(postgres) => postgres.promises.to_vec(),
         }
     }
 

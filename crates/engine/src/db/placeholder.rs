@@ -59,3 +59,33 @@ pub(super) fn other(name: &str, sql: &str) -> DbError {
         shown(sql)
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_read_outside_quotes_in_their_order() {
+        for (sql, expected) in [
+            ("SELECT 1", &[][..]),
+            ("SELECT $2, $10, $2, $1", &[1, 9, 0]),
+            ("SELECT '$2 ? ''$3', \"a $4\", $1", &[0]),
+            ("SELECT 'Grüße $2', $1 || 'ß'", &[0]),
+        ] {
+            assert_eq!(places(sql).expect(sql), expected, "{sql}");
+        }
+        for (sql, name) in [
+            ("SELECT ?", "?"),
+            ("SELECT ?12, $1", "?12"),
+            ("SELECT $0", "$0"),
+            ("SELECT $name", "$"),
+            ("SELECT $99999999999999999999", "$99999999999999999999"),
+        ] {
+            let error = places(sql).expect_err(sql).to_string();
+            assert!(
+                error.contains(&format!("placeholder `{name}` instead")),
+                "{error}"
+            );
+        }
+    }
+}

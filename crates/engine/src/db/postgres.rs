@@ -6,7 +6,7 @@
 //!
 //! - `pool`: connections, how they are made and lent.
 //! - `connection`: calls on one of them; prepared statements.
-//! - `value`: our types and placeholders to PostgreSQL's.
+//! - `value`: our types to PostgreSQL's.
 //! - `error`: its errors to ours.
 
 mod connection;
@@ -21,10 +21,19 @@ use super::{DbError, Row, SyncAt, Tx, Value};
 use crate::log::Followers;
 use error::unavailable;
 pub(super) use pool::Lease;
-use pool::{Pool, Use, pool};
+use pool::{Pool, pool};
 
 /// How long `health` waits for an answer.
 const HEALTH_MAX: Duration = Duration::from_secs(3);
+
+/// How long the server may take to answer a call, or a connection to be free. Who publishes waits for the log.
+const CALL_MAX: Duration = Duration::from_secs(10);
+const LOG_CALL_MAX: Duration = Duration::from_secs(5);
+
+/// Connections: enough for what waits for a commit, which costs the server a process and little else.
+const WRITERS_MAX: usize = 16;
+const LOG_MAX: usize = 8;
+const READERS_MAX: usize = 4;
 
 /// The oldest server that is supported, as `server_version_num`.
 const VERSION_MIN: i64 = 150_000;
@@ -37,7 +46,8 @@ pub struct Postgres {
     /// For the logs in this database: they do not wait for what verbs do, nor the other way round.
     log: Pool,
     followers: Arc<Followers>,
-    promises: Arc<[String]>,
+    /// What the operator should know of when committed data can get lost.
+    pub(super) promises: Arc<[String]>,
 }
 
 /// Why a call failed, and whether it may have been done all the same.
@@ -70,9 +80,9 @@ impl Failure {
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, DbError> {
         let mut postgres = Self {
-            writers: pool(url, Use::Write)?,
-            readers: pool(url, Use::Read)?,
-            log: pool(url, Use::Log)?,
+            writers: pool(url, WRITERS_MAX, CALL_MAX, "off")?,
+            readers: pool(url, READERS_MAX, CALL_MAX, "on")?,
+            log: pool(url, LOG_MAX, LOG_CALL_MAX, "off")?,
             followers: Arc::default(),
             promises: Arc::default(),
         };
@@ -109,10 +119,6 @@ impl Postgres {
             told.push(format!("PostgreSQL has `{name} = '{value}'`: {lost}"));
         }
         Ok(told)
-    }
-
-    pub(super) fn promises(&self) -> &[String] {
-        &self.promises
     }
 
     pub(crate) async fn begin(&self, sync: SyncAt) -> Result<Tx, DbError> {

@@ -1,13 +1,11 @@
 //! Calls on one connection. Each is bounded in time: who does not answer is treated as gone.
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{maybe_done, try_join};
+use futures_util::future::{FutureExt, maybe_done, try_join};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
 
 use super::error::{classify, unavailable};
@@ -38,7 +36,7 @@ pub(in crate::db) struct Connection {
 #[derive(Debug)]
 pub(super) enum State {
     /// In no transaction, and waiting for no answer.
-    InOrder,
+    Idle,
     /// ROLLBACK, behind whatever was sent before, puts it in order.
     InTransaction,
     /// An answer is missing, or says that the server is in trouble.
@@ -51,7 +49,7 @@ impl Connection {
         self.state = State::InDoubt;
         let rows = self.rows(sql, params).await;
         if !rows.as_ref().is_err_and(DbError::is_retryable) {
-            self.state = State::InOrder;
+            self.state = State::Idle;
         }
         rows
     }
@@ -63,10 +61,8 @@ impl Connection {
         params: &[Value],
     ) -> Result<Vec<Row>, DbError> {
         let (client, statement) = self.prepare(sql, params).await?;
-        let rows = async {
-            let rows = client.query_raw(&statement, params).await?;
-            futures_util::TryStreamExt::try_collect::<Vec<_>>(pin!(rows)).await
-        };
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+        let rows = client.query(&statement, &params);
         let rows = self.answer(sql, rows).await?;
         let columns = statement.columns().iter();
         let columns: Arc<[String]> = columns.map(|column| column.name().to_owned()).collect();
@@ -108,12 +104,13 @@ impl Connection {
 
     /// Ends the transaction by `sql`.
     pub(in crate::db) async fn end(&mut self, sql: &str) -> Result<(), DbError> {
-        self.limited(sql, self.client.batch_execute(sql)).await?;
-        (self.state, self.begin) = (State::InOrder, "");
+        let client = Arc::clone(&self.client);
+        self.answer(sql, client.batch_execute(sql)).await?;
+        self.state = State::Idle;
         Ok(())
     }
 
-    /// The answer to a statement, which is sent behind what begins its transaction.
+    /// The answer to a call, which is sent behind what begins its transaction.
     async fn answer<T>(
         &mut self,
         sql: &str,
@@ -126,27 +123,19 @@ impl Connection {
                 begin => self.client.batch_execute(begin).await,
             }
         };
-        let answer = self.limited(sql, try_join(begun, call)).await;
-        if answer.is_err() {
-            // It may have to be prepared anew, after a migration.
-            self.statements.remove(sql);
-        }
-        Ok(answer?.1)
-    }
-
-    async fn limited<T>(
-        &self,
-        sql: &str,
-        call: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, DbError> {
-        match tokio::time::timeout(self.call_max, call).await {
+        let answer = match tokio::time::timeout(self.call_max, try_join(begun, call)).await {
             Ok(answer) => answer.map_err(|error| classify(sql, error)),
             Err(_) => Err(unavailable(format!(
                 "PostgreSQL did not answer in {:?}: {}",
                 self.call_max,
                 shown(sql)
             ))),
+        };
+        if answer.is_err() {
+            // It may have to be prepared anew, after a migration.
+            self.statements.remove(sql);
         }
+        Ok(answer?.1)
     }
 
     /// The statement, prepared for parameters of these types, and who runs it.
@@ -164,7 +153,7 @@ impl Connection {
         placeholder::check(&placeholder::places(sql)?, params.len(), sql)?;
         let types: Vec<_> = params.iter().map(parameter_type).collect();
         let prepared = client.prepare_typed(sql, &types);
-        let statement = self.limited(sql, prepared).await?;
+        let statement = self.answer(sql, prepared).await?;
         if self.statements.len() >= STATEMENTS_MAX {
             self.statements.clear();
         }
@@ -177,12 +166,10 @@ impl Connection {
 async fn in_turn(
     calls: impl Iterator<Item = impl Future<Output = Result<u64, Error>>>,
 ) -> Result<u64, Error> {
-    let mut sent = Vec::new();
-    for call in calls {
-        let mut call = Box::pin(maybe_done(call));
+    let mut sent: Vec<_> = calls.map(|call| Box::pin(maybe_done(call))).collect();
+    for call in &mut sent {
         // A call is sent when it is first asked.
-        poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await;
-        sent.push(call);
+        let _ = call.now_or_never();
     }
     let mut sum = 0;
     for mut call in sent {

@@ -62,7 +62,7 @@ pub(super) fn is_uncertain(error: &DbError) -> bool {
 /// Whether an error came from the connection and not from the server or from us.
 fn is_io(error: &Error) -> bool {
     let mut causes = successors(error.source(), |&error| error.source());
-    causes.any(|error| error.is::<std::io::Error>())
+    causes.any(|error| error.downcast_ref::<std::io::Error>().is_some())
 }
 
 /// The rule that was broken, named as SQLite does: `table.column, table.column` for unique and not-null rules, the name
@@ -76,9 +76,9 @@ fn constraint(told: &Told) -> Option<(ConstraintKind, String)> {
                 let (columns, _) = detail.split_once(")=(")?;
                 Some(columns.split_once('(')?.1)
             });
-            let columns = columns.unwrap_or_default().split(", ");
-            let columns: Vec<String> = columns.map(|column| format!("{table}.{column}")).collect();
-            (ConstraintKind::Unique, columns.join(", "))
+            let columns = columns.unwrap_or_default();
+            let columns = columns.replace(", ", &format!(", {table}."));
+            (ConstraintKind::Unique, format!("{table}.{columns}"))
         }
         SqlState::FOREIGN_KEY_VIOLATION => (ConstraintKind::ForeignKey, String::new()),
         SqlState::NOT_NULL_VIOLATION => {

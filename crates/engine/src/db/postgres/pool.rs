@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deadpool::Runtime;
 use deadpool::managed::{
     self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
 };
@@ -26,72 +27,46 @@ const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// How long bytes may be underway, and an idle connection be silent, before the server counts as cut off.
 const CUT_OFF_AFTER: Duration = Duration::from_secs(5);
 
-/// What connections are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    Write,
-    /// A statement that writes is an error.
-    Read,
-    /// For the logs: who publishes waits for them.
-    Log,
-}
-
-impl Use {
-    /// Connections: enough for what waits for a commit, which costs the server a process and little else.
-    fn count(self) -> usize {
-        match self {
-            Self::Write => 16,
-            Self::Log => 8,
-            Self::Read => 4,
-        }
-    }
-
-    /// How long the server may take to answer a call, or a connection to be free.
-    fn call_max(self) -> Duration {
-        match self {
-            Self::Write | Self::Read => Duration::from_secs(10),
-            Self::Log => Duration::from_secs(5),
-        }
-    }
-
-    /// What the server ends by itself, a little earlier than we do: a process of ours that halts must not hold locks,
-    /// nor a statement go on for ever. `client_connection_check_interval` lets it notice that nobody waits any more.
-    fn settings(self) -> String {
-        let statement_max = (self.call_max() - Duration::from_millis(500)).as_millis();
-        let read_only = if self == Self::Read { "on" } else { "off" };
-        format!(
-            "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = {statement_max};
-             SET lock_timeout = '4s'; SET client_connection_check_interval = '1s';
-             SET default_transaction_read_only = {read_only}"
-        )
-    }
-}
-
 /// Up to so many connections, the newest lent first. They are closed when the last of their users is gone.
 pub(super) type Pool = managed::Pool<Manager>;
 
-pub(super) fn pool(url: &str, usage: Use) -> Result<Pool, DbError> {
+/// A pool in which calls, and waiting for a connection, take up to `call_max` each. Where `read_only` is `on` and not `off`,
+/// a statement that writes is an error.
+pub(super) fn pool(
+    url: &str,
+    connections_max: usize,
+    call_max: Duration,
+    read_only: &str,
+) -> Result<Pool, DbError> {
     let config = config(url)?;
+    // What the server ends by itself, a little earlier than we do: a process of ours that halts must not hold locks, nor a
+    // statement go on for ever. `client_connection_check_interval` lets it notice that nobody waits any more.
+    let statement_max = (call_max - Duration::from_millis(500)).as_millis();
+    let settings = format!(
+        "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = {statement_max};
+         SET lock_timeout = '4s'; SET client_connection_check_interval = '1s';
+         SET default_transaction_read_only = {read_only}"
+    );
     let manager = Manager {
         tls: tls(&config)?,
         config,
-        usage,
+        settings,
+        call_max,
     };
     let pool = Pool::builder(manager)
-        .max_size(usage.count())
+        .max_size(connections_max)
         .queue_mode(QueueMode::Lifo)
-        .wait_timeout(Some(usage.call_max()))
+        .wait_timeout(Some(call_max))
         .create_timeout(Some(CONNECT_MAX))
-        .runtime(deadpool::Runtime::Tokio1)
+        .runtime(Runtime::Tokio1)
         .build();
     pool.map_err(unavailable)
 }
 
 /// What the url asks for, and what we ask of every connection.
 fn config(url: &str) -> Result<Config, DbError> {
-    let mut config: Config = url
-        .parse()
-        .map_err(|error| classify("the url of the database", error))?;
+    let wrong = |error| classify("the url of the database", error);
+    let mut config: Config = url.parse().map_err(wrong)?;
     // "If the server has it" would accept any certificate, and so protect from nobody.
     if config.get_ssl_mode() != SslMode::Require {
         config.ssl_mode(SslMode::Disable);
@@ -117,10 +92,10 @@ fn tls(config: &Config) -> Result<ClientConfig, DbError> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(ring)
-        .with_safe_default_protocol_versions()
-        .map_err(unavailable)?;
-    Ok(tls.with_root_certificates(roots).with_no_client_auth())
+    let tls = ClientConfig::builder_with_provider(ring);
+    let tls = tls.with_safe_default_protocol_versions();
+    let tls = tls.map_err(unavailable)?.with_root_certificates(roots);
+    Ok(tls.with_no_client_auth())
 }
 
 /// Makes connections.
@@ -128,7 +103,9 @@ fn tls(config: &Config) -> Result<ClientConfig, DbError> {
 pub(super) struct Manager {
     config: Config,
     tls: ClientConfig,
-    usage: Use,
+    /// What a new connection is told first.
+    settings: String,
+    call_max: Duration,
 }
 
 impl managed::Manager for Manager {
@@ -140,13 +117,13 @@ impl managed::Manager for Manager {
         let (client, connection) = self.config.connect(tls).await?;
         // What it meets is told by the calls that meet it too.
         tokio::spawn(async move { drop(connection.await) });
-        client.batch_execute(&self.usage.settings()).await?;
+        client.batch_execute(&self.settings).await?;
         let backend = client.query_one("SELECT pg_backend_pid()", &[]).await?;
         Ok(Connection {
             client: Arc::new(client),
             backend: backend.try_get::<_, i32>(0)?.into(),
-            call_max: self.usage.call_max(),
-            state: State::InOrder,
+            call_max: self.call_max,
+            state: State::Idle,
             begin: "",
             statements: HashMap::new(),
         })
@@ -195,10 +172,10 @@ impl Drop for Lease {
         let Some(mut connection) = self.0.take() else {
             return;
         };
-        let state = std::mem::replace(&mut connection.state, State::InDoubt);
-        match (state, Handle::try_current()) {
-            (State::InOrder, _) => connection.state = State::InOrder,
+        match (&connection.state, Handle::try_current()) {
+            (State::Idle, _) => {}
             (State::InTransaction, Ok(runtime)) => {
+                connection.state = State::InDoubt;
                 let mut lease = Self(Some(connection));
                 runtime.spawn(async move { lease.connection(None).end("ROLLBACK").await });
             }
