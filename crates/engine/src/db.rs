@@ -7,9 +7,11 @@
 
 mod error;
 mod migration;
+mod placeholder;
 #[cfg(feature = "distributed")]
 mod postgres;
 mod sqlite;
+mod tx;
 mod value;
 
 use std::path::Path;
@@ -21,6 +23,7 @@ pub(crate) use postgres::Failure;
 #[cfg(feature = "distributed")]
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+pub use tx::Tx;
 pub use value::{FromValue, Row, Value};
 
 /// A database. Clones share it.
@@ -90,12 +93,9 @@ impl Db {
     /// As [`Db::begin`].
     pub async fn begin_with(&self, sync: SyncAt) -> Result<Tx, DbError> {
         match self {
-            Self::Sqlite(sqlite) => Ok(Tx(Inner::Sqlite(sqlite.begin(sync).await))),
+            Self::Sqlite(sqlite) => Ok(sqlite.begin(sync).await),
             #[cfg(feature = "distributed")]
-            Self::Postgres(postgres) => {
-                let tx = postgres.begin(sync).await?;
-                Ok(Tx(Inner::Postgres(Box::new(tx))))
-            }
+            Self::Postgres(postgres) => postgres.begin(sync).await,
         }
     }
 
@@ -119,7 +119,7 @@ impl Db {
     /// [`DbError::Unavailable`] while the process shuts down.
     #[expect(clippy::unused_async, reason = "an engine may take a connection here")]
     pub async fn read(&self) -> Result<Tx, DbError> {
-        Ok(Tx(Inner::Reader(self.clone())))
+        Ok(Tx::reader(self.clone()))
     }
 
     /// Applies the migrations that this database has not had, each in its own transaction, and
@@ -153,7 +153,7 @@ impl Db {
         match self {
             Self::Sqlite(_) => Vec::new(),
             #[cfg(feature = "distributed")]
-            Self::Postgres(postgres) => postgres.promises().to_vec(),
+            Self::Postgres(postgres) => postgres.promises.to_vec(),
         }
     }
 
@@ -200,128 +200,6 @@ impl Db {
             Self::Postgres(_) => Err(DbError::wrong(
                 "a snapshot of PostgreSQL: back it up with pg_dump or by its archive, or copy it with `rialto migrate`",
             )),
-        }
-    }
-}
-
-/// A transaction. Nothing in it is seen by others, or survives a crash, before [`Tx::commit`];
-/// dropping it undoes it. After a call that failed, or whose future was dropped, it can only be dropped.
-#[derive(Debug)]
-pub struct Tx(Inner);
-
-#[derive(Debug)]
-enum Inner {
-    Sqlite(sqlite::SqliteTx),
-    #[cfg(feature = "distributed")]
-    Postgres(Box<postgres::PostgresTx>),
-    /// Reads without a transaction of the engine.
-    Reader(Db),
-}
-
-fn read_only() -> DbError {
-    DbError::wrong("a statement that writes, in a transaction from `Db::read`: use `Db::begin`")
-}
-
-impl Tx {
-    /// Runs one statement and returns the number of rows it changed.
-    ///
-    /// # Errors
-    /// Any [`DbError`].
-    pub async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DbError> {
-        match &mut self.0 {
-            Inner::Sqlite(tx) => tx.execute_many(sql, vec![params.to_vec()]).await,
-            #[cfg(feature = "distributed")]
-            Inner::Postgres(tx) => tx.execute_many(sql, &[params.to_vec()]).await,
-            Inner::Reader(_) => Err(read_only()),
-        }
-    }
-
-    /// Runs one statement once for each row of parameters, and returns the number of rows changed
-    /// in all. Much cheaper than as many calls of [`Tx::execute`].
-    ///
-    /// # Errors
-    /// Any [`DbError`]: that of the first row that failed.
-    pub async fn execute_many(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<u64, DbError> {
-        match &mut self.0 {
-            Inner::Sqlite(tx) => tx.execute_many(sql, rows).await,
-            #[cfg(feature = "distributed")]
-            Inner::Postgres(tx) => tx.execute_many(sql, &rows).await,
-            Inner::Reader(_) => Err(read_only()),
-        }
-    }
-
-    /// Reads rows, as this transaction sees them; also the rows of `… RETURNING`.
-    ///
-    /// # Errors
-    /// Any [`DbError`].
-    pub async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
-        match &mut self.0 {
-            Inner::Sqlite(tx) => tx.rows(sql, params).await,
-            #[cfg(feature = "distributed")]
-            Inner::Postgres(tx) => tx.rows(sql, params).await,
-            Inner::Reader(db) => db.rows(sql, params).await,
-        }
-    }
-
-    /// Waits until nobody else holds the lock `key`, and holds it until this transaction ends. What the holders before
-    /// committed is seen by the statements after it. Numbers of locks are given out by the callers.
-    ///
-    /// # Errors
-    /// Any [`DbError`] but `Constraint`; retryable if others hold it for too long.
-    pub async fn lock_exclusive(&mut self, key: i64) -> Result<(), DbError> {
-        self.lock(key, true).await
-    }
-
-    /// As [`Tx::lock_exclusive`], beside others who share it.
-    ///
-    /// # Errors
-    /// As [`Tx::lock_exclusive`].
-    pub async fn lock_shared(&mut self, key: i64) -> Result<(), DbError> {
-        self.lock(key, false).await
-    }
-
-    #[cfg_attr(
-        not(feature = "distributed"),
-        expect(
-            clippy::unused_async,
-            unused_variables,
-            reason = "other engines wait here"
-        )
-    )]
-    async fn lock(&mut self, key: i64, exclusive: bool) -> Result<(), DbError> {
-        match &mut self.0 {
-            // A transaction that may write has the database for itself.
-            Inner::Sqlite(_) => Ok(()),
-            #[cfg(feature = "distributed")]
-            Inner::Postgres(tx) => tx.lock(key, exclusive).await,
-            Inner::Reader(_) => Err(DbError::wrong(
-                "a lock, in a transaction from `Db::read`: use `Db::begin`",
-            )),
-        }
-    }
-
-    /// Makes it durable and visible. If the future is dropped before it answers, the transaction
-    /// may have been committed or not.
-    ///
-    /// # Errors
-    /// Any [`DbError`]; nothing was committed. One exception: if PostgreSQL, or the way to it, fails in the very moment,
-    /// then it is `Unavailable` and the transaction may have been committed.
-    pub async fn commit(self) -> Result<(), DbError> {
-        match self.0 {
-            Inner::Sqlite(tx) => tx.commit().await,
-            #[cfg(feature = "distributed")]
-            Inner::Postgres(tx) => tx.commit().await,
-            Inner::Reader(_) => Ok(()),
-        }
-    }
-
-    /// Runs several statements without parameters, separated by semicolons.
-    async fn script(&mut self, sql: &'static str) -> Result<(), DbError> {
-        match &mut self.0 {
-            Inner::Sqlite(tx) => tx.script(sql).await,
-            #[cfg(feature = "distributed")]
-            Inner::Postgres(tx) => tx.script(sql).await,
-            Inner::Reader(_) => Err(read_only()),
         }
     }
 }

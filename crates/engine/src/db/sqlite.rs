@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{DbError, Row, SyncAt, Value};
+use super::{DbError, Row, SyncAt, Tx, Value};
 use crate::blocking::blocking;
 use crate::sqlite::{self, Readers, Use};
 use statement::{classify, execute, query};
@@ -47,14 +47,9 @@ impl Sqlite {
         })
     }
 
-    pub(super) async fn begin(&self, sync: SyncAt) -> SqliteTx {
+    pub(super) async fn begin(&self, sync: SyncAt) -> Tx {
         let writer = Arc::clone(&self.writer).lock_owned().await;
-        SqliteTx {
-            open: Some(OpenTx {
-                writer,
-                state: State::Fresh(sync),
-            }),
-        }
+        Tx::sqlite(Writing(Some(Writer(writer))), sync)
     }
 
     pub(super) async fn rows(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
@@ -102,118 +97,88 @@ impl Sqlite {
     }
 }
 
-/// A transaction on the writer. `open` is empty once a call was dropped before it came back.
+/// The writer, while a transaction has it. A call takes it along, off the runtime: whoever drops the call drops it there.
 #[derive(Debug)]
-pub(super) struct SqliteTx {
-    open: Option<OpenTx>,
-}
+pub(super) struct Writing(Option<Writer>);
 
-impl SqliteTx {
-    pub(super) async fn execute_many(
+impl Writing {
+    pub(super) async fn execute(
         &mut self,
+        begin: Option<SyncAt>,
         sql: &str,
         rows: Vec<Vec<Value>>,
     ) -> Result<u64, DbError> {
         let sql = sql.to_owned();
-        self.run(move |writer| execute(writer, &sql, &rows)).await
+        self.run(begin, move |writer| execute(writer, &sql, &rows))
+            .await
     }
 
-    pub(super) async fn rows(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, DbError> {
+    pub(super) async fn rows(
+        &mut self,
+        begin: Option<SyncAt>,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<Vec<Row>, DbError> {
         let (sql, params) = (sql.to_owned(), params.to_vec());
-        self.run(move |writer| query(writer, &sql, &params)).await
+        self.run(begin, move |writer| query(writer, &sql, &params))
+            .await
     }
 
-    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), DbError> {
-        self.run(move |writer| {
-            writer
-                .execute_batch(sql)
-                .map_err(|error| classify(sql, error))
-        })
-        .await
-    }
-
-    pub(super) async fn commit(mut self) -> Result<(), DbError> {
-        self.run(|writer| {
-            writer
-                .execute_batch("COMMIT")
-                .map_err(|error| classify("COMMIT", error))
-        })
-        .await
+    pub(super) async fn script(
+        &mut self,
+        begin: Option<SyncAt>,
+        sql: &'static str,
+    ) -> Result<(), DbError> {
+        self.run(begin, move |writer| batch(writer, sql, sql)).await
     }
 
     async fn run<T: Send + 'static>(
         &mut self,
+        begin: Option<SyncAt>,
         work: impl FnOnce(&Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        let Some(mut open) = self.open.take() else {
-            return Err(DbError::wrong(
-                "the transaction goes on after one of its calls was dropped",
-            ));
-        };
-        let (open, result) = blocking(move || {
-            let result = open.run(work);
-            (open, result)
+        let writer = self.0.take();
+        let writer =
+            writer.expect("a transaction is not called again after a call that was dropped");
+        let (writer, result) = blocking(move || {
+            // Each transaction says it, so that none depends on how the one before it ended.
+            let begun = match begin {
+                None => Ok(()),
+                Some(SyncAt::Commit) => batch(
+                    &writer.0,
+                    "BEGIN",
+                    "PRAGMA synchronous=FULL; BEGIN IMMEDIATE",
+                ),
+                Some(SyncAt::NextCommit) => batch(
+                    &writer.0,
+                    "BEGIN",
+                    "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE",
+                ),
+            };
+            let result = begun.and_then(|()| work(&writer.0));
+            (writer, result)
         })
         .await?;
-        self.open = Some(open);
+        self.0 = Some(writer);
         result
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// BEGIN comes with the first statement: a transaction costs no call of its own to start.
-    Fresh(SyncAt),
-    Open,
-    /// A statement failed. As in PostgreSQL, what follows is refused, so that code tried on SQLite
-    /// does not rely on anything else.
-    Failed,
+/// Runs several statements; an error calls them `name`.
+fn batch(writer: &Connection, name: &str, sql: &str) -> Result<(), DbError> {
+    writer
+        .execute_batch(sql)
+        .map_err(|error| classify(name, error))
 }
 
-/// The writer, while a transaction has it.
 #[derive(Debug)]
-struct OpenTx {
-    writer: OwnedMutexGuard<Connection>,
-    state: State,
-}
+struct Writer(OwnedMutexGuard<Connection>);
 
-impl OpenTx {
-    fn run<T>(
-        &mut self,
-        work: impl FnOnce(&Connection) -> Result<T, DbError>,
-    ) -> Result<T, DbError> {
-        match self.state {
-            State::Open => {}
-            State::Failed => {
-                return Err(DbError::wrong(
-                    "the transaction goes on after one of its statements failed",
-                ));
-            }
-            State::Fresh(sync) => {
-                // Each transaction says it, so that none depends on how the one before it ended.
-                let begin = match sync {
-                    SyncAt::Commit => "PRAGMA synchronous=FULL; BEGIN IMMEDIATE",
-                    SyncAt::NextCommit => "PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE",
-                };
-                self.writer
-                    .execute_batch(begin)
-                    .map_err(|error| classify("BEGIN", error))?;
-                self.state = State::Open;
-            }
-        }
-        let result = work(&self.writer);
-        if result.is_err() {
-            self.state = State::Failed;
-        }
-        result
-    }
-}
-
-impl Drop for OpenTx {
+impl Drop for Writer {
     fn drop(&mut self) {
         // Only memory is touched: nothing of an open transaction but spilled pages is on disk.
-        if !self.writer.is_autocommit()
-            && let Err(error) = self.writer.execute_batch("ROLLBACK")
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.execute_batch("ROLLBACK")
         {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

@@ -93,7 +93,7 @@ impl PostgresLog {
             is_failing: AtomicBool::new(false),
         };
         let mut tx = postgres.begin_log().await?;
-        tx.lock(LOCK, true).await?;
+        tx.lock_exclusive(LOCK).await?;
         let known = "SELECT to_regclass('log_batch') IS NOT NULL AS known";
         if !tx.rows(known, &[]).await?[0].get::<bool>("known")? {
             tx.script(SCHEMA).await?;

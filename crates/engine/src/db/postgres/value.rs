@@ -1,4 +1,4 @@
-//! Our values and placeholders, to PostgreSQL's and back.
+//! Our values, to PostgreSQL's and back.
 //!
 //! Parameters have the type of the value that is given first; where that is NULL, PostgreSQL finds one. Text may hold
 //! any character here, and all but U+0000 there: it is written as U+10FFFF and `0`, and U+10FFFF, which is no character,
@@ -9,8 +9,9 @@ use std::error::Error;
 use bytes::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::db::error::shown;
 use crate::db::{DbError, Value};
+
+type Failed = Box<dyn Error + Sync + Send>;
 
 const NUL: char = '\0';
 const ESCAPE: char = '\u{10ffff}';
@@ -27,28 +28,20 @@ pub(super) fn parameter_type(value: &Value) -> Type {
 
 /// Whether a statement with parameters of these types takes these values.
 pub(super) fn fits(types: &[Type], values: &[Value]) -> bool {
+    let mut both = std::iter::zip(types, values);
     types.len() == values.len()
-        && types
-            .iter()
-            .zip(values)
-            .all(|(declared, value)| match value {
-                Value::Null => true,
-                value => *declared == parameter_type(value),
-            })
+        && both.all(|(ty, value)| *value == Value::Null || *ty == parameter_type(value))
 }
 
 impl ToSql for Value {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Failed> {
         match self {
-            Self::Null => return Ok(IsNull::Yes),
-            Self::Int(int) => out.extend_from_slice(&int.to_be_bytes()),
-            Self::Text(text) if text.contains([NUL, ESCAPE]) => {
-                out.extend_from_slice(escaped(text).as_bytes());
-            }
-            Self::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Self::Blob(bytes) => out.extend_from_slice(bytes),
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(int) => int.to_sql(ty, out),
+            Self::Text(text) if text.contains([NUL, ESCAPE]) => escaped(text).to_sql(ty, out),
+            Self::Text(text) => text.to_sql(ty, out),
+            Self::Blob(bytes) => bytes.to_sql(ty, out),
         }
-        Ok(IsNull::No)
     }
 
     fn accepts(_: &Type) -> bool {
@@ -59,7 +52,7 @@ impl ToSql for Value {
 }
 
 impl<'a> FromSql<'a> for Value {
-    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Failed> {
         Ok(match *ty {
             Type::INT8 => Self::Int(i64::from_sql(ty, raw)?),
             Type::INT4 => Self::Int(i32::from_sql(ty, raw)?.into()),
@@ -79,7 +72,7 @@ impl<'a> FromSql<'a> for Value {
         })
     }
 
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
+    fn from_sql_null(_: &Type) -> Result<Self, Failed> {
         Ok(Self::Null)
     }
 
@@ -98,73 +91,16 @@ pub(super) fn read(row: &tokio_postgres::Row, index: usize) -> Result<Value, DbE
 }
 
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            NUL => escaped.extend([ESCAPE, '0']),
-            ESCAPE => escaped.extend([ESCAPE, ESCAPE]),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    let text = text.replace(ESCAPE, "\u{10ffff}\u{10ffff}");
+    text.replace(NUL, "\u{10ffff}0")
 }
 
 fn unescaped(text: String) -> String {
     if !text.contains(ESCAPE) {
         return text;
     }
-    let mut characters = text.chars();
-    let mut plain = String::with_capacity(text.len());
-    while let Some(character) = characters.next() {
-        plain.push(match character {
-            ESCAPE if characters.next() == Some('0') => NUL,
-            other => other,
-        });
-    }
-    plain
-}
-
-/// Checks that a statement uses `$1` to `$given`, each of them, and no other placeholder.
-pub(super) fn check_placeholders(sql: &str, given: usize) -> Result<(), DbError> {
-    let mut used = vec![false; given];
-    let mut quote = None;
-    for (at, character) in sql.char_indices() {
-        match (quote, character) {
-            (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(character),
-            (None, '$' | '?') => {
-                let digits = sql[at + 1..].find(|next: char| !next.is_ascii_digit());
-                let end = digits.map_or(sql.len(), |digits| at + 1 + digits);
-                let number: usize = sql[at + 1..end].parse().unwrap_or(0);
-                if number == 0 || character == '?' {
-                    return Err(DbError::wrong(format!(
-                        "placeholder `{}` instead of `$1`, `$2`, … in: {}",
-                        &sql[at..end],
-                        shown(sql)
-                    )));
-                }
-                if number > used.len() {
-                    used.resize(number, false);
-                }
-                used[number - 1] = true;
-            }
-            _ => {}
-        }
-    }
-    let wanted = used.iter().filter(|used| **used).count();
-    if wanted != given {
-        return Err(DbError::wrong(format!(
-            "{given} parameters given and {wanted} used in: {}",
-            shown(sql)
-        )));
-    }
-    if used.len() > given {
-        return Err(DbError::wrong(format!(
-            "`${}` used and {given} parameters given in: {}",
-            used.len(),
-            shown(sql)
-        )));
-    }
-    Ok(())
+    // The doubled ones step aside first: what follows one of them is no part of an escape.
+    let text = text.replace("\u{10ffff}\u{10ffff}", "\u{10ffff}1");
+    let text = text.replace("\u{10ffff}0", "\0");
+    text.replace("\u{10ffff}1", "\u{10ffff}")
 }

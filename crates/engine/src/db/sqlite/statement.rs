@@ -7,10 +7,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 
 use crate::blocking::Stopped;
 use crate::db::error::shown;
-use crate::db::{ConstraintKind, DbError, Row, Value};
-
-/// Most parameters of a statement, as SQLite has it.
-const PARAMETERS_MAX: usize = 32_766;
+use crate::db::{ConstraintKind, DbError, Row, Value, placeholder};
 
 /// Runs a statement once for each row of parameters, and returns how many rows changed in all.
 pub(super) fn execute(writer: &Connection, sql: &str, rows: &[Vec<Value>]) -> Result<u64, DbError> {
@@ -74,34 +71,14 @@ pub(super) fn query(
 /// For each of SQLite's parameters the index of ours. SQLite takes `$2` for a name and numbers names by first appearance,
 /// so `$2 … $1` are its parameters 1 and 2. Read from the text, because SQLite finds each name by looking through all.
 fn places(sql: &str, statement: &CachedStatement<'_>) -> Result<Vec<usize>, DbError> {
-    let mut places = Vec::with_capacity(statement.parameter_count());
-    let mut is_seen: Vec<bool> = Vec::new();
-    for after in sql.split('$').skip(1) {
-        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
-        let number = after[..digits].parse::<usize>().ok();
-        let place = number.and_then(|number| number.checked_sub(1));
-        let Some(place) = place.filter(|place| *place < PARAMETERS_MAX) else {
-            continue;
-        };
-        is_seen.resize(is_seen.len().max(place + 1), false);
-        if !std::mem::replace(&mut is_seen[place], true) {
-            places.push(place);
-        }
+    let places = placeholder::places(sql)?;
+    // SQLite knows more ways to name a parameter, and leaves those NULL that nobody binds.
+    if places.len() != statement.parameter_count() {
+        let mut names = (1..=statement.parameter_count()).map(|at| statement.parameter_name(at));
+        let name = names.find(|name| !name.is_some_and(|name| name.starts_with('$')));
+        return Err(placeholder::other(name.flatten().unwrap_or("?"), sql));
     }
-    if places.len() == statement.parameter_count() {
-        return Ok(places);
-    }
-    let mut names = (1..=statement.parameter_count()).map(|at| statement.parameter_name(at));
-    let is_ours = |name: &str| {
-        let number = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
-        number.is_some_and(|number| number > 0)
-    };
-    let other = names.find(|name| !name.is_some_and(is_ours)).flatten();
-    Err(DbError::wrong(format!(
-        "placeholder `{}` instead of `$1`, `$2`, … in: {}",
-        other.unwrap_or("?"),
-        shown(sql)
-    )))
+    Ok(places)
 }
 
 fn bind(
@@ -110,23 +87,10 @@ fn bind(
     places: &[usize],
     params: &[Value],
 ) -> Result<(), DbError> {
-    if places.len() != params.len() {
-        let (wanted, given) = (places.len(), params.len());
-        return Err(DbError::wrong(format!(
-            "{given} parameters given and {wanted} used in: {}",
-            shown(sql)
-        )));
-    }
+    placeholder::check(places, params.len(), sql)?;
     for (index, place) in places.iter().enumerate() {
-        let Some(value) = params.get(*place) else {
-            let (number, given) = (place + 1, params.len());
-            return Err(DbError::wrong(format!(
-                "`${number}` used and {given} parameters given in: {}",
-                shown(sql)
-            )));
-        };
         statement
-            .raw_bind_parameter(index + 1, value)
+            .raw_bind_parameter(index + 1, &params[*place])
             .map_err(|error| classify(sql, error))?;
     }
     Ok(())
