@@ -315,8 +315,12 @@ impl<E: Engine> Core<E> {
     }
 
     /// Makes the batches of calls durable, and answers these.
-    async fn commit(&self, groups: Vec<Vec<Call>>, batches: Result<Vec<Encoded>, LogError>) {
-        let started = Instant::now();
+    async fn commit(
+        &self,
+        started: Instant,
+        groups: Vec<Vec<Call>>,
+        batches: Result<Vec<Encoded>, LogError>,
+    ) {
         let landed = match batches {
             Ok(batches) => self.store(batches).await,
             Err(error) => Err(error),
@@ -458,8 +462,9 @@ async fn run<E: Engine>(core: Arc<Core<E>>) {
                     continue;
                 };
                 if !batches.is_empty() {
+                    let started = Instant::now();
                     let encoded = core.encode(&batches).await;
-                    flying.push(core.commit(batches, encoded));
+                    flying.push(core.commit(started, batches, encoded));
                 }
                 if !turns.is_empty() {
                     while flying.next().await.is_some() {}
