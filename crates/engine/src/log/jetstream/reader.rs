@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use async_nats::jetstream::message::StreamMessage;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::Shared;
 use super::link::Trouble;
-use super::message::Stored;
+use super::message;
 use crate::log::LogError;
 use crate::log::batch::Batch;
 
@@ -101,7 +102,7 @@ impl Shared {
                 None => return Ok(None),
             },
         };
-        let batch = Arc::new(stored.decode(seq)?);
+        let batch = Arc::new(message::decode(&stored, seq)?);
         let mut view = self.view();
         // Written at the same time as the one before it, by a process whose clock is behind.
         let before = number.checked_sub(1).and_then(|number| view.time(number));
@@ -112,7 +113,7 @@ impl Shared {
     }
 
     /// What became of a message that is not there any more: trimmed (`None`), rewritten, or lost.
-    async fn elsewhere(&self, seq: u64, number: u64) -> Result<Option<Stored>, LogError> {
+    async fn elsewhere(&self, seq: u64, number: u64) -> Result<Option<StreamMessage>, LogError> {
         let state = self.refresh().await?;
         if self.view().first_seq() > seq {
             return Ok(None);
@@ -156,7 +157,7 @@ impl Shared {
         if stored.is_none() && seq >= self.view().first_seq() {
             stored = self.stream.rewritten(seq).await?;
         }
-        let time = stored.map(|stored| stored.at);
+        let time = stored.as_ref().map(message::at);
         if let Some(time) = time {
             self.view().remember(number, time);
         }

@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Info;
 use serde_json::json;
 
 use super::Shared;
 use super::link::Trouble;
-use super::message::Stored;
-use super::stream::Stream;
+use super::stream::{Stream, done};
 use crate::log::LogError;
 use crate::log::batch::{self, Batch};
 
@@ -71,10 +71,9 @@ impl Stream {
     }
 
     /// What is left of the batch `seq`, if it was rewritten.
-    pub(super) async fn rewritten(&self, seq: u64) -> Result<Option<Stored>, Trouble> {
+    pub(super) async fn rewritten(&self, seq: u64) -> Result<Option<StreamMessage>, Trouble> {
         let last = json!({ "last_by_subj": format!("{}.{seq}", self.rewritten_subject) });
-        let found = self.get(&self.rewritten_name, &last).await?;
-        Ok(found.map(Stored::from))
+        self.get(&self.rewritten_name, &last).await
     }
 
     /// Writes what is left of a batch; what was left of it after an earlier rewrite is deleted.
@@ -96,8 +95,8 @@ impl Stream {
         let which = json!({ "seq": number });
         if self.get(name, &which).await?.is_some() {
             // Unless it is told not to erase, the server writes random bytes over it.
-            let delete = format!("STREAM.MSG.DELETE.{name}");
-            self.link.order(&delete, &which).await?;
+            let deleted = self.link.ask("MSG.DELETE", name, &which).await;
+            return deleted.map(done);
         }
         Ok(())
     }
