@@ -34,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::Subscriber;
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Info;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -44,7 +45,7 @@ use super::engine::{self, Engine, Landed};
 use super::{Ends, LogError, LogOptions};
 pub use link::JetStream;
 use link::Trouble;
-use message::{ENVELOPE_BYTES_MAX, Stored};
+use message::ENVELOPE_BYTES_MAX;
 use pieces::{Numbering, PIECES_MAX};
 use stream::Stream;
 
@@ -86,6 +87,13 @@ impl Known {
             next_seq: self.numbering.ours(self.last + 1),
             bytes: self.bytes,
             oldest: None,
+        }
+    }
+
+    fn state(&self) -> engine::State {
+        engine::State {
+            ends: self.ends(),
+            appended_at: self.appended_at,
         }
     }
 
@@ -144,10 +152,9 @@ impl JetStreamLog {
         };
         log.refresh().await?;
         let last = log.known().last;
-        if last > 0
-            && let Some((_, at)) = log.time_of(last).await?
-        {
-            log.known().appended_at = at;
+        if last > 0 {
+            let (_, at) = log.time_of(last).await?;
+            log.known().appended_at = at.max(0);
         }
         Ok((log, options))
     }
@@ -172,7 +179,7 @@ impl JetStreamLog {
     }
 
     /// The batch `seq`, which is or was the message `number`; `None` if it was trimmed.
-    async fn stored(&self, number: u64, seq: u64) -> Result<Option<Stored>, LogError> {
+    async fn stored(&self, number: u64, seq: u64) -> Result<Option<StreamMessage>, LogError> {
         if let Some(stored) = self.stream.message(number).await? {
             return Ok(Some(stored));
         }
@@ -192,14 +199,17 @@ impl JetStreamLog {
 
     async fn batch(&self, number: u64, seq: u64) -> Option<Result<Arc<Batch>, LogError>> {
         let stored = self.stored(number, seq).await.transpose()?;
-        Some(stored.and_then(|stored| stored.decode(seq).map(Arc::new)))
+        Some(stored.and_then(|stored| message::decode(&stored, seq).map(Arc::new)))
     }
 
-    async fn time_of(&self, number: u64) -> Result<Option<(u64, i64)>, LogError> {
+    /// The message's batch and when it was appended: trimmed, or lost, is older than everything.
+    async fn time_of(&self, number: u64) -> Result<(u64, i64), LogError> {
         let seq = self.known().numbering.ours(number);
-        // Trimmed is older than everything.
-        let at = |stored: Option<Stored>| stored.map_or(i64::MIN, |stored| stored.at);
-        Ok(Some((seq, at(self.stored(number, seq).await?))))
+        match self.stored(number, seq).await {
+            Ok(Some(stored)) => Ok((seq, message::at(&stored))),
+            Ok(None) | Err(LogError::Corrupt { .. }) => Ok((seq, i64::MIN)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -212,16 +222,12 @@ impl Engine for JetStreamLog {
 
     async fn state(&self) -> Result<engine::State, LogError> {
         self.refresh().await?;
-        let known = self.known();
-        Ok(engine::State {
-            ends: known.ends(),
-            appended_at: known.appended_at,
-        })
+        Ok(self.known().state())
     }
 
     async fn latest(&self) -> Result<engine::State, LogError> {
         self.stream.check_majority(&self.refresh().await?)?;
-        self.state().await
+        Ok(self.known().state())
     }
 
     async fn append(&self, batches: Vec<Encoded>, lose_answer: bool) -> Result<Landed, LogError> {
@@ -240,9 +246,7 @@ impl Engine for JetStreamLog {
             }
             landed.bytes += frame.len() as u64;
             let (subject, frame) = (&self.stream.subject, frame.into());
-            let number = self
-                .stream
-                .publish(subject, &batch, frame, None, lose_answer);
+            let number = self.stream.publish(subject, &batch, frame, lose_answer);
             let seq = self.learn(number.await?);
             landed.batches.push(Arc::new(batch.numbered(seq)));
         }
@@ -274,7 +278,7 @@ impl Engine for JetStreamLog {
         if number > last {
             return Ok(None);
         }
-        self.time_of(number).await
+        self.time_of(number).await.map(Some)
     }
 
     async fn trim(&self, before_seq: u64) -> Result<u64, LogError> {

@@ -12,7 +12,7 @@ use async_nats::jetstream::{self, ErrorCode, response::Response};
 use async_nats::{
     Client, ConnectOptions, Event, Request, RequestError, RequestErrorKind, SubscribeError,
 };
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -61,7 +61,13 @@ impl JetStream {
                 Duration::from_millis(10 * attempts as u64).min(RECONNECT_PAUSE_MAX)
             })
             .event_callback(move |event| {
-                tell(&event, &connections);
+                match event {
+                    Event::Connected => connections.send_replace(()),
+                    Event::Disconnected => {
+                        tracing::warn!("the connection to NATS is lost; trying again");
+                    }
+                    other => tracing::debug!(%other, "NATS"),
+                }
                 std::future::ready(())
             })
             .connect(servers)
@@ -86,9 +92,9 @@ impl JetStream {
         connected
     }
 
-    /// Asks JetStream's API, waiting for a connection that is just being made again. A request without one would be
-    /// sent later, when nobody waits for its answer any more.
-    pub(super) async fn ask<A>(&self, what: &str, body: &Value) -> Result<A, Trouble>
+    /// Calls JetStream's API for a stream, waiting for a connection that is just being made again. A request without one
+    /// would be sent later, when nobody waits for its answer any more.
+    pub(super) async fn ask<A>(&self, call: &str, stream: &str, body: &Value) -> Result<A, Trouble>
     where
         A: DeserializeOwned,
     {
@@ -99,12 +105,8 @@ impl JetStream {
         }
         let request = Request::new().payload(body.to_string().into());
         let request = request.timeout(Some(ANSWER_WITHIN));
-        self.request(format!("$JS.API.{what}"), request).await
-    }
-
-    /// The same where the answer says only that it is done.
-    pub(super) async fn order(&self, what: &str, body: &Value) -> Result<(), Trouble> {
-        self.ask::<IgnoredAny>(what, body).await.map(drop)
+        let subject = format!("$JS.API.STREAM.{call}.{stream}");
+        self.request(subject, request).await
     }
 
     /// Sends a request, and reads JetStream's answer.
@@ -118,14 +120,6 @@ impl JetStream {
             Ok(Response::Err { error }) => Err(Trouble::Refused(error)),
             Err(error) => Err(Trouble::Unclear(error.into())),
         }
-    }
-}
-
-fn tell(event: &Event, connections: &watch::Sender<()>) {
-    match event {
-        Event::Connected => connections.send_replace(()),
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost; trying again"),
-        other => tracing::debug!(%other, "NATS"),
     }
 }
 

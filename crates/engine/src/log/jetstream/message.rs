@@ -20,7 +20,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::link::Trouble;
 use super::stream::Stream;
@@ -47,43 +47,27 @@ const SOON: Duration = Duration::from_millis(100);
 /// How long a copy near by may take to answer before the leader is asked.
 const NEAR_WITHIN: Duration = Duration::from_secs(1);
 
-/// A message as it was read: the batch, not decoded yet.
-pub(super) struct Stored {
-    format: i64,
-    records: i64,
-    /// Microseconds.
-    pub(super) at: i64,
-    payload: Bytes,
+/// What the header says: format, records, and when it was appended.
+fn described(message: &StreamMessage) -> [i64; 3] {
+    let header = message.headers.get(BATCH).map_or("", HeaderValue::as_str);
+    let mut words = header.split(' ').map(|word| word.parse().ok());
+    // A message that somebody else published has a format that nobody knows.
+    [-1, -1, 0].map(|otherwise| words.next().flatten().unwrap_or(otherwise))
 }
 
-impl Stored {
-    fn new(headers: &HeaderMap, payload: Bytes) -> Self {
-        let header = headers.get(BATCH).map_or("", HeaderValue::as_str);
-        let mut words = header.split(' ').map(|word| word.parse().ok());
-        // A message that somebody else published has a format that nobody knows.
-        let mut word = |otherwise| words.next().flatten().unwrap_or(otherwise);
-        Self {
-            format: word(-1),
-            records: word(-1),
-            at: word(0),
-            payload,
-        }
-    }
-
-    pub(super) fn decode(&self, seq: u64) -> Result<Batch, LogError> {
-        batch::decode(seq, self.at, self.format, self.records, &self.payload)
-    }
+/// When the batch of a message was appended, in microseconds.
+pub(super) fn at(message: &StreamMessage) -> i64 {
+    described(message)[2]
 }
 
-impl From<StreamMessage> for Stored {
-    fn from(message: StreamMessage) -> Self {
-        Self::new(&message.headers, message.payload)
-    }
+/// The batch of a message.
+pub(super) fn decode(message: &StreamMessage, seq: u64) -> Result<Batch, LogError> {
+    let [format, records, at] = described(message);
+    batch::decode(seq, at, format, records, &message.payload)
 }
 
 impl Stream {
-    /// Publishes a batch and says which message it is. `after`: JetStream refuses it unless this is the stream's last
-    /// message. `lose_answer` is for tests: the first answer gets lost.
+    /// Publishes a batch and says which message it is. `lose_answer` is for tests: the first answer gets lost.
     ///
     /// # Errors
     /// [`Trouble::Unanswered`] if there is no definite answer in time: nobody knows then.
@@ -92,59 +76,45 @@ impl Stream {
         subject: &str,
         batch: &Batch,
         stored: Bytes,
-        after: Option<u64>,
-        lose_answer: bool,
+        mut lose_answer: bool,
     ) -> Result<u64, Trouble> {
         let mut headers = HeaderMap::new();
         let at = batch.appended_at().as_microsecond();
         headers.insert(BATCH, format!("{FRAME} {} {at}", batch.len()));
         // Inboxes are random: no other has this name.
         headers.insert(header::NATS_MESSAGE_ID, self.link.client.new_inbox());
-        if let Some(after) = after {
-            headers.insert(header::NATS_EXPECTED_LAST_SEQUENCE, after.to_string());
-        }
         let is_down = self.is_down.load(Ordering::Relaxed);
         let within = if is_down { SHORTLY } else { ANSWER_WITHIN };
-        let answer = self.until_answered(subject, &headers, &stored, lose_answer);
-        let answer = timeout(within, answer).await;
-        self.is_down.store(answer.is_err(), Ordering::Relaxed);
-        answer.unwrap_or(Err(Trouble::Unanswered))
-    }
-
-    async fn until_answered(
-        &self,
-        subject: &str,
-        headers: &HeaderMap,
-        stored: &Bytes,
-        mut lose_answer: bool,
-    ) -> Result<u64, Trouble> {
         let (mut attempts, mut connections) = (FuturesUnordered::new(), self.link.connections());
-        let mut again = Instant::now();
+        let (mut again, until) = (Instant::now(), Instant::now() + within);
         loop {
             tokio::select! {
                 biased;
                 Some(answer) = attempts.next() => {
-                    let answer = match answer {
-                        Ok(PublishAck { sequence: number @ 1.., .. }) => Some(Ok(number)),
-                        Ok(_) | Err(Trouble::Unclear(_)) => None,
-                        Err(trouble) => (!trouble.heals()).then_some(Err(trouble)),
+                    let is_definite = match &answer {
+                        Ok(PublishAck { sequence, .. }) => *sequence > 0,
+                        Err(Trouble::Unclear(_)) => false,
+                        Err(trouble) => !trouble.heals(),
                     };
-                    match answer {
-                        Some(answer) if !std::mem::take(&mut lose_answer) => return answer,
-                        Some(_) => again = Instant::now(),
-                        None => again = again.min(Instant::now() + SOON),
+                    if is_definite && !std::mem::take(&mut lose_answer) {
+                        self.is_down.store(false, Ordering::Relaxed);
+                        return answer.map(|answer| answer.sequence);
                     }
+                    again = again.min(Instant::now() + SOON);
                 }
                 Ok(()) = connections.changed() => again = Instant::now(),
-                () = sleep_until(again) => {
-                    // A message handed over without a connection would only wait in the client, and then go out twice.
+                () = sleep_until(until) => {
+                    self.is_down.store(true, Ordering::Relaxed);
+                    return Err(Trouble::Unanswered);
+                }
+                // A message handed over without a connection would only wait in the client, and then go out twice.
+                () = sleep_until(again) => if self.link.is_connected() {
+                    again = Instant::now() + AGAIN_AFTER;
+                    let request = Request::new().headers(headers.clone());
+                    let request = request.payload(stored.clone()).timeout(None);
+                    attempts.push(self.link.request(subject.to_owned(), request));
+                } else {
                     again = Instant::now() + SOON;
-                    if self.link.is_connected() {
-                        again = Instant::now() + AGAIN_AFTER;
-                        let request = Request::new().headers(headers.clone());
-                        let request = request.payload(stored.clone()).timeout(None);
-                        attempts.push(self.link.request(subject.to_owned(), request));
-                    }
                 }
             }
         }
@@ -152,22 +122,19 @@ impl Stream {
 
     /// The message `number`, from the copy near by if it is to be trusted and has it, or else from the leader. `None` if
     /// the leader has no such message.
-    pub(super) async fn message(&self, number: u64) -> Result<Option<Stored>, Trouble> {
+    pub(super) async fn message(&self, number: u64) -> Result<Option<StreamMessage>, Trouble> {
         let which = json!({ "seq": number });
         if self.reads_near {
             let near = format!("$JS.API.DIRECT.GET.{}", self.name);
             let request = Request::new().payload(which.to_string().into());
             let request = request.timeout(Some(NEAR_WITHIN));
             let near = self.link.client.send_request(near, request).await;
-            if let Ok(found) = near
-                && found.status.is_none()
-            {
-                let headers = found.headers.unwrap_or_default();
-                return Ok(Some(Stored::new(&headers, found.payload)));
+            // What says only that it has none is no message.
+            if let Some(Ok(found)) = near.ok().map(StreamMessage::try_from) {
+                return Ok(Some(found));
             }
         }
-        let found = self.get(&self.name, &which).await?;
-        Ok(found.map(Stored::from))
+        self.get(&self.name, &which).await
     }
 
     /// A message of the stream `name`, as its leader has it. The second stream need not be there.
@@ -180,8 +147,7 @@ impl Stream {
         struct Found {
             message: RawMessage,
         }
-        let get = format!("STREAM.MSG.GET.{name}");
-        match self.link.ask(&get, which).await {
+        match self.link.ask("MSG.GET", name, which).await {
             Ok(Found { message }) => message.try_into().map(Some).map_err(Trouble::Unclear),
             Err(trouble) if trouble.is(ErrorCode::NO_MESSAGE_FOUND) => Ok(None),
             Err(trouble) if trouble.is(ErrorCode::STREAM_NOT_FOUND) && name != self.name => {

@@ -5,12 +5,12 @@
 //! So a rewrite that is cut short is made good by the next, and no reader ever finds neither. The log's newest message
 //! is never deleted: a stream that has none might forget where it was.
 
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::Info;
 use serde_json::json;
 
 use super::link::Trouble;
-use super::message::Stored;
-use super::stream::Stream;
+use super::stream::{Stream, done};
 use crate::log::batch::Batch;
 
 impl Stream {
@@ -30,10 +30,9 @@ impl Stream {
     }
 
     /// What is left of the batch `seq`, if it was rewritten.
-    pub(super) async fn rewritten(&self, seq: u64) -> Result<Option<Stored>, Trouble> {
+    pub(super) async fn rewritten(&self, seq: u64) -> Result<Option<StreamMessage>, Trouble> {
         let last = json!({ "last_by_subj": format!("{}.{seq}", self.rewritten_subject) });
-        let found = self.get(&self.rewritten_name, &last).await?;
-        Ok(found.map(Stored::from))
+        self.get(&self.rewritten_name, &last).await
     }
 
     /// Writes what is left of a batch; what was left of it after an earlier rewrite is deleted.
@@ -44,7 +43,7 @@ impl Stream {
     ) -> Result<(), Trouble> {
         let subject = format!("{}.{}", self.rewritten_subject, batch.seq());
         let first = json!({ "seq": 1, "next_by_subj": subject });
-        let published = self.publish(&subject, batch, stored.into(), None, false);
+        let published = self.publish(&subject, batch, stored.into(), false);
         let published = published.await?;
         while let Some(found) = self.get(&self.rewritten_name, &first).await?
             && found.sequence < published
@@ -59,8 +58,8 @@ impl Stream {
         let which = json!({ "seq": number });
         if self.get(name, &which).await?.is_some() {
             // Unless it is told not to erase, the server writes random bytes over it.
-            let delete = format!("STREAM.MSG.DELETE.{name}");
-            self.link.order(&delete, &which).await?;
+            let deleted = self.link.ask("MSG.DELETE", name, &which).await;
+            return deleted.map(done);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, Info, PeerInfo, RetentionPolicy, StorageType,
 };
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::link::{JetStream, Trouble};
@@ -99,13 +100,11 @@ impl Stream {
         bytes_max: Option<u64>,
     ) -> Result<(), Trouble> {
         let bytes_max = bytes_max.and_then(|bytes| i64::try_from(bytes).ok());
-        // Without a limit of age, or of messages. A rewritten batch is deleted; nobody else deletes.
+        // In files, without a limit of age, or of messages. A rewritten batch is deleted; nobody else deletes.
         let config = Config {
             name: name.to_owned(),
             description: Some(description),
             subjects: vec![subject],
-            storage: StorageType::File,
-            retention: RetentionPolicy::Limits,
             discard: DiscardPolicy::New,
             num_replicas: replicas,
             max_bytes: bytes_max.unwrap_or(-1),
@@ -113,18 +112,16 @@ impl Stream {
             allow_direct: true,
             ..Config::default()
         };
-        let create = format!("STREAM.CREATE.{name}");
-        match self.link.order(&create, &json!(config)).await {
+        match self.link.ask("CREATE", name, &json!(config)).await {
             // Somebody else was faster.
             Err(trouble) if trouble.is(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
-            made => made,
+            made => made.map(done),
         }
     }
 
     /// What the stream's leader says of it.
     pub(super) async fn state(&self) -> Result<Info, Trouble> {
-        let info = format!("STREAM.INFO.{}", self.name);
-        let info: Info = self.link.ask(&info, &json!({})).await?;
+        let info: Info = self.link.ask("INFO", &self.name, &json!({})).await?;
         match &info.cluster {
             Some(cluster) if cluster.leader.is_none() => {
                 Err(Trouble::Leaderless(self.name.clone()))
@@ -135,17 +132,16 @@ impl Stream {
 
     /// Removes all messages of the stream `name` before `number`.
     pub(super) async fn purge(&self, name: &str, number: u64) -> Result<(), Trouble> {
-        let purge = format!("STREAM.PURGE.{name}");
-        self.link.order(&purge, &json!({ "seq": number })).await
+        let purge = json!({ "seq": number });
+        self.link.ask("PURGE", name, &purge).await.map(done)
     }
 
     /// Writes another numbering into the description. Nothing else changes, be it a setting that we do not know.
     pub(super) async fn renumber(&self, numbering: &Numbering) -> Result<(), Trouble> {
-        let info = format!("STREAM.INFO.{}", self.name);
-        let mut info: Value = self.link.ask(&info, &json!({})).await?;
+        let mut info: Value = self.link.ask("INFO", &self.name, &json!({})).await?;
         info["config"]["description"] = numbering.text().into();
-        let update = format!("STREAM.UPDATE.{}", self.name);
-        self.link.order(&update, &info["config"]).await
+        let config = &info["config"];
+        self.link.ask("UPDATE", &self.name, config).await.map(done)
     }
 
     /// Whether there is room for appends.
@@ -215,27 +211,29 @@ impl Stream {
     /// What its settings are, and whether a log may rest on them.
     pub(super) fn numbering(&self, info: &Info) -> Result<Numbering, Trouble> {
         let config = &info.config;
-        let numbering = config.description.as_deref().and_then(Numbering::parse);
+        let Some(numbering) = config.description.as_deref().and_then(Numbering::parse) else {
+            return Err(self.unfit("is not a log of Rialto: choose another prefix, or remove it"));
+        };
         let is_safe = config.storage == StorageType::File
             && config.retention == RetentionPolicy::Limits
             && config.discard == DiscardPolicy::New
             && config.max_age.is_zero();
-        match numbering {
-            Some(numbering) if is_safe => Ok(numbering),
-            Some(_) => Err(self.unfit(
+        if !is_safe {
+            return Err(self.unfit(
                 "may drop or lose messages by its settings: a log needs file storage, the retention `limits`, the \
                  discard policy `new`, and no limit of age",
-            )),
-            None => {
-                Err(self.unfit("is not a log of Rialto: choose another prefix, or remove it"))
-            }
+            ));
         }
+        Ok(numbering)
     }
 
     pub(super) fn unfit(&self, what: &str) -> Trouble {
         Trouble::Unfit(format!("the stream `{}` {what}", self.name))
     }
 }
+
+/// An answer that says only that it is done.
+pub(super) fn done(_: IgnoredAny) {}
 
 /// Whether the copies of a stream always agree: with one server, or with releases that have mended their elections. A
 /// leader of 2.9.10 that comes back keeps what it had appended alone.
