@@ -61,3 +61,25 @@ impl Drop for SmallDisk<'_> {
         let _ = unmount.arg("-l").arg(self.0).status();
     }
 }
+
+/// Verbs have these in them, and those of verbs are in each other: what is large goes to the heap.
+#[tokio::test]
+async fn calls_take_little_memory_while_they_wait() {
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let (db, log) = (dir.path().join("it.db"), dir.path().join("log.db"));
+    let db = crate::Db::open_sqlite(&db).await.expect("opens");
+    let log = crate::Log::open_sqlite(&log, crate::LogOptions::default(), crate::Clock::System);
+    let log = log.await.expect("opens");
+    let mut tx = db.begin().await.expect("begins");
+    for (call, bytes) in [
+        ("Db::begin", size_of_val(&db.begin())),
+        ("Db::rows", size_of_val(&db.rows("", &[]))),
+        ("Tx::rows", size_of_val(&tx.rows("", &[]))),
+        ("Tx::execute", size_of_val(&tx.execute("", &[]))),
+        ("Log::append", size_of_val(&log.append(Vec::new()))),
+        ("Log::read", size_of_val(&log.read(1, 1, 1))),
+        ("Log::trim", size_of_val(&log.trim(1))),
+    ] {
+        assert!(bytes < 5_000, "{call}: {bytes} bytes");
+    }
+}

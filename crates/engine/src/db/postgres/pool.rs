@@ -145,7 +145,8 @@ pub(in crate::db) struct Lease(Option<Object<Manager>>);
 impl Lease {
     /// A connection, as soon as one is free.
     pub(super) async fn of(pool: &Pool) -> Result<Self, DbError> {
-        let connection = pool.get().await.map_err(|error| match error {
+        // On the heap, for its size: all that makes a connection is in it.
+        let connection = Box::pin(pool.get()).await.map_err(|error| match error {
             PoolError::Backend(error) => unavailable(error),
             PoolError::Timeout(TimeoutType::Wait) => unavailable("all connections are in use"),
             _ => unavailable("PostgreSQL takes no connection"),
