@@ -12,6 +12,7 @@ mod pages;
 mod rust;
 mod text;
 pub(crate) mod tree;
+mod twins;
 
 use std::fmt;
 
@@ -54,6 +55,7 @@ const RULES: &[Rule] = &[
     bans::check,
     dependencies::check,
     pages::check,
+    twins::check,
 ];
 
 /// Prints every finding and fails when there is one.

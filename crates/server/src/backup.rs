@@ -102,7 +102,7 @@ pub async fn backup(data: &Path, to: &Path) -> Result<()> {
         }
     }
     make_empty(to)?;
-    // The log is a SQLite file too; it is copied without its committer, which may be at work in another process.
+    // The log is a SQLite file too; it is copied without its writer, which may be at work in another process.
     for name in databases(data) {
         let path = data.join(&name);
         let copied = match Db::open_sqlite(&path).await {

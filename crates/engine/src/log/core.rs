@@ -130,9 +130,10 @@ impl<E: Engine> Core<E> {
         if batches.iter().any(|batch| self.engine.is_kept(batch.seq())) {
             self.append(vec![Vec::new()]).await?;
         }
-        self.engine.rewrite(batches.clone()).await?;
-        self.memory().replace(&batches);
-        Ok(())
+        let rewritten = self.engine.rewrite(batches).await;
+        // Also what failed may have been done in part.
+        self.memory().forget();
+        rewritten
     }
 
     /// Step by step, as [`Core::trim`]: first everything that is free is taken, then it is given back.
@@ -164,19 +165,18 @@ impl<E: Engine> Core<E> {
         self.refresh().await?;
         LogError::check_import(&batches, self.ends().next_seq)?;
         for run in batches.chunk_by(|one, next| one.seq() + 1 == next.seq()) {
-            let (first, mut last_at) = (run[0].seq(), self.memory().last_at);
-            if first != self.ends().next_seq {
-                self.engine.skip_to(first).await?;
+            if run[0].seq() != self.ends().next_seq {
+                self.engine.skip_to(run[0].seq()).await?;
+                self.refresh().await?;
             }
+            let mut last_at = self.memory().last_at;
             let placed = run.iter().map(|batch| {
                 let batch = Batch::not_before(batch, last_at);
                 last_at = batch.appended_at().as_microsecond();
                 Batch::clone(&batch)
             });
             let placed = batch::encode(placed.collect()).await?;
-            let landed = self.engine.append(placed, false).await;
-            self.refresh().await?;
-            self.land(&landed?);
+            self.land(&self.engine.append(placed, false).await?);
         }
         Ok(())
     }
@@ -474,6 +474,8 @@ async fn run<E: Engine>(core: Arc<Core<E>>) {
                     let _ = turn.send(());
                 }
             }
+            // It was closed between the two looks.
+            else => {}
         }
     }
     core.engine.close().await;

@@ -23,7 +23,7 @@ pub(super) struct Memory {
     batches: BTreeMap<u64, Arc<Batch>>,
     bytes: usize,
     bytes_max: usize,
-    /// Changes when batches were changed or forgotten: what was read before is not kept then.
+    /// Changes when batches were forgotten: what was read before is not kept then.
     edition: u64,
     /// For a number, the first batch at or after it and its time.
     times: BTreeMap<u64, (u64, i64)>,
@@ -93,16 +93,7 @@ impl Memory {
         }
     }
 
-    /// Puts batches in the places of those that have their numbers, as far as these are here.
-    pub(super) fn replace(&mut self, batches: &[Arc<Batch>]) {
-        self.edition += 1;
-        for batch in batches {
-            if self.batches.contains_key(&batch.seq()) {
-                self.put(Arc::clone(batch));
-            }
-        }
-    }
-
+    /// Batches may have been changed.
     pub(super) fn forget(&mut self) {
         self.edition += 1;
         self.batches.clear();
@@ -226,15 +217,13 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept() {
-        let mut memory = memory(340);
+        let mut memory = memory(9999);
         let edition = memory.edition();
-        memory.replace(&[batch(1), batch(5)]);
-        memory.keep(&[batch(3)], edition);
-        memory.keep(&[batch(4)], memory.edition());
-        assert_eq!(memory.batches.len(), 3);
         memory.forget();
         memory.keep(&[batch(3)], edition);
-        assert!(memory.batches.is_empty());
+        memory.keep(&[batch(4)], memory.edition());
+        assert_eq!(read(&memory, 3, 9, 9999), Vec::<u64>::new());
+        assert_eq!(read(&memory, 4, 9, 9999), [4]);
     }
 
     #[test]
