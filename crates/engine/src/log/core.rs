@@ -2,7 +2,7 @@
 //! followed, and batches are found by time.
 //!
 //! ```text
-//!   append ──► queue ──► committer (a task) ──► engine ──► memory ──► answers
+//!   append ──► queue ──► committer ──► engine ──► memory ──► answers
 //!   read  ◄── memory ◄── engine
 //!   follow (a task, where other processes append too) ──► memory
 //! ```
@@ -416,7 +416,16 @@ impl<E: Engine> Handle<E> {
             options,
         });
         core.learn(state).await?;
-        tokio::spawn(run(Arc::clone(&core)));
+        let committer = run(Arc::clone(&core));
+        if E::BLOCKS {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let runtime = runtime.map_err(LogError::unavailable)?;
+            let thread = std::thread::Builder::new().name("log-commit".into());
+            let started = thread.spawn(move || runtime.block_on(committer));
+            started.map_err(LogError::unavailable)?;
+        } else {
+            tokio::spawn(committer);
+        }
         if let Some(every) = E::ASKED_EVERY {
             tokio::spawn(follow(Arc::downgrade(&core), every));
         }

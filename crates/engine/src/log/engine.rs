@@ -38,6 +38,9 @@ pub(super) trait Engine: Send + Sync + 'static {
     const BATCHES_MAX: usize;
     const AT_ONCE: usize = 1;
 
+    /// Appending waits for a disk and not for an answer: the committer is a thread, which also ends by itself.
+    const BLOCKS: bool = false;
+
     /// How often to ask for what other processes appended, while somebody follows the log. `None`: there are none.
     const ASKED_EVERY: Option<Duration> = None;
 

@@ -64,12 +64,16 @@ impl SqliteLog {
         work: impl FnOnce(&mut Writer) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let writer = Arc::clone(&self.writer);
-        blocking(move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            writer.as_mut().map_or(Err(LogError::Closed), work)
-        })
-        .await?
+        blocking(move || write(&writer, work)).await?
     }
+}
+
+fn write<T>(
+    writer: &Mutex<Option<Writer>>,
+    work: impl FnOnce(&mut Writer) -> Result<T, LogError>,
+) -> Result<T, LogError> {
+    let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+    writer.as_mut().map_or(Err(LogError::Closed), work)
 }
 
 impl Engine for SqliteLog {
@@ -78,13 +82,14 @@ impl Engine for SqliteLog {
     /// As long as the disk takes: there is no other to ask.
     const HEALTH_MAX: Duration = Duration::from_secs(60);
     const HAS_FAULTS: bool = true;
+    const BLOCKS: bool = true;
 
     async fn state(&self) -> Result<State, LogError> {
         self.write(Writer::state).await
     }
 
     async fn append(&self, batches: Vec<Encoded>, _: bool) -> Result<Landed, LogError> {
-        self.write(move |writer| writer.append(batches)).await
+        write(&self.writer, |writer| writer.append(batches))
     }
 
     async fn read(
@@ -130,15 +135,10 @@ impl Engine for SqliteLog {
     }
 
     async fn close(&self) {
-        let writer = Arc::clone(&self.writer);
-        // A process that shuts down lets go of everything.
-        let _ = blocking(move || {
-            let writer = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(writer) = writer {
-                writer.checkpoint();
-            }
-        })
-        .await;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = writer.take() {
+            writer.checkpoint();
+        }
     }
 }
 
@@ -231,6 +231,25 @@ mod tests {
         let batches = log.read(1, 9, usize::MAX).await.expect("read");
         let seqs: Vec<u64> = batches.iter().map(|batch| batch.seq()).collect();
         assert_eq!(seqs, [1, (1 << 32) + 2], "readers pass over it");
+    }
+
+    #[test]
+    fn a_log_that_is_dropped_lets_go_of_its_file_though_nobody_drives_its_runtime() {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let path = dir.path().join("log.db");
+        let runtimes = [(); 2].map(|()| {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().build().expect("a runtime")
+        });
+        for runtime in &runtimes {
+            let log = runtime.block_on(async {
+                let opened = Log::open_sqlite(&path, LogOptions::default(), Clock::System);
+                let log = opened.await.expect("nobody has it");
+                log.append(vec![b"event".to_vec()]).await.expect("durable");
+                log
+            });
+            drop(log);
+        }
     }
 
     #[tokio::test]
