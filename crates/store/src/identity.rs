@@ -1,6 +1,6 @@
 //! The identity graph: identifiers, facts, and what is looked for by hash.
 //!
-//! Written only by who holds [`lock`] for the account (and, on SQLite, there is one writer anyway). Called by
+//! Written only by who holds [`lock`] for the account (and some engines have one writer anyway). Called by
 //! `hub/identity`. Promises nothing about what belongs together: that is `model::identity`'s.
 
 mod alias;
@@ -188,8 +188,8 @@ async fn find(
     column: &str,
     keys: impl Iterator<Item = Value>,
 ) -> Result<Vec<Identifier>> {
-    // With a plus SQLite does not look an account's rows through for what the other index finds at once: without
-    // statistics it takes an account for small. The index of digests begins with the account.
+    // With a plus no engine looks an account's rows through for what the other index finds at once: without statistics
+    // one of them takes an account for small. The index of digests begins with the account.
     let account = match column {
         "digest" => "account_id",
         _ => "+account_id",

@@ -1,7 +1,7 @@
 //! What is **remembered**: all SQL of the product, one file for each noun.
 //!
 //! Called by `hub` only. Every function takes the transaction and, first of all, the [`Scope`] (account), so that
-//! tenancy cannot be forgotten. Promises: SQL text is portable (SQLite, PostgreSQL), secrets are sealed before
+//! tenancy cannot be forgotten. Promises: SQL text is the same for every engine and names none, secrets are sealed before
 //! they get here ([`vault`]), and nothing here decides a rule.
 
 pub mod access_token;

@@ -29,7 +29,7 @@ use super::{Ends, LogError};
 use crate::blocking::blocking;
 use crate::db::{DbError, Failure, Postgres, Row, Value};
 
-/// Readers learn of a batch of another process this much later, at most, than of their own process's. NOTIFY would tell
+/// Readers learn of a batch of another process about this much later than of their own process's. NOTIFY would tell
 /// sooner, but makes all commits of a database wait for each other.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
